@@ -1,0 +1,107 @@
+"""Datasets: families of instances with disjoint splits, each instance a function of its split and number."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from placezoo.datasets import graph_generators as generators
+from placezoo.datasets.graph import Graph
+from placezoo.datasets.suggestion import unknown_name
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A generated family: instance number i of a split is the same graph on every machine.
+
+    Attributes:
+        name: what ``load`` and ``dataset=`` call it.
+        description: one line.
+        generate: (rng, name) -> instance.
+        sizes: how many instances each split has.
+        max_nodes: no instance has more nodes.
+        max_edges: no instance has more edges.
+    """
+
+    name: str
+    description: str
+    generate: Callable[[np.random.Generator, str], Graph]
+    sizes: dict[str, int]
+    max_nodes: int
+    max_edges: int
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def size(self, split: str) -> int:
+        """Return how many instances the split has.
+
+        Raises:
+            ValueError: no such split.
+        """
+        if split not in self.sizes:
+            raise ValueError(unknown_name("split", split, self.sizes))
+        return self.sizes[split]
+
+    def instance(self, split: str, index: int) -> Graph:
+        """Return instance number ``index`` of the split, named ``dataset/split/index``.
+
+        Raises:
+            ValueError: no such split or number.
+        """
+        if not 0 <= index < self.size(split):
+            raise ValueError(f"{self.name}/{split} has instances 0..{self.size(split) - 1}, not {index}")
+        return _generated(self, split, index)
+
+
+@functools.lru_cache(maxsize=4096)
+def _generated(dataset: Dataset, split: str, index: int) -> Graph:
+    # The split is part of the seed, so that no split's instance can be another's.
+    rng = np.random.default_rng([*dataset.name.encode(), SPLITS.index(split), index])
+    return dataset.generate(rng, f"{dataset.name}/{split}/{index}")
+
+
+def _delaunay(rng: np.random.Generator, name: str) -> Graph:
+    return generators.delaunay(int(rng.integers(100, 201)), rng, name=name)
+
+
+def _grid(rng: np.random.Generator, name: str) -> Graph:
+    return generators.grid(int(rng.integers(8, 15)), int(rng.integers(8, 15)), name=name)
+
+
+def _erdos_renyi(rng: np.random.Generator, name: str) -> Graph:
+    num_nodes = int(rng.integers(100, 201))
+    return generators.erdos_renyi(num_nodes, 3 * num_nodes, rng, name=name)
+
+
+def _barabasi_albert(rng: np.random.Generator, name: str) -> Graph:
+    return generators.barabasi_albert(int(rng.integers(100, 201)), 3, rng, name=name)
+
+
+_SIZES = {"train": 1000, "validation": 20, "test": 20}
+
+DATASETS = {
+    dataset.name: dataset
+    for dataset in (
+        Dataset("delaunay", "Delaunay meshes of 100-200 random points", _delaunay, _SIZES, 200, 594),
+        Dataset("grid", "lattices with sides of 8-14", _grid, _SIZES, 196, 364),
+        Dataset("erdos-renyi", "G(n, 3n) of 100-200 nodes", _erdos_renyi, _SIZES, 200, 600),
+        Dataset("barabasi-albert", "scale-free graphs of 100-200 nodes, 3 edges a node", _barabasi_albert, _SIZES, 200, 600),
+    )
+}
+
+
+def get_dataset(name: str) -> Dataset:
+    """Return a dataset by name.
+
+    Raises:
+        ValueError: no such dataset; names near ones.
+    """
+    if name not in DATASETS:
+        raise ValueError(unknown_name("dataset", name, DATASETS))
+    return DATASETS[name]

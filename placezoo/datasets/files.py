@@ -1,0 +1,55 @@
+"""Reading plain and compressed files, and writing files that are never half there."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import lzma
+import os
+import tempfile
+import zlib
+from pathlib import Path
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """Return the content of a file, decompressed if its name ends in ``.gz`` or ``.xz``.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is not what its suffix says, or is cut short.
+    """
+    path = Path(path)
+    opener = {".gz": gzip.open, ".xz": lzma.open}.get(path.suffix, open)
+    try:
+        with opener(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise ValueError(f"{path}: is a folder, not a file") from None
+    except (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError) as error:
+        raise ValueError(f"{path}: damaged {path.suffix[1:]} file ({error})") from None
+
+
+def write_atomically(path: str | Path, content: bytes | str) -> None:
+    """Write a file under a temporary name beside it, then rename: readers see all of it or none of it."""
+    path = Path(path)
+    if isinstance(content, str):
+        content = content.encode()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(temporary, 0o666 & ~mask)  # mkstemp makes files private; a result is an ordinary file
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def sha256(content: bytes) -> str:
+    """Return the SHA-256 of some bytes as lower-case hex."""
+    return hashlib.sha256(content).hexdigest()

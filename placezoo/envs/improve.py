@@ -1,0 +1,73 @@
+"""``improve``: move one item at a time, from a whole assignment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from placezoo.envs.observation import UNPLACED
+from placezoo.envs.placement_env import PlacementEnv
+from placezoo.envs.reward import cost_decrease
+from placezoo.envs.source import ProblemSource
+
+
+class ImproveEnv(PlacementEnv):
+    """A fixed number of moves; an action is a pair (item, resource): that item goes there.
+
+    Action: Discrete(max_items * max_resources), numbered ``item * max_resources + resource``; ``encode_action`` and ``decode_action``
+    translate. The mask, of the same shape, holds the problem's valid moves. A move that it forbids changes nothing and counts.
+
+    Ends (truncated): after ``num_moves`` moves, default twice the number of items (Hu et al. 2023, GiPH). Starts from a random
+    assignment, or from ``options={"assignment": ...}``.
+    """
+
+    formulation = "improve"
+
+    def __init__(self, source: ProblemSource, render_mode: str | None = None, num_moves: int | None = None) -> None:
+        if num_moves is not None and (not isinstance(num_moves, int) or num_moves < 1):
+            raise ValueError(f"num_moves must be a whole number of at least 1, not {num_moves!r}")
+        super().__init__(source, render_mode)
+        self._num_moves = num_moves
+
+    @staticmethod
+    def _spaces(max_items: int, max_resources: int) -> tuple[spaces.Space, tuple[int, ...]]:
+        return spaces.Discrete(max_items * max_resources), (max_items * max_resources,)
+
+    def encode_action(self, item: int, resource: int) -> int:
+        """Return the action that moves an item to a resource."""
+        return int(item) * self.source.max_resources + int(resource)
+
+    def decode_action(self, action: int) -> tuple[int, int]:
+        """Return the item and the resource of an action."""
+        return divmod(int(action), self.source.max_resources)
+
+    def _begin(self, assignment: NDArray[np.int64] | None) -> None:
+        if assignment is None:
+            assignment = self.problem.initial_assignment(self.np_random)
+        self._kernel = self.problem.kernel(assignment)
+        if np.any(self._kernel.state.assignment == UNPLACED):
+            raise ValueError("improve starts from a whole assignment, this one has unplaced items")
+        self._moves_left = self._num_moves or 2 * self.problem.num_items
+        self._update_mask()
+
+    def _update_mask(self) -> None:
+        pairs = self._mask.reshape(self.source.max_items, self.source.max_resources)
+        pairs[:] = 0
+        self.problem.step_kernel.movable(
+            self._state(), pairs[: self.problem.num_items, : self.problem.num_resources]
+        )
+
+    def _act(self, action: Any) -> tuple[float, bool, bool]:
+        state = self._state()
+        reward = 0.0
+        if self._mask[int(action)]:
+            item, resource = self.decode_action(action)
+            move = (item, int(state.assignment[item]), resource, -1)
+            reward = cost_decrease(0.0, self._kernel.delta(state, move))  # type: ignore[union-attr]
+            self._kernel.apply(state, move)  # type: ignore[union-attr]
+            self._update_mask()
+        self._moves_left -= 1
+        return reward, False, self._moves_left <= 0

@@ -1,0 +1,60 @@
+"""``one-shot``: the resource of every item at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from placezoo.envs.placement_env import PlacementEnv
+from placezoo.envs.problem import Kernel, PlacementProblem
+from placezoo.envs.reward import cost_decrease
+from placezoo.envs.source import ProblemSource
+
+
+class OneShotEnv(PlacementEnv):
+    """One step, or ``refinements`` steps that each see the last assignment; an action is a whole assignment.
+
+    Action: MultiDiscrete([max_resources] * max_items); entries beyond the instance's items are ignored. The mask, [max_items, max_resources],
+    allows every resource that exists for items that exist, and 0 for the rest. What an infeasible assignment costs is its penalty; one
+    that names a resource that does not exist is not carried out and costs the problem's ``infeasible_penalty``.
+
+    Ends (terminated): after ``refinements`` steps.
+
+    Source: Zhou et al. 2019 (GDP); Xie et al. 2022 (T refinement steps); Nazi et al. 2019 (GAP).
+    """
+
+    formulation = "one-shot"
+
+    def __init__(self, source: ProblemSource, render_mode: str | None = None, refinements: int = 1) -> None:
+        if not isinstance(refinements, int) or refinements < 1:
+            raise ValueError(f"refinements must be a whole number of at least 1, not {refinements!r}")
+        super().__init__(source, render_mode)
+        self._refinements = refinements
+
+    @staticmethod
+    def _spaces(max_items: int, max_resources: int) -> tuple[spaces.Space, tuple[int, ...]]:
+        return spaces.MultiDiscrete([max_resources] * max_items), (max_items, max_resources)
+
+    def _begin(self, assignment: NDArray[np.int64] | None) -> None:
+        self._kernel = self.problem.kernel(assignment)
+        self._steps_left = self._refinements
+        self._mask[:] = 0
+        self._mask[: self.problem.num_items, : self.problem.num_resources] = 1
+        self._mask[self.problem.num_items :, 0] = 1
+
+    def _act(self, action: Any) -> tuple[float, bool, bool]:
+        self._kernel, reward = place_all(self.problem, self._state(), action)
+        self._steps_left -= 1
+        return reward, self._steps_left <= 0, False
+
+
+def place_all(problem: PlacementProblem, state: Any, action: NDArray[np.int64]) -> tuple[Kernel, float]:
+    """Return the state after a whole assignment and its reward; naming a resource that does not exist changes nothing."""
+    assignment = np.asarray(action)[: problem.num_items]
+    if assignment.max() >= problem.num_resources:
+        return problem.kernel(state.assignment), -problem.infeasible_penalty
+    kernel = problem.kernel(assignment)
+    return kernel, cost_decrease(problem.cost_of(state).total, problem.cost_of(kernel.state).total)

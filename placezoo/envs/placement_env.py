@@ -1,0 +1,190 @@
+"""What the three formulations have in common: where problems come from, what is seen, how it is drawn."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, ClassVar
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from placezoo.envs.observation import UNPLACED, cost_info, item_graph, observation_space, resource_graph
+from placezoo.envs.problem import FeatureNames, Kernel, PlacementProblem
+from placezoo.envs.rendering import figure_to_rgb
+from placezoo.envs.source import ProblemSource
+
+RESET_OPTIONS = ("instance", "assignment")
+
+
+class PlacementEnv(gym.Env[dict[str, Any], Any]):
+    """Base of ``ConstructEnv``, ``ImproveEnv`` and ``OneShotEnv``; make them by ``gym.make(id, formulation=...)``.
+
+    Observation (``placezoo.envs.observation``): a Dict of ``items`` (Graph), ``resources`` (Graph), ``assignment`` (int64 [max_items], -1 =
+    unplaced), ``current_item`` (int64, -1 = none) and ``action_mask`` (int8).
+
+    Reward: by how much the step lowered the total cost.
+
+    ``reset(options=...)`` takes ``instance`` (an instance or a name) and ``assignment`` (where to start).
+
+    ``info`` holds ``cost`` (total and terms), ``feasible``, ``assignment`` (as in the observation: Gymnasium's vector environments stack it) and
+    ``instance`` (its name). ``env.unwrapped.assignment`` is the assignment without the filling, as ``problem.evaluate`` takes it.
+    """
+
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array", "human"], "render_fps": 10}
+    formulation: ClassVar[str]
+
+    problem: PlacementProblem
+
+    def __init__(self, source: ProblemSource, render_mode: str | None = None) -> None:
+        if render_mode is not None and render_mode not in self.metadata["render_modes"]:
+            raise ValueError(f"render_mode must be one of {self.metadata['render_modes']} or None, not {render_mode!r}")
+        self.source = source
+        self.render_mode = render_mode
+        self.problem = source.first()
+        self.action_space, mask_shape = self._spaces(source.max_items, source.max_resources)
+        self.observation_space = observation_space(
+            self.problem.feature_names, source.max_items, source.max_resources, mask_shape
+        )
+        self._mask = np.zeros(mask_shape, np.int8)
+        self._current_item = UNPLACED
+        self._values = np.zeros(2 + len(self.problem.term_names))
+        self._kernel: Kernel | None = None
+        self._window: Any = None
+
+    @staticmethod
+    @abstractmethod
+    def _spaces(max_items: int, max_resources: int) -> tuple[spaces.Space, tuple[int, ...]]:
+        """Return the action space and the shape of its mask."""
+
+    @abstractmethod
+    def _begin(self, assignment: NDArray[np.int64] | None) -> None:
+        """Start an episode on ``self.problem``: set the kernel, the current item and the mask.
+
+        Raises:
+            ValueError: the formulation cannot start from this assignment.
+        """
+
+    @abstractmethod
+    def _act(self, action: Any) -> tuple[float, bool, bool]:
+        """Carry an action out; return reward, terminated, truncated."""
+
+    @property
+    def feature_names(self) -> FeatureNames:
+        """The names of the columns of all feature arrays."""
+        return self.problem.feature_names
+
+    @property
+    def assignment(self) -> NDArray[np.int64]:
+        """A copy of the current assignment: int64 [num_items], -1 = unplaced."""
+        return self._state().assignment.copy()
+
+    def action_masks(self) -> NDArray[np.int8]:
+        """Return the current action mask (the name that sb3-contrib looks for)."""
+        return self._mask.copy()
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Start an episode.
+
+        Args:
+            seed: seeds the environment's generator.
+            options: ``instance`` and ``assignment``, both optional.
+
+        Raises:
+            ValueError: an unknown option, or an instance or assignment that does not fit.
+        """
+        super().reset(seed=seed)
+        self.problem, assignment = read_options(self.source, options, self.np_random)
+        self._begin(assignment)
+        observation = self._observe()
+        if self.render_mode == "human":
+            self._show()
+        return observation, self._info()
+
+    def step(self, action: Any) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
+        """Carry an action out; one that the mask forbids never raises, each formulation says what it does."""
+        reward, terminated, truncated = self._act(action)
+        observation = self._observe()
+        if self.render_mode == "human":
+            self._show()
+        return observation, reward, terminated, truncated, self._info()
+
+    def render(self) -> NDArray[np.uint8] | None:
+        """Return a picture of the assignment, uint8 [height, width, 3], in mode ``rgb_array``."""
+        if self.render_mode == "rgb_array":
+            return figure_to_rgb(lambda axes: self.problem.draw(self.assignment, axes))
+        if self.render_mode is None:
+            gym.logger.warn('render() needs gym.make(..., render_mode="rgb_array") or "human"')
+        return None
+
+    def close(self) -> None:
+        """Close the window of mode ``human``, if there is one."""
+        if self._window is not None:
+            import matplotlib.pyplot as plt
+
+            plt.close(self._window.figure)
+            self._window = None
+
+    def _show(self) -> None:
+        import matplotlib
+        import matplotlib.pyplot as plt
+
+        if self._window is None:
+            self._window = plt.figure(figsize=(6.4, 6.4), layout="constrained").add_subplot()
+        self._window.clear()
+        self.problem.draw(self.assignment, self._window)
+        self._window.figure.canvas.draw()
+        if matplotlib.get_backend().lower() != "agg":  # without a screen there is nobody to wait for
+            plt.pause(1 / self.metadata["render_fps"])
+
+    def _state(self) -> Any:
+        if self._kernel is None:
+            raise gym.error.ResetNeeded("call reset() first")
+        return self._kernel.state
+
+    def _observe(self) -> dict[str, Any]:
+        problem, state = self.problem, self._state()
+        features = np.empty((problem.num_resources, len(problem.feature_names.resources)), np.float32)
+        problem.step_kernel.observe(state, features, self._values)
+        return {
+            "items": item_graph(problem),
+            "resources": resource_graph(problem, features),
+            "assignment": self._filled_assignment(),
+            "current_item": np.int64(self._current_item),
+            "action_mask": self._mask.copy(),
+        }
+
+    def _info(self) -> dict[str, Any]:
+        return {
+            **cost_info(self.problem, self._values),
+            "assignment": self._filled_assignment(),
+            "instance": self.problem.instance.name,
+        }
+
+    def _filled_assignment(self) -> NDArray[np.int64]:
+        """Return a copy of the assignment, filled up with -1 to the largest number of items."""
+        filled = np.full(self.source.max_items, UNPLACED, np.int64)
+        filled[: self.problem.num_items] = self._state().assignment
+        return filled
+
+
+def read_options(
+    source: ProblemSource, options: dict[str, Any] | None, rng: np.random.Generator
+) -> tuple[PlacementProblem, NDArray[np.int64] | None]:
+    """Return the problem and start that a reset asks for.
+
+    Raises:
+        ValueError: an unknown option, or an instance that does not fit the spaces.
+    """
+    options = options or {}
+    unknown = sorted(set(options) - set(RESET_OPTIONS))
+    if unknown:
+        raise ValueError(f"unknown reset option {unknown[0]!r}; known: {', '.join(RESET_OPTIONS)}")
+    if options.get("instance") is None:
+        return source.draw(rng), options.get("assignment")
+    problem = source.problem(options["instance"])
+    source.check_fits(problem)
+    return problem, options.get("assignment")

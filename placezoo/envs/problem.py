@@ -1,0 +1,166 @@
+"""The one interface that a problem domain implements; environments and agents know nothing else of it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from placezoo.cost_models.cost import Cost
+
+
+class Kernel(NamedTuple):
+    """A problem's compiled moves.
+
+    ``state`` is a named tuple of arrays that starts with ``assignment: int64 [num_items]``; the functions are numba-jitted and change
+    it in place. A move is four integers ``(item, source, target, partner)``: the item goes from resource ``source`` to ``target``,
+    either may be -1 (unplaced); ``partner``, if not -1, is an item of ``target`` that goes to ``source`` in exchange.
+
+    Attributes:
+        state: the arrays.
+        propose: (state, numpy Generator) -> move; never leaves the feasible assignments once inside.
+        delta: (state, move) -> what the move adds to the total cost, exactly.
+        apply: (state, move) -> None, makes the move.
+        undo: (state, move) -> None, takes back the move that was just made.
+    """
+
+    state: Any
+    propose: Callable
+    delta: Callable
+    apply: Callable
+    undo: Callable
+
+
+class StepKernel(NamedTuple):
+    """The compiled functions that environments need beyond the moves; all write into the arrays they are given.
+
+    Attributes:
+        allowed: (state, item, mask [num_resources]) -> None, where the item may be placed.
+        movable: (state, mask [num_items, num_resources]) -> None, which single moves an improving step may make.
+        observe: (state, features [num_resources, F], values [2 + terms]) -> None, the resources' features, and total cost, feasibility
+            (0 or 1) and the cost's terms.
+    """
+
+    allowed: Callable
+    movable: Callable
+    observe: Callable
+
+
+@dataclass(frozen=True)
+class FeatureNames:
+    """What each column of an observation's feature arrays is."""
+
+    items: tuple[str, ...]
+    item_edges: tuple[str, ...]
+    resources: tuple[str, ...]
+    resource_edges: tuple[str, ...]
+
+
+class PlacementProblem(ABC):
+    """Items of a graph that each get one resource, under constraints, at a cost.
+
+    A new domain implements this class once; the three formulations, the wrappers, the vectorised environments and every
+    general agent then work for it. All features are float32 in [-1, 1].
+
+    Class attributes:
+        env_id: the Gymnasium id, ``GraphPartition-v0`` for example.
+        default_formulation: ``construct``, ``improve`` or ``one-shot``.
+        feature_names: the columns of the features.
+        term_names: the cost's terms in the order of ``StepKernel.observe``.
+        step_kernel: the compiled functions for environments.
+
+    Attributes:
+        instance: the validated instance, with ``name`` and ``digest``.
+        parameters: what rebuilds the problem from its instance; JSON values only.
+        num_items: how many items must be placed.
+        num_resources: how many resources there are.
+    """
+
+    env_id: ClassVar[str]
+    default_formulation: ClassVar[str]
+    feature_names: ClassVar[FeatureNames]
+    term_names: ClassVar[tuple[str, ...]]
+    step_kernel: ClassVar[StepKernel]
+
+    instance: Any
+    parameters: dict[str, Any]
+    num_items: int
+    num_resources: int
+
+    @property
+    @abstractmethod
+    def item_order(self) -> NDArray[np.int64]:
+        """The order in which ``construct`` places items: a permutation, int64 [num_items]."""
+
+    @property
+    @abstractmethod
+    def item_features(self) -> NDArray[np.float32]:
+        """Features of the items: float32 [num_items, len(feature_names.items)], read-only."""
+
+    @property
+    @abstractmethod
+    def item_edges(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Directed links of the item graph, int64 [num_edges, 2], and their features, float32 [num_edges, F]; read-only."""
+
+    @property
+    def resource_edges(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Directed links between resources and their features; none unless the domain has some."""
+        return np.zeros((0, 2), np.int64), np.zeros((0, len(self.feature_names.resource_edges)), np.float32)
+
+    @property
+    @abstractmethod
+    def infeasible_penalty(self) -> float:
+        """What a construction pays that breaks off: at least as much as any feasible assignment costs."""
+
+    @abstractmethod
+    def kernel(self, assignment: NDArray[np.int64] | None = None) -> Kernel:
+        """Return the compiled moves over a fresh state of the assignment (default: nothing placed)."""
+
+    @abstractmethod
+    def cost_of(self, state: Any) -> Cost:
+        """Return the cost of a kernel's state."""
+
+    @abstractmethod
+    def initial_assignment(self, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Draw a random assignment, feasible wherever that is easy: int64 [num_items]."""
+
+    @abstractmethod
+    def draw(self, assignment: NDArray[np.int64], axes: Any) -> None:
+        """Draw an assignment (-1 = unplaced) on matplotlib axes."""
+
+    def evaluate(self, assignment: NDArray[np.int64]) -> Cost:
+        """Return the cost of an assignment: int64 [num_items], a resource for each item; -1 (unplaced) is infeasible.
+
+        Raises:
+            ValueError: wrong shape or type, or a resource that does not exist.
+        """
+        return self.cost_of(self.kernel(assignment).state)
+
+    def allowed(self, assignment: NDArray[np.int64], item: int) -> NDArray[np.bool_]:
+        """Return the resources that the item may be placed on, given where the others are: bool [num_resources]."""
+        mask = np.zeros(self.num_resources, np.int8)
+        self.step_kernel.allowed(self.kernel(assignment).state, item, mask)
+        return mask.astype(bool)
+
+    def move_cost(self, assignment: NDArray[np.int64], item: int, resource: int) -> float:
+        """Return what moving one item to a resource would add to the total cost.
+
+        Builds the kernel's state first; whoever asks more than once keeps a ``kernel()`` instead.
+        """
+        kernel = self.kernel(assignment)
+        return float(kernel.delta(kernel.state, (int(item), int(kernel.state.assignment[item]), int(resource), -1)))
+
+    @cached_property
+    def reference_cost(self) -> float:
+        """The mean total cost of 8 random assignments: the instance's own scale, for relative rewards and scores."""
+        rng = np.random.default_rng(0)
+        return float(np.mean([self.evaluate(self.initial_assignment(rng)).total for _ in range(8)]))
+
+    def __repr__(self) -> str:
+        settings = ", ".join(f"{name}={value!r}" for name, value in self.parameters.items())
+        return f"{type(self).__name__}({self.instance.name!r}, {settings})"

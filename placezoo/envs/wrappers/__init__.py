@@ -1,0 +1,8 @@
+"""Wrappers: one idea each."""
+
+from placezoo.envs.wrappers.flatten_graph import FlattenGraph
+from placezoo.envs.wrappers.pad_graph import PadGraph
+from placezoo.envs.wrappers.relative_reward import RelativeReward
+from placezoo.envs.wrappers.time_limit_budget import TimeLimitBudget
+
+__all__ = ["FlattenGraph", "PadGraph", "RelativeReward", "TimeLimitBudget"]

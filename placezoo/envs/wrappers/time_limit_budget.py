@@ -1,0 +1,51 @@
+"""``TimeLimitBudget``: end episodes when seconds or steps are spent."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, SupportsFloat
+
+import gymnasium as gym
+
+
+class TimeLimitBudget(gym.Wrapper):
+    """Truncate an episode once it has taken so many seconds of wall time or so many evaluations (steps).
+
+    Args:
+        env: any environment.
+        seconds: wall time from ``reset`` on, above 0, or None for no limit.
+        evaluations: steps, at least 1, or None for no limit.
+
+    Raises:
+        ValueError: both are None, or one is out of range.
+
+    Example:
+        >>> import gymnasium as gym, placezoo
+        >>> from placezoo.envs.wrappers import TimeLimitBudget
+        >>> env = gym.make("GraphPartition-v0", instance="karate", num_parts=2, formulation="improve")
+        >>> env = TimeLimitBudget(env, evaluations=10)
+    """
+
+    def __init__(self, env: gym.Env, seconds: float | None = None, evaluations: int | None = None) -> None:
+        super().__init__(env)
+        if seconds is None and evaluations is None:
+            raise ValueError("TimeLimitBudget needs seconds, evaluations or both")
+        if seconds is not None and not seconds > 0:
+            raise ValueError(f"seconds must be above 0, not {seconds}")
+        if evaluations is not None and evaluations < 1:
+            raise ValueError(f"evaluations must be at least 1, not {evaluations}")
+        self._seconds, self._evaluations = seconds, evaluations
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        """Start an episode and its budget."""
+        result = self.env.reset(seed=seed, options=options)
+        self._started, self._steps = time.perf_counter(), 0
+        return result
+
+    def step(self, action: Any) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
+        """Step; truncated once the budget is spent."""
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        self._steps += 1
+        spent = self._evaluations is not None and self._steps >= self._evaluations
+        late = self._seconds is not None and time.perf_counter() - self._started >= self._seconds
+        return observation, reward, terminated, truncated or ((spent or late) and not terminated), info
