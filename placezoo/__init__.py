@@ -1,3 +1,19 @@
-from placezoo import datasets
+"""Environments and agents for problems that map the nodes of a graph onto limited resources.
+
+Importing registers the Gymnasium ids.
+
+    >>> import placezoo
+    >>> problem = placezoo.make_problem("GraphPartition-v0", instance="karate", num_parts=2)
+    >>> solution = placezoo.make_agent("fm").solve(problem, budget=placezoo.Budget(evaluations=20), seed=0)
+    >>> solution.cost.feasible
+    True
+"""
+
+from placezoo import cost_models, datasets
+from placezoo.agents import Agent, Budget, Solution, make_agent
+from placezoo.cost_models import Cost
 from placezoo.envs.registration import make_problem, register_environments
+
+__all__ = ["Agent", "Budget", "Cost", "Solution", "cost_models", "datasets", "make_agent", "make_problem"]
+
 register_environments()

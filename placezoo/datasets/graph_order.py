@@ -7,6 +7,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from placezoo.datasets.graph import Graph
+from placezoo.datasets.heap import heap_pop, heap_push
 
 
 def breadth_first_order(graph: Graph) -> NDArray[np.int64]:
@@ -87,7 +88,7 @@ def _heavy_edge(indptr, indices, weights, start):
             node = -1
             while size > 0:  # entries whose key is out of date are skipped
                 key, candidate = heap_key[0], heap_node[0]
-                size = _pop(heap_key, heap_node, size)
+                size = heap_pop(heap_key, heap_node, size)
                 if not done[candidate] and key == tie[candidate]:
                     node = candidate
                     break
@@ -101,34 +102,5 @@ def _heavy_edge(indptr, indices, weights, start):
             neighbour = indices[entry]
             if not done[neighbour]:
                 tie[neighbour] += weights[entry]
-                size = _push(heap_key, heap_node, size, tie[neighbour], neighbour)
+                size = heap_push(heap_key, heap_node, size, tie[neighbour], neighbour)
     return order
-
-
-@njit(cache=True, nogil=True)
-def _push(keys, nodes, size, key, node):
-    """Add to a binary heap whose largest key is first; return its new size."""
-    child = size
-    while child > 0 and keys[(child - 1) // 2] < key:
-        keys[child], nodes[child] = keys[(child - 1) // 2], nodes[(child - 1) // 2]
-        child = (child - 1) // 2
-    keys[child], nodes[child] = key, node
-    return size + 1
-
-
-@njit(cache=True, nogil=True)
-def _pop(keys, nodes, size):
-    """Remove the first of the heap; return its new size."""
-    size -= 1
-    key, node = keys[size], nodes[size]
-    parent = 0
-    while 2 * parent + 1 < size:
-        child = 2 * parent + 1
-        if child + 1 < size and keys[child + 1] > keys[child]:
-            child += 1
-        if keys[child] <= key:
-            break
-        keys[parent], nodes[parent] = keys[child], nodes[child]
-        parent = child
-    keys[parent], nodes[parent] = key, node
-    return size

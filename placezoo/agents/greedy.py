@@ -1,0 +1,62 @@
+"""``greedy``: the textbook construction of each domain."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from placezoo.agents.agent import Agent
+from placezoo.agents.graph_growing import grow_parts
+from placezoo.agents.repair import repair
+from placezoo.agents.search import Search
+from placezoo.envs.graph_partition import GraphPartitionProblem
+from placezoo.envs.problem import PlacementProblem
+
+
+@functools.singledispatch
+def greedy_assignment(problem: PlacementProblem, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return a greedy construction: each item in the problem's order goes where it adds least to the cost, ties at random.
+
+    Domains with a better known greedy construction register their own.
+    """
+    kernel = problem.kernel()
+    mask = np.zeros(problem.num_resources, np.int8)
+    for item in problem.item_order.tolist():
+        problem.step_kernel.allowed(kernel.state, item, mask)
+        candidates = rng.permutation(np.flatnonzero(mask))
+        changes = [kernel.delta(kernel.state, (item, -1, resource, -1)) for resource in candidates.tolist()]
+        kernel.apply(kernel.state, (item, -1, int(candidates[int(np.argmin(changes))]), -1))
+    return kernel.state.assignment
+
+
+@greedy_assignment.register
+def _(problem: GraphPartitionProblem, rng: np.random.Generator) -> NDArray[np.int64]:
+    return grow_parts(problem.instance, problem.num_resources, problem.cost_model.max_part_weight, rng)
+
+
+@dataclass(frozen=True)
+class Greedy(Agent):
+    """The domain's greedy construction; for graph partitioning, greedy graph growing (Karypis & Kumar 1998, GGGP).
+
+    Args:
+        starts: how many random starts; the best counts.
+    """
+
+    name = "greedy"
+
+    starts: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.require(self.starts >= 1, f"starts must be at least 1, not {self.starts}")
+
+    def _search(self, search: Search) -> None:
+        for _ in range(self.starts):
+            assignment = repair(search.problem, greedy_assignment(search.problem, search.rng))
+            search.evaluations += 1
+            search.record(assignment)
+            if search.is_over:
+                return

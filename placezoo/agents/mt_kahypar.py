@@ -1,0 +1,73 @@
+"""``mt-kahypar``: multilevel partitioning by Mt-KaHyPar (needs the ``solvers`` extra)."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from placezoo.agents.agent import Agent
+from placezoo.agents.repair import repair
+from placezoo.agents.search import Search
+from placezoo.datasets.suggestion import unknown_name
+from placezoo.envs.graph_partition import GraphPartitionProblem
+
+_PRESETS = ("deterministic", "deterministic-quality", "large-k", "default", "quality", "highest-quality")
+
+
+@dataclass(frozen=True)
+class MtKaHyPar(Agent):
+    """Mt-KaHyPar (Gottesbueren et al. 2023) for the edge cut, on one thread. A run cannot be interrupted.
+
+    Args:
+        preset: ``highest-quality``, ``quality``, ``default``, ``large-k``, ``deterministic-quality`` or ``deterministic``.
+        runs: how many seeds; fewer if the budget ends.
+    """
+
+    name = "mt-kahypar"
+
+    preset: str = "highest-quality"
+    runs: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.require(self.preset in _PRESETS, unknown_name("preset", self.preset, _PRESETS))
+        self.require(self.runs >= 1, f"runs must be at least 1, not {self.runs}")
+
+    def _search(self, search: Search) -> None:
+        import mtkahypar
+
+        problem = search.problem
+        if not isinstance(problem, GraphPartitionProblem):
+            raise ValueError(f"mt-kahypar partitions graphs, it cannot solve {problem.env_id}")
+        if problem.num_resources == 1:  # the library wants at least two blocks
+            search.evaluations += 1
+            search.record(np.zeros(problem.num_items, np.int64))
+            return
+        graph = problem.instance
+        library = _library()
+        context = library.context_from_preset(getattr(mtkahypar.PresetType, self.preset.upper().replace("-", "_")))
+        context.set_partitioning_parameters(problem.num_resources, problem.cost_model.epsilon, mtkahypar.Objective.CUT)
+        context.logging = False
+        once = graph.rows < graph.indices
+        edges = list(zip(graph.rows[once].tolist(), graph.indices[once].tolist(), strict=True))
+        structure = library.create_graph(
+            context, graph.num_nodes, len(edges), edges, graph.node_weights.tolist(), graph.edge_weights[once].tolist()
+        )
+        for _ in range(self.runs):
+            mtkahypar.set_seed(int(search.rng.integers(2**31 - 1)))
+            parts = structure.partition(context).get_partition()
+            search.evaluations += 1
+            search.record(repair(problem, np.asarray(parts, np.int64)))
+            if search.is_over:
+                return
+
+
+@functools.cache
+def _library() -> Any:
+    """Start the library, which may happen once in a process."""
+    import mtkahypar
+
+    return mtkahypar.initialize(1)

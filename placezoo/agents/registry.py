@@ -1,0 +1,87 @@
+"""The zoo: every agent by name, loaded when it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from dataclasses import dataclass, fields
+from typing import Any
+
+from placezoo.agents.agent import Agent
+from placezoo.datasets.suggestion import unknown_name
+
+
+@dataclass(frozen=True)
+class AgentEntry:
+    """Where an agent is and what it needs.
+
+    Attributes:
+        location: ``module:Class``.
+        description: one line.
+        extra: the optional dependencies it needs, or empty.
+        problems: the environments it is for; empty for all.
+    """
+
+    location: str
+    description: str
+    extra: str = ""
+    problems: tuple[str, ...] = ()
+
+
+_GRAPHS = ("GraphPartition-v0",)
+
+AGENTS = {
+    "random": AgentEntry("random_search:RandomSearch", "the best of many random assignments"),
+    "greedy": AgentEntry("greedy:Greedy", "the domain's greedy construction (graphs: greedy graph growing)"),
+    "local-search": AgentEntry("local_search:LocalSearch", "iterated local search with exact incremental costs"),
+    "simulated-annealing": AgentEntry("simulated_annealing:SimulatedAnnealing", "Metropolis moves, geometric cooling"),
+    "fm": AgentEntry("fiduccia_mattheyses:FiducciaMattheyses", "greedy growing + k-way FM passes, restarted", "", _GRAPHS),
+    "spectral": AgentEntry("spectral:Spectral", "recursive bisection by the Fiedler vector", "", _GRAPHS),
+    "metis": AgentEntry("metis:Metis", "METIS, k-way and recursive, the better", "solvers", _GRAPHS),
+    "mt-kahypar": AgentEntry("mt_kahypar:MtKaHyPar", "Mt-KaHyPar, highest quality", "solvers", _GRAPHS),
+    "ppo": AgentEntry("ppo:PPO", "graph neural network trained by masked PPO", "agents"),
+}
+
+# The package that tells whether an extra is installed.
+_EXTRA_PACKAGES = {"solvers": ("pymetis", "mtkahypar"), "agents": ("torch", "torch_geometric", "sb3_contrib")}
+
+
+def require_extra(extra: str, owner: str) -> None:
+    """Check that the packages of an extra are installed.
+
+    Raises:
+        ImportError: one is not; says which and how to install it.
+    """
+    for package in _EXTRA_PACKAGES.get(extra, ()):
+        if importlib.util.find_spec(package) is None:
+            raise ImportError(f"{owner} needs {package}, which is not installed: pip install 'placezoo[{extra}]'")
+
+
+def agent_class(name: str) -> type[Agent]:
+    """Return an agent's class.
+
+    Raises:
+        ValueError: no such agent; names near ones.
+        ImportError: a package that it needs is not installed.
+    """
+    if name not in AGENTS:
+        raise ValueError(unknown_name("agent", name, AGENTS))
+    entry = AGENTS[name]
+    require_extra(entry.extra, f"agent {name}")
+    module, _, attribute = entry.location.partition(":")
+    return getattr(importlib.import_module(f"placezoo.agents.{module}"), attribute)
+
+
+def make_agent(name: str, **hyperparameters: Any) -> Agent:
+    """Return an agent with some hyperparameters set.
+
+    Raises:
+        ValueError: no such agent or hyperparameter, or a value out of range.
+        ImportError: a package that it needs is not installed.
+    """
+    cls = agent_class(name)
+    known = [field.name for field in fields(cls)]
+    for given in hyperparameters:
+        if given not in known:
+            raise ValueError(f"{name}: {unknown_name('hyperparameter', given, known)}" if known else f"{name} has no hyperparameters")
+    return cls(**hyperparameters)

@@ -1,0 +1,43 @@
+"""Making an infeasible assignment feasible by the cheapest moves."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from placezoo.envs.problem import PlacementProblem
+
+
+def repair(problem: PlacementProblem, assignment: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return a feasible assignment near an infeasible one, or the best found on the way.
+
+    Makes, as long as constraints are violated, the valid move that adds least to the total cost (of which violations are part) and
+    does not add to it; a feasible assignment comes back as it is.
+    """
+    if problem.evaluate(assignment).feasible:
+        return assignment
+    kernel = problem.kernel(assignment)
+    mask = np.zeros((problem.num_items, problem.num_resources), np.int8)
+    for _ in range(problem.num_items):
+        mask[:] = 0
+        problem.step_kernel.movable(kernel.state, mask)
+        item, resource, change = _cheapest(kernel.state, kernel.delta, mask)
+        if change > 0:
+            break
+        kernel.apply(kernel.state, (item, int(kernel.state.assignment[item]), resource, -1))
+        if problem.cost_of(kernel.state).feasible:
+            break
+    return kernel.state.assignment
+
+
+@njit(nogil=True)
+def _cheapest(state, delta, mask):
+    best_item, best_resource, best_change = 0, 0, np.inf
+    for item in range(mask.shape[0]):
+        for resource in range(mask.shape[1]):
+            if mask[item, resource]:
+                change = delta(state, (item, state.assignment[item], resource, -1))
+                if change < best_change:
+                    best_item, best_resource, best_change = item, resource, change
+    return best_item, best_resource, best_change

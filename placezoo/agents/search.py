@@ -1,0 +1,74 @@
+"""What every search keeps: its budget, its clock, and the best assignment so far."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+from numpy.typing import NDArray
+
+from placezoo.agents.budget import Budget
+from placezoo.agents.solution import TracePoint
+from placezoo.cost_models.cost import Cost
+from placezoo.envs.problem import PlacementProblem
+
+
+class Search:
+    """One run of an agent on a problem.
+
+    Args:
+        problem: to solve.
+        budget: how long.
+        seed: of the run's generator.
+
+    Attributes:
+        evaluations: how many evaluations were spent so far; agents add to it.
+        rng: the run's generator.
+        best: the best assignment recorded, or None.
+        best_cost: its cost.
+        trace: each improvement.
+    """
+
+    def __init__(self, problem: PlacementProblem, budget: Budget, seed: int) -> None:
+        self.problem = problem
+        self.budget = budget
+        self.rng = np.random.default_rng(seed)
+        self.evaluations = 0
+        self.best: NDArray[np.int64] | None = None
+        self.best_cost: Cost | None = None
+        self.trace: list[TracePoint] = []
+        self._started = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the search began."""
+        return time.perf_counter() - self._started
+
+    @property
+    def progress(self) -> float:
+        """The share of the budget that is spent: 0 at the start, 1 or more when the search must end."""
+        spent = 0.0
+        if self.budget.seconds is not None:
+            spent = self.seconds / self.budget.seconds
+        if self.budget.evaluations is not None:
+            spent = max(spent, self.evaluations / self.budget.evaluations)
+        return spent
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the budget is spent."""
+        return self.progress >= 1.0
+
+    def evaluations_left(self, at_most: int) -> int:
+        """Return how many more evaluations may be spent, at most so many."""
+        if self.budget.evaluations is None:
+            return at_most
+        return max(0, min(at_most, self.budget.evaluations - self.evaluations))
+
+    def record(self, assignment: NDArray[np.int64]) -> Cost:
+        """Evaluate an assignment and keep it if it is the best so far. Does not count as an evaluation by itself."""
+        cost = self.problem.evaluate(assignment)
+        if self.best_cost is None or cost.is_better_than(self.best_cost):
+            self.best, self.best_cost = np.array(assignment, np.int64), cost
+            self.trace.append(TracePoint(self.evaluations, self.seconds, cost.total))
+        return cost

@@ -1,0 +1,106 @@
+"""``simulated-annealing``: written once, compiled for each problem's own moves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+from placezoo.agents.agent import Agent
+from placezoo.agents.search import Search
+from placezoo.envs.problem import Kernel
+
+_SAMPLE = 2000  # proposals from which the temperatures are read
+
+
+@dataclass(frozen=True)
+class SimulatedAnnealing(Agent):
+    """Metropolis moves under geometric cooling over the whole budget (Kirkpatrick et al. 1983).
+
+    The temperatures follow the problem: the first accepts an average worsening move with probability ``initial_acceptance``, the last
+    accepts a small one (the tenth percentile) with probability ``final_acceptance``.
+
+    Deterministic for a seed under a budget of evaluations; under one of seconds the cooling follows the clock.
+
+    Args:
+        initial_acceptance: in (0, 1).
+        final_acceptance: in (0, 1).
+        chunk: moves between two looks at the clock, and at one temperature.
+    """
+
+    name = "simulated-annealing"
+
+    initial_acceptance: float = 0.3
+    final_acceptance: float = 1e-4
+    chunk: int = 10_000
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for field in ("initial_acceptance", "final_acceptance"):
+            value = getattr(self, field)
+            self.require(0 < value < 1, f"{field} must be between 0 and 1, not {value}")
+        self.require(self.chunk >= 1, f"chunk must be at least 1, not {self.chunk}")
+
+    def _search(self, search: Search) -> None:
+        start = search.problem.initial_assignment(search.rng)
+        kernel = search.problem.kernel(start)
+        search.evaluations += 1
+        current = search.record(start).total
+        hot, cold = self._temperatures(kernel, search)
+        best = start.copy()
+        best_total = current
+        while not search.is_over:
+            temperature = hot * (cold / hot) ** search.progress
+            moves = search.evaluations_left(self.chunk)
+            current, new_best = _anneal(
+                kernel.state, kernel.propose, kernel.delta, kernel.apply, search.rng, temperature, moves, current,
+                best, best_total,
+            )  # fmt: skip
+            search.evaluations += moves
+            if new_best < best_total:
+                best_total = new_best
+                search.record(best)
+
+    def _temperatures(self, kernel: Kernel, search: Search) -> tuple[float, float]:
+        sample = search.evaluations_left(_SAMPLE)
+        deltas = _sample_deltas(kernel.state, kernel.propose, kernel.delta, search.rng, sample)
+        search.evaluations += sample
+        worsening = deltas[deltas > 0]
+        if worsening.size == 0:
+            return 1.0, 1e-3
+        hot = float(worsening.mean() / -np.log(self.initial_acceptance))
+        cold = float(np.quantile(worsening, 0.1) / -np.log(self.final_acceptance))
+        return hot, min(hot, cold)
+
+
+# These loops are not cached on disk: numba cannot find a function again that takes other functions, and would add a
+# file at every start. Compiling them takes about a second for each problem class.
+@njit(nogil=True)
+def _sample_deltas(state, propose, delta, rng, count):
+    """Return the deltas of random proposals from the start."""
+    deltas = np.empty(count)
+    for i in range(count):
+        deltas[i] = delta(state, propose(state, rng))
+    return deltas
+
+
+@njit(nogil=True)
+def _anneal(state, propose, delta, apply, rng, temperature, moves, current, best, best_total):
+    """Make Metropolis moves; keep in ``best`` the best assignment seen; return the current and the best total."""
+    is_new = False  # the current assignment is better than best, and not yet copied
+    for _ in range(moves):
+        move = propose(state, rng)
+        change = delta(state, move)
+        if change <= 0.0 or rng.random() < np.exp(-change / temperature):
+            if is_new and change > 0.0:  # copying only before it gets worse, not at each step down
+                best[:] = state.assignment
+                is_new = False
+            apply(state, move)
+            current += change
+            if current < best_total - 1e-9:
+                best_total = current
+                is_new = True
+    if is_new:
+        best[:] = state.assignment
+    return current, best_total

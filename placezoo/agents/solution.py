@@ -1,0 +1,196 @@
+"""What an agent returns: an assignment, its cost, and how it was found; saved as JSON that can be checked."""
+
+from __future__ import annotations
+
+import json
+import platform
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from placezoo.cost_models.cost import Cost
+from placezoo.datasets.files import read_bytes, sha256, write_atomically
+from placezoo.envs.problem import PlacementProblem
+
+FORMAT = "placezoo.Solution/1"
+
+
+class TracePoint(NamedTuple):
+    """The best total cost known after so many evaluations and seconds."""
+
+    evaluations: int
+    seconds: float
+    total: float
+
+
+@dataclass(frozen=True)
+class Solution:
+    """One agent's answer to one problem.
+
+    Attributes:
+        env_id: the environment's id.
+        parameters: what rebuilds the problem from its instance.
+        instance: the instance's name or path.
+        digest: the instance's digest.
+        agent: the agent's name.
+        hyperparameters: the agent's.
+        seed: the agent's.
+        budget: seconds and evaluations that were allowed.
+        assignment: int64 [num_items].
+        cost: its cost.
+        trace: each improvement of the best cost, and a last point at the end of the search.
+        provenance: versions, machine and time.
+    """
+
+    env_id: str
+    parameters: dict[str, Any]
+    instance: str
+    digest: str
+    agent: str
+    hyperparameters: dict[str, Any]
+    seed: int
+    budget: dict[str, Any]
+    assignment: NDArray[np.int64]
+    cost: Cost
+    trace: tuple[TracePoint, ...]
+    provenance: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def evaluations(self) -> int:
+        """How many evaluations the search took."""
+        return self.trace[-1].evaluations
+
+    @property
+    def seconds(self) -> float:
+        """How many seconds the search took."""
+        return self.trace[-1].seconds
+
+    def save(self, path: str | Path) -> None:
+        """Write the solution as JSON."""
+        cost = {
+            "total": self.cost.total,
+            "terms": dict(self.cost.terms),
+            "feasible": self.cost.feasible,
+            "violations": list(self.cost.violations),
+        }
+        content = {
+            "format": FORMAT,
+            "problem": {
+                "env": self.env_id,
+                "instance": self.instance,
+                "digest": self.digest,
+                "parameters": self.parameters,
+            },
+            "agent": {"name": self.agent, "hyperparameters": self.hyperparameters, "seed": self.seed},
+            "budget": self.budget,
+            "cost": cost,
+            "evaluations": self.evaluations,
+            "seconds": self.seconds,
+            "provenance": self.provenance,
+            "trace": [list(point) for point in self.trace],
+            "assignment_sha256": assignment_digest(self.assignment),
+            "assignment": self.assignment.tolist(),
+        }
+        write_atomically(path, json.dumps(content) + "\n")
+
+    @classmethod
+    def load(cls, path: str | Path) -> Solution:
+        """Read a solution; its claims are not checked here, see ``placezoo.experiments.evaluate``.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ValueError: ``path:line: what`` for anything that is not a solution, or whose assignment was changed after saving.
+        """
+        try:
+            content = json.loads(read_bytes(path))
+        except UnicodeDecodeError:
+            raise ValueError(f"{path}:1: not a text file") from None
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{path}:{error.lineno}: not JSON ({error.msg})") from None
+        except RecursionError:
+            raise ValueError(f"{path}:1: nested too deeply for a solution") from None
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
+            raise ValueError(f"{path}:1: not a solution file (format {FORMAT!r} expected)")
+        try:
+            solution = _from_json(content)
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            what = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
+            raise ValueError(f"{path}:1: a damaged solution file: {what}") from None
+        if content.get("assignment_sha256") != assignment_digest(solution.assignment):
+            raise ValueError(f"{path}:1: the assignment was changed after the solution was saved (its sha256 differs)")
+        return solution
+
+
+def assignment_digest(assignment: NDArray[np.int64]) -> str:
+    """Return the SHA-256 of an assignment."""
+    return sha256(assignment.astype("<i8").tobytes())
+
+
+def describe_machine() -> dict[str, str]:
+    """Return the versions, the machine and the time that a result should be read with."""
+    return {
+        "placezoo": metadata.version("placezoo"),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "machine": f"{platform.system()} {platform.machine()}",
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+    }
+
+
+def _from_json(content: dict[str, Any]) -> Solution:
+    problem, agent, cost = content["problem"], content["agent"], content["cost"]
+    values = content["assignment"]
+    if not isinstance(values, list) or not all(isinstance(value, int) and not isinstance(value, bool) for value in values):
+        raise ValueError("the assignment must be a list of whole numbers")
+    for name, value, kind in (
+        ("env", problem["env"], str),
+        ("instance", problem["instance"], str),
+        ("digest", problem["digest"], str),
+        ("parameters", problem["parameters"], dict),
+        ("agent name", agent["name"], str),
+        ("feasible", cost["feasible"], bool),
+    ):
+        if not isinstance(value, kind):
+            raise ValueError(f"{name} must be of type {kind.__name__}")
+    trace = tuple(TracePoint(int(e), float(s), float(t)) for e, s, t in content["trace"])
+    if not trace:
+        raise ValueError("the trace is empty")
+    return Solution(
+        env_id=problem["env"],
+        parameters=problem["parameters"],
+        instance=problem["instance"],
+        digest=problem["digest"],
+        agent=agent["name"],
+        hyperparameters=dict(agent["hyperparameters"]),
+        seed=int(agent["seed"]),
+        budget=dict(content["budget"]),
+        assignment=np.array(values, dtype=np.int64),
+        cost=Cost(
+            float(cost["total"]),
+            {str(name): float(value) for name, value in cost["terms"].items()},
+            cost["feasible"],
+            tuple(map(str, cost["violations"])),
+        ),
+        trace=trace,
+        provenance={str(name): str(value) for name, value in content.get("provenance", {}).items()},
+    )
+
+
+def problem_record(problem: PlacementProblem) -> dict[str, Any]:
+    """Return the fields of a solution that name its problem."""
+    return {
+        "env_id": problem.env_id,
+        "parameters": dict(problem.parameters),
+        "instance": problem.instance.name,
+        "digest": problem.instance.digest,
+    }
+
+
+def budget_record(budget: Any) -> dict[str, Any]:
+    """Return a budget as JSON values, without the limits that are not set."""
+    return {name: value for name, value in asdict(budget).items() if value is not None}
