@@ -21,12 +21,14 @@ class Agent(ABC):
 
     Class attributes:
         name: kebab-case.
+        problem_class: the problems that the agent is for, default all.
 
     Raises:
         ValueError: a hyperparameter has the wrong type or is not finite.
     """
 
     name: ClassVar[str]
+    problem_class: ClassVar[type[PlacementProblem]] = PlacementProblem
 
     def __post_init__(self) -> None:
         hints = get_type_hints(type(self))
@@ -58,6 +60,9 @@ class Agent(ABC):
         Raises:
             ValueError: the agent is not for this problem.
         """
+        if not isinstance(problem, self.problem_class):
+            raise ValueError(f"{self.name} is for {self.problem_class.env_id}, it cannot solve {problem.env_id}")
+        self.prepare(problem)
         search = Search(problem, budget or DEFAULT_BUDGET, seed)
         self._search(search)
         assert search.best is not None
@@ -73,6 +78,13 @@ class Agent(ABC):
             trace=(*search.trace, TracePoint(search.evaluations, search.seconds, search.best_cost.total)),
             provenance=describe_machine(),
         )
+
+    def prepare(self, problem: PlacementProblem) -> None:
+        """Do before the clock starts what is not search: load weights, compile kernels. Nothing, unless an agent overrides it.
+
+        Raises:
+            ValueError: the agent is not for this problem.
+        """
 
     @abstractmethod
     def _search(self, search: Search) -> None:

@@ -31,6 +31,7 @@ class FiducciaMattheyses(Agent):
     """
 
     name = "fm"
+    problem_class = GraphPartitionProblem
 
     starts: int | None = None
     max_passes: int = 20
@@ -42,8 +43,7 @@ class FiducciaMattheyses(Agent):
 
     def _search(self, search: Search) -> None:
         problem = search.problem
-        if not isinstance(problem, GraphPartitionProblem):
-            raise ValueError(f"fm partitions graphs, it cannot solve {problem.env_id}")
+        assert isinstance(problem, GraphPartitionProblem)
         done = 0
         while self.starts is None or done < self.starts:
             start = grow_parts(

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 from numba import njit
 
 from placezoo.agents.agent import Agent
+from placezoo.agents.greedy import greedy_assignment
+from placezoo.agents.repair import repair
 from placezoo.agents.search import Search
+from placezoo.envs.problem import PlacementProblem
 
 
 @dataclass(frozen=True)
 class LocalSearch(Agent):
     """Iterated local search (Lourenco, Martin & Stutzle 2003).
 
-    Random proposals that do not worsen the cost are made until ``patience`` times the number of items have brought nothing; then the best
+    Starts from the domain's greedy construction. Random proposals that do not worsen the cost are made until ``patience`` times the number of items have brought nothing; then the best
     assignment is kicked by random moves and the descent starts again from there.
 
     Args:
@@ -32,9 +36,16 @@ class LocalSearch(Agent):
         self.require(self.patience >= 1, f"patience must be at least 1, not {self.patience}")
         self.require(0 < self.kick <= 1, f"kick must be in (0, 1], not {self.kick}")
 
+    def prepare(self, problem: PlacementProblem) -> None:
+        """Compile the loops for the problem's moves."""
+        rng = np.random.default_rng(0)
+        kernel = problem.kernel(problem.initial_assignment(rng))
+        _descend(kernel.state, kernel.propose, kernel.delta, kernel.apply, rng, 1, 0)
+        _kick(kernel.state, kernel.propose, kernel.apply, rng, 0)
+
     def _search(self, search: Search) -> None:
         problem = search.problem
-        assignment = problem.initial_assignment(search.rng)
+        assignment = repair(problem, greedy_assignment(problem, search.rng))
         search.evaluations += 1
         search.record(assignment)
         patience = max(100, int(self.patience * problem.num_items))

@@ -24,8 +24,9 @@ class Metis(Agent):
     """
 
     name = "metis"
+    problem_class = GraphPartitionProblem
 
-    runs: int = 1
+    runs: int = 8
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -35,8 +36,7 @@ class Metis(Agent):
         import pymetis
 
         problem = search.problem
-        if not isinstance(problem, GraphPartitionProblem):
-            raise ValueError(f"metis partitions graphs, it cannot solve {problem.env_id}")
+        assert isinstance(problem, GraphPartitionProblem)
         graph = problem.instance
         ufactor = max(1, round(1000 * problem.cost_model.epsilon))
         for _ in range(self.runs):

@@ -27,9 +27,10 @@ class MtKaHyPar(Agent):
     """
 
     name = "mt-kahypar"
+    problem_class = GraphPartitionProblem
 
     preset: str = "highest-quality"
-    runs: int = 1
+    runs: int = 8
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -40,8 +41,7 @@ class MtKaHyPar(Agent):
         import mtkahypar
 
         problem = search.problem
-        if not isinstance(problem, GraphPartitionProblem):
-            raise ValueError(f"mt-kahypar partitions graphs, it cannot solve {problem.env_id}")
+        assert isinstance(problem, GraphPartitionProblem)
         if problem.num_resources == 1:  # the library wants at least two blocks
             search.evaluations += 1
             search.record(np.zeros(problem.num_items, np.int64))

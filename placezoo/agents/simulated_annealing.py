@@ -9,7 +9,7 @@ from numba import njit
 
 from placezoo.agents.agent import Agent
 from placezoo.agents.search import Search
-from placezoo.envs.problem import Kernel
+from placezoo.envs.problem import Kernel, PlacementProblem
 
 _SAMPLE = 2000  # proposals from which the temperatures are read
 
@@ -31,7 +31,7 @@ class SimulatedAnnealing(Agent):
 
     name = "simulated-annealing"
 
-    initial_acceptance: float = 0.3
+    initial_acceptance: float = 0.5
     final_acceptance: float = 1e-4
     chunk: int = 10_000
 
@@ -41,6 +41,13 @@ class SimulatedAnnealing(Agent):
             value = getattr(self, field)
             self.require(0 < value < 1, f"{field} must be between 0 and 1, not {value}")
         self.require(self.chunk >= 1, f"chunk must be at least 1, not {self.chunk}")
+
+    def prepare(self, problem: PlacementProblem) -> None:
+        """Compile the loops for the problem's moves."""
+        kernel = problem.kernel(problem.initial_assignment(np.random.default_rng(0)))
+        state, rng = kernel.state, np.random.default_rng(0)
+        _sample_deltas(state, kernel.propose, kernel.delta, rng, 0)
+        _anneal(state, kernel.propose, kernel.delta, kernel.apply, rng, 1.0, 0, 0.0, state.assignment.copy(), 0.0)
 
     def _search(self, search: Search) -> None:
         start = search.problem.initial_assignment(search.rng)

@@ -20,6 +20,11 @@ from placezoo.envs.problem import PlacementProblem
 FORMAT = "placezoo.Solution/1"
 
 
+class ClaimError(ValueError):
+    """A solution claims what its instance does not bear out."""
+
+
+
 class TracePoint(NamedTuple):
     """The best total cost known after so many evaluations and seconds."""
 
@@ -104,7 +109,8 @@ class Solution:
 
         Raises:
             FileNotFoundError: there is no such file.
-            ValueError: ``path:line: what`` for anything that is not a solution, or whose assignment was changed after saving.
+            ValueError: ``path:line: what`` for anything that is not a solution.
+            ClaimError: the assignment was changed after the solution was saved.
         """
         try:
             content = json.loads(read_bytes(path))
@@ -122,7 +128,7 @@ class Solution:
             what = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
             raise ValueError(f"{path}:1: a damaged solution file: {what}") from None
         if content.get("assignment_sha256") != assignment_digest(solution.assignment):
-            raise ValueError(f"{path}:1: the assignment was changed after the solution was saved (its sha256 differs)")
+            raise ClaimError(f"{path}: assignment: changed after the solution was saved (its sha256 differs)")
         return solution
 
 

@@ -6,14 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csgraph
 
 from placezoo.agents.agent import Agent
 from placezoo.agents.repair import repair
 from placezoo.agents.search import Search
 from placezoo.datasets.graph import Graph
-from placezoo.datasets.graph_conversion import to_scipy
-from placezoo.datasets.laplacian import laplacian_coordinates
+from placezoo.datasets.graph_order import fiedler_order
 from placezoo.envs.graph_partition import GraphPartitionProblem
 
 
@@ -25,11 +23,11 @@ class Spectral(Agent):
     """
 
     name = "spectral"
+    problem_class = GraphPartitionProblem
 
     def _search(self, search: Search) -> None:
         problem = search.problem
-        if not isinstance(problem, GraphPartitionProblem):
-            raise ValueError(f"spectral partitions graphs, it cannot solve {problem.env_id}")
+        assert isinstance(problem, GraphPartitionProblem)
         assignment = np.zeros(problem.num_items, np.int64)
         _bisect(problem.instance, np.arange(problem.num_items), 0, problem.num_resources, assignment)
         search.evaluations += 1
@@ -44,28 +42,10 @@ def _bisect(
         assignment[nodes] = first_part
         return
     left_parts = (num_parts + 1) // 2
-    order = fiedler_order(induced_subgraph(graph, nodes))
+    order = fiedler_order(graph.subgraph(nodes))
     weights = np.cumsum(graph.node_weights[nodes][order])
     wanted = weights[-1] * left_parts / num_parts
     # The split after which the left side's weight is nearest to its share.
     split = int(np.argmin(np.abs(np.concatenate([[0], weights]) - wanted)))
     _bisect(graph, nodes[order[:split]], first_part, left_parts, assignment)
     _bisect(graph, nodes[order[split:]], first_part + left_parts, num_parts - left_parts, assignment)
-
-
-def fiedler_order(graph: Graph) -> NDArray[np.int64]:
-    """Return the nodes of the largest component by their Fiedler coordinate, then the other components one after another."""
-    _, labels = csgraph.connected_components(to_scipy(graph), directed=False)
-    sizes = np.bincount(labels)
-    return np.lexsort((laplacian_coordinates(graph, 1)[:, 0], labels, -sizes[labels]))
-
-
-def induced_subgraph(graph: Graph, nodes: NDArray[np.int64]) -> Graph:
-    """Return the graph of some nodes and the edges among them; node i is ``nodes[i]``."""
-    number = np.full(graph.num_nodes, -1, np.int64)
-    number[nodes] = np.arange(nodes.size)
-    once = (graph.rows < graph.indices) & (number[graph.rows] >= 0) & (number[graph.indices] >= 0)
-    edges = np.stack([number[graph.rows[once]], number[graph.indices[once]]], axis=1)
-    return Graph.from_edges(
-        nodes.size, edges, edge_weights=graph.edge_weights[once], node_weights=graph.node_weights[nodes], name=graph.name
-    )

@@ -167,6 +167,20 @@ class Graph:
             state.update(array.astype(dtype).tobytes())
         return state.hexdigest()
 
+    def subgraph(self, nodes: NDArray[np.int64]) -> Graph:
+        """Return the graph of some distinct nodes and the edges among them; its node i is ``nodes[i]``."""
+        number = np.full(self.num_nodes, -1, np.int64)
+        number[nodes] = np.arange(nodes.size)
+        once = (self.rows < self.indices) & (number[self.rows] >= 0) & (number[self.indices] >= 0)
+        return Graph.from_edges(
+            nodes.size,
+            np.stack([number[self.rows[once]], number[self.indices[once]]], axis=1),
+            edge_weights=self.edge_weights[once],
+            node_weights=self.node_weights[nodes],
+            name=self.name,
+            positions=None if self.positions is None else self.positions[nodes],
+        )
+
     def renamed(self, name: str) -> Graph:
         """Return the same graph under another name."""
         return replace(self, name=name)

@@ -13,14 +13,14 @@ from placezoo.cost_models import partition
 from placezoo.cost_models.cost import Cost
 from placezoo.cost_models.partition import PartitionCost
 from placezoo.datasets.graph import Graph
-from placezoo.datasets.graph_order import breadth_first_order, heavy_edge_order
+from placezoo.datasets.graph_order import breadth_first_order, heavy_edge_order, spectral_order
 from placezoo.datasets.laplacian import laplacian_coordinates
 from placezoo.datasets.suggestion import unknown_name
 from placezoo.envs.problem import FeatureNames, Kernel, PlacementProblem, StepKernel
 from placezoo.envs.rendering import draw_partitioned_graph
 
 NUM_SPECTRAL = 4
-_ORDERS = {"bfs": breadth_first_order, "heavy-edge": heavy_edge_order}
+_ORDERS = {"bfs": breadth_first_order, "heavy-edge": heavy_edge_order, "spectral": spectral_order}
 
 
 class GraphPartitionProblem(PlacementProblem):
@@ -31,7 +31,7 @@ class GraphPartitionProblem(PlacementProblem):
         num_parts: into how many parts.
         epsilon: a part may weigh ``floor((1 + epsilon) * ceil(total weight / num_parts))``.
         order: the order of construction, ``bfs`` (breadth first from a node far outside) or ``heavy-edge`` (next comes the node most
-            heavily tied to those before it).
+            heavily tied to those before it) or ``spectral`` (recursive bisection by the Fiedler vector: any run of nodes is compact).
 
     Raises:
         ValueError: a parameter is out of range.

@@ -32,6 +32,7 @@ class FlattenGraph(gym.ObservationWrapper):
         inner = self._pad.observation_space
         assert isinstance(inner, spaces.Dict)
         self._boxes = {name: space for name, space in inner.spaces.items() if isinstance(space, spaces.Box)}
+        del self._boxes["instance_key"]  # a name, not a quantity
         self.layout: dict[str, slice] = {}
         start = 0
         for name, box in self._boxes.items():

@@ -10,7 +10,7 @@ from gymnasium import spaces
 from gymnasium.spaces import GraphInstance
 from numpy.typing import NDArray
 
-from placezoo.envs.problem import FeatureNames
+from placezoo.envs.problem import FeatureNames, PlacementProblem
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -44,10 +44,16 @@ def padded_space(
         resource_edge_links=integers(0, max(max_resources - 1, 0), max_resource_edges, 2),
         num_resources=integers(0, max_resources, 1),
         num_resource_edges=integers(0, max_resource_edges, 1),
+        instance_key=integers(0, 2**62 - 1, 1),
         assignment=integers(-1, max_resources - 1, max_items),
         current_item=integers(-1, max_items, 1),
         action_mask=spaces.Box(0, 1, mask_shape, np.int8),
     )
+
+
+def instance_key(problem: PlacementProblem) -> int:
+    """Return a number in 0..2^62-1 that equal instances share: what tells a network that it has met a graph before."""
+    return int(problem.instance.digest[:16], 16) >> 2
 
 
 def pad_graph(graph: GraphInstance, prefix: str, target: Arrays) -> None:
@@ -75,6 +81,7 @@ class PadGraph(gym.ObservationWrapper):
     """Observations as a Dict of Box of fixed shapes, which SB3 and RLlib can batch.
 
     Rows beyond the instance are zero; ``num_items``, ``num_item_edges``, ``num_resources`` and ``num_resource_edges`` say how many are real.
+    ``instance_key`` is the same for equal instances, so that a network can encode each distinct graph of a batch once.
 
     Args:
         env: any placezoo environment.
@@ -127,4 +134,5 @@ class PadGraph(gym.ObservationWrapper):
         padded["assignment"][: len(observation["assignment"])] = observation["assignment"]
         padded["current_item"][:] = observation["current_item"]
         padded["action_mask"][...] = observation["action_mask"]
+        padded["instance_key"][:] = instance_key(self.env.unwrapped.problem)  # type: ignore[attr-defined]
         return padded

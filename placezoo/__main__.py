@@ -1,0 +1,6 @@
+"""``python -m placezoo``."""
+
+from placezoo.experiments.command_line import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""Checkpoints: weights as safetensors beside a JSON of everything that is not a weight. No pickle."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_weights
+from safetensors.torch import save as save_weights
+
+from placezoo.agents.networks.policy_network import NetworkConfig, PolicyNetwork
+from placezoo.datasets.files import read_bytes, write_atomically
+from placezoo.envs.problem import PlacementProblem
+
+FORMAT = "placezoo.Checkpoint/1"
+WEIGHTS, CONFIG = "policy.safetensors", "policy.json"
+
+
+@dataclass
+class Checkpoint:
+    """A trained policy.
+
+    Attributes:
+        network: the policy network.
+        env_id: the environment it was trained for.
+        formulation: the formulation it acts in.
+        features: the names of the features that it reads, by kind.
+        training: how it was trained: dataset, parameters, timesteps, seconds, score.
+    """
+
+    network: PolicyNetwork
+    env_id: str
+    formulation: str
+    features: dict[str, list[str]]
+    training: dict[str, Any] = field(default_factory=dict)
+
+    def save(self, folder: str | Path) -> None:
+        """Write ``policy.safetensors`` and ``policy.json`` into a folder."""
+        folder = Path(folder)
+        weights = {name: tensor.detach().cpu().contiguous() for name, tensor in self.network.state_dict().items()}
+        write_atomically(folder / WEIGHTS, save_weights(weights))
+        config = {
+            "format": FORMAT,
+            "env": self.env_id,
+            "formulation": self.formulation,
+            "features": self.features,
+            "network": self.network.config.to_json(),
+            "training": self.training,
+        }
+        write_atomically(folder / CONFIG, json.dumps(config, indent=2) + "\n")
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Checkpoint:
+        """Read a checkpoint.
+
+        Raises:
+            FileNotFoundError: the folder or a file in it is missing.
+            ValueError: ``path: what`` for files that are no checkpoint.
+        """
+        folder = Path(folder)
+        path = folder / CONFIG
+        try:
+            config = json.loads(read_bytes(path))
+            if not isinstance(config, dict) or config.get("format") != FORMAT:
+                raise ValueError(f"not a checkpoint (format {FORMAT!r} expected)")
+            network = PolicyNetwork(NetworkConfig(**config["network"]))
+            network.load_state_dict(load_weights(read_bytes(folder / WEIGHTS)))
+            network.eval()
+            return cls(network, config["env"], config["formulation"], config["features"], config["training"])
+        except FileNotFoundError:
+            raise FileNotFoundError(f"{folder}: not a checkpoint folder ({CONFIG} and {WEIGHTS} expected)") from None
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise ValueError(f"{path}: not JSON ({error})") from None
+        except KeyError as error:
+            raise ValueError(f"{path}: {error.args[0]!r} is missing") from None
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{path}: {error}") from None
+        except (SafetensorError, RuntimeError) as error:
+            what = str(error).splitlines()[0]
+            raise ValueError(f"{folder / WEIGHTS}: the weights do not fit {CONFIG} ({what})") from None
+
+    def check_fits(self, problem: PlacementProblem) -> None:
+        """Check that the policy can act on a problem.
+
+        Raises:
+            ValueError: it was trained for another one.
+        """
+        if self.env_id != problem.env_id:
+            raise ValueError(f"this checkpoint was trained for {self.env_id}, it cannot solve {problem.env_id}")
+        if self.features != feature_record(problem):
+            raise ValueError(f"this checkpoint reads other features than {problem.env_id} has; train it again")
+
+
+def feature_record(problem: PlacementProblem) -> dict[str, list[str]]:
+    """Return the names of a problem's features as JSON values."""
+    return {kind: list(names) for kind, names in problem.feature_names.__dict__.items()}
+
+
+def network_config(problem: PlacementProblem, encoder: str, width: int, layers: int) -> NetworkConfig:
+    """Return the sizes of a network for a problem's features."""
+    names = problem.feature_names
+    return NetworkConfig(len(names.items), len(names.item_edges), len(names.resources), encoder, width, layers)
+
+
+def tensors_of(problem: PlacementProblem) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return a problem's item graph for ``Graphs.join``."""
+    links, edge_features = problem.item_edges
+    return torch.tensor(problem.item_features), torch.tensor(links), torch.tensor(edge_features)

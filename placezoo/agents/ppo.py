@@ -1,0 +1,165 @@
+"""``ppo``: the policy network trained by masked PPO, as an agent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from placezoo.agents.agent import Agent
+from placezoo.agents.construct_decoder import ConstructDecoder
+from placezoo.agents.greedy import greedy_assignment
+from placezoo.agents.networks.checkpoint import Checkpoint
+from placezoo.agents.networks.graph_batch import Graphs, padded_graph, samples_of
+from placezoo.agents.ppo_learner import PPOLearner
+from placezoo.agents.repair import repair
+from placezoo.agents.search import Search
+from placezoo.envs.problem import PlacementProblem
+from placezoo.envs.registration import make_env
+from placezoo.envs.source import ProblemSource
+from placezoo.envs.wrappers.pad_graph import PadGraph
+
+_TRAINING_SHARE = 0.7  # of the budget, where there is no checkpoint
+
+
+@dataclass(frozen=True)
+class PPO(Agent):
+    """A trained policy that constructs, improves or answers at once, as it was trained to; the best of its samples.
+
+    The first answer takes the most likely action everywhere, the others draw; each whole answer is one evaluation. Without a
+    checkpoint, most of the budget goes into training on the very instance (as AlphaChip can), and construction follows.
+
+    Args:
+        checkpoint: the folder that ``placezoo train`` wrote, or None.
+        samples: how many answers at most, the first included.
+        batch: how many are constructed side by side.
+    """
+
+    name = "ppo"
+
+    checkpoint: str | None = None
+    samples: int = 16
+    batch: int = 16
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.require(self.samples >= 1, f"samples must be at least 1, not {self.samples}")
+        self.require(self.batch >= 1, f"batch must be at least 1, not {self.batch}")
+
+    @classmethod
+    def of(cls, policy: Checkpoint, **hyperparameters: Any) -> PPO:
+        """Return the agent of a policy in memory."""
+        agent = cls(**hyperparameters)
+        agent.__dict__["policy"] = policy
+        return agent
+
+    @cached_property
+    def policy(self) -> Checkpoint:
+        """The checkpoint's content.
+
+        Raises:
+            ValueError: there is none, or it is damaged.
+        """
+        if self.checkpoint is None:
+            raise ValueError("ppo: no checkpoint was given")
+        return Checkpoint.load(self.checkpoint)
+
+    @property
+    def _has_policy(self) -> bool:
+        return self.checkpoint is not None or "policy" in self.__dict__
+
+    def prepare(self, problem: PlacementProblem) -> None:
+        """Load the checkpoint and check that it fits, before the clock starts."""
+        if self._has_policy:
+            self.policy.check_fits(problem)
+
+    def act(self, observation: dict[str, Any]) -> int | NDArray[np.int64]:
+        """Return the most likely allowed action for an observation of ``PadGraph``."""
+        return _answer(self.policy, observation, None)
+
+    def _search(self, search: Search) -> None:
+        policy = self.policy if self._has_policy else self._train(search)
+        if policy.formulation == "construct":
+            self._construct(policy, search)
+        elif policy.formulation == "improve":
+            self._improve(policy, search)
+        else:
+            self._one_shot(policy, search)
+
+    def _train(self, search: Search) -> Checkpoint:
+        source = ProblemSource(type(search.problem), instance=search.problem.instance, parameters=search.problem.parameters)
+        learner = PPOLearner(source, "construct", seed=int(search.rng.integers(2**31)))
+        budget = search.budget
+        seconds = None if budget.seconds is None else max(0.01, _TRAINING_SHARE * budget.seconds - search.seconds)
+        episodes = None if budget.evaluations is None else max(1, int(_TRAINING_SHARE * budget.evaluations))
+        timesteps = None if episodes is None else episodes * search.problem.num_items
+        status = learner.learn(timesteps=timesteps, seconds=seconds)
+        search.evaluations += status.episodes
+        return learner.checkpoint()
+
+    def _construct(self, policy: Checkpoint, search: Search) -> None:
+        decoder = ConstructDecoder(policy.network, search.problem)
+        first = decoder.construct(1, None, lambda: search.is_over)
+        if first is None:  # the budget is too short for this instance, even once
+            search.evaluations += 1
+            search.record(greedy_assignment(search.problem, search.rng))
+            return
+        search.evaluations += 1
+        search.record(first[0])
+        drawn = 1
+        while drawn < self.samples and not search.is_over:
+            count = search.evaluations_left(min(self.batch, self.samples - drawn))
+            if count == 0:
+                return
+            answers = decoder.construct(count, search.rng, lambda: search.is_over)
+            if answers is None:
+                return
+            for answer in answers:
+                search.evaluations += 1
+                search.record(answer)
+            drawn += count
+
+    def _improve(self, policy: Checkpoint, search: Search) -> None:
+        problem = search.problem
+        env = PadGraph(make_env(problem.env_id, instance=problem.instance, formulation="improve", **problem.parameters))
+        inner: Any = env.unwrapped
+        for _ in range(self.samples):
+            observation, _ = env.reset(seed=int(search.rng.integers(2**31)))
+            search.evaluations += 1
+            search.record(inner.assignment)
+            truncated = False
+            while not truncated and not search.is_over:
+                observation, _, _, truncated, _ = env.step(_answer(policy, observation, search.rng))
+                search.evaluations += 1
+                search.record(inner.assignment)
+            if search.is_over:
+                return
+
+    def _one_shot(self, policy: Checkpoint, search: Search) -> None:
+        problem = search.problem
+        env = PadGraph(make_env(problem.env_id, instance=problem.instance, formulation="one-shot", **problem.parameters))
+        observation, _ = env.reset(seed=0)
+        for sample in range(self.samples):
+            answer = _answer(policy, observation, None if sample == 0 else search.rng)
+            search.evaluations += 1
+            search.record(repair(problem, np.asarray(answer)))
+            if search.is_over:
+                return
+
+
+@torch.no_grad()
+def _answer(policy: Checkpoint, observation: dict[str, Any], rng: np.random.Generator | None) -> int | NDArray[np.int64]:
+    """Return the most likely allowed action for a padded observation, or with a generator one drawn."""
+    tensors = {name: torch.as_tensor(np.asarray(values))[None] for name, values in observation.items()}
+    graphs = Graphs.join([padded_graph(tensors, 0)])
+    samples = samples_of(tensors, torch.zeros(1, dtype=torch.int64))
+    network, mask = policy.network, np.asarray(observation["action_mask"])
+    scores, _ = network(graphs, network.encode(graphs), samples, policy.formulation != "construct")
+    logits = np.where(mask.ravel() > 0, scores[0].numpy().astype(np.float64), -np.inf)
+    if rng is not None:
+        logits = logits + rng.gumbel(size=logits.shape)
+    return int(np.argmax(logits)) if mask.ndim == 1 else np.argmax(logits.reshape(mask.shape), axis=1)

@@ -1,0 +1,239 @@
+"""Training the policy network by sb3-contrib's MaskablePPO."""
+
+from __future__ import annotations
+
+import functools
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from sb3_contrib import MaskablePPO
+from stable_baselines3.common.callbacks import BaseCallback
+
+from placezoo.agents.greedy import greedy_assignment
+from placezoo.agents.networks.checkpoint import Checkpoint, feature_record, network_config
+from placezoo.agents.sb3_policy import GraphPolicy
+from placezoo.agents.sb3_vec_env import PaddedVecEnv
+from placezoo.envs.problem import PlacementProblem
+from placezoo.envs.source import ProblemSource
+
+
+@dataclass(frozen=True)
+class PPOConfig:
+    """Hyperparameters of training; the defaults are tuned for ``construct`` on graphs of 100-200 items.
+
+    Args:
+        num_envs: environments stepped together.
+        num_steps: steps of each between updates.
+        batch_size: transitions per gradient step.
+        num_epochs: passes over the transitions per update.
+        learning_rate: of Adam at the start; falls linearly to a tenth.
+        gamma: discount.
+        gae_lambda: of generalised advantage estimation.
+        clip_range: of the probability ratio.
+        entropy_coefficient: at the start; falls linearly to 0.
+        value_coefficient: weight of the value loss.
+        max_grad_norm: gradients are scaled down to this norm.
+        encoder: the encoder's name.
+        width: of the network.
+        layers: of the encoder.
+    """
+
+    num_envs: int = 32
+    num_steps: int = 256
+    batch_size: int = 2048
+    num_epochs: int = 4
+    learning_rate: float = 1e-3
+    gamma: float = 1.0
+    gae_lambda: float = 0.95
+    clip_range: float = 0.2
+    entropy_coefficient: float = 0.005
+    value_coefficient: float = 0.5
+    max_grad_norm: float = 0.5
+    encoder: str = "graph-sage"
+    width: int = 64
+    layers: int = 2
+
+    def __post_init__(self) -> None:
+        for name in ("num_envs", "num_steps", "batch_size", "num_epochs", "width", "layers"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise ValueError(f"ppo: {name} must be a whole number of at least 1, not {value!r}")
+        for name in ("learning_rate", "clip_range", "max_grad_norm"):
+            _check_number(name, getattr(self, name), above=0.0)
+        for name in ("entropy_coefficient", "value_coefficient"):
+            _check_number(name, getattr(self, name), at_least=0.0)
+        for name in ("gamma", "gae_lambda"):
+            _check_number(name, getattr(self, name), at_least=0.0, at_most=1.0)
+        if self.batch_size < 2 or self.num_envs * self.num_steps < 2:
+            raise ValueError("ppo: batch_size and num_envs * num_steps must be at least 2, advantages are normalised")
+
+
+def _check_number(
+    name: str, value: Any, above: float = -math.inf, at_least: float = -math.inf, at_most: float = math.inf
+) -> None:
+    valid = isinstance(value, (int, float)) and math.isfinite(value) and value > above and at_least <= value <= at_most
+    if not valid:
+        raise ValueError(f"ppo: {name} must be a finite number in its range, not {value!r}")
+
+
+@dataclass(frozen=True)
+class TrainingStatus:
+    """Where training stands; handed to the caller after each update.
+
+    Attributes:
+        timesteps: environment steps so far.
+        seconds: wall time so far.
+        relative_cost: mean final cost of the episodes since the last update over greedy construction's, NaN if none ended.
+        episodes: how many episodes have ended so far.
+    """
+
+    timesteps: int
+    seconds: float
+    relative_cost: float
+    episodes: int
+
+
+class PPOLearner:
+    """One training run.
+
+    Args:
+        source: where problems come from.
+        formulation: ``construct``, ``improve`` or ``one-shot``.
+        config: hyperparameters.
+        seed: of networks, environments and actions.
+        device: ``cpu``, ``cuda`` or ``auto``.
+        settings: keyword arguments of the formulation.
+    """
+
+    def __init__(
+        self,
+        source: ProblemSource,
+        formulation: str,
+        config: PPOConfig | None = None,
+        seed: int = 0,
+        device: str = "cpu",
+        tensorboard_log: str | None = None,
+        **settings: Any,
+    ) -> None:
+        self.config = config or PPOConfig()
+        self.source = source
+        self.formulation = formulation
+        problem = source.first()
+        # Relative to greedy construction, returns of easy and hard instances lie close together, which spares the critic most of
+        # what it would have to learn about instances.
+        self._env = PaddedVecEnv(self.config.num_envs, source, formulation, mean_greedy_cost, **settings)
+        network = network_config(problem, self.config.encoder, self.config.width, self.config.layers)
+        self.model = MaskablePPO(
+            GraphPolicy,
+            self._env,
+            n_steps=self.config.num_steps,
+            batch_size=min(self.config.batch_size, self.config.num_envs * self.config.num_steps),
+            n_epochs=self.config.num_epochs,
+            learning_rate=self.config.learning_rate,
+            gamma=self.config.gamma,
+            gae_lambda=self.config.gae_lambda,
+            clip_range=self.config.clip_range,
+            ent_coef=self.config.entropy_coefficient,
+            vf_coef=self.config.value_coefficient,
+            max_grad_norm=self.config.max_grad_norm,
+            policy_kwargs={"network": network.to_json(), "formulation": formulation},
+            seed=seed,
+            device=device,
+            tensorboard_log=tensorboard_log,
+        )
+
+    def checkpoint(self, **training: Any) -> Checkpoint:
+        """Return the policy as it is now."""
+        problem = self.source.first()
+        network = self.model.policy.network
+        assert isinstance(network, torch.nn.Module)
+        return Checkpoint(network, problem.env_id, self.formulation, feature_record(problem), training)  # type: ignore[arg-type]
+
+    def learn(
+        self,
+        timesteps: int | None = None,
+        seconds: float | None = None,
+        on_update: Callable[[TrainingStatus], None] | None = None,
+    ) -> TrainingStatus:
+        """Train until so many steps are made or so many seconds are over.
+
+        Args:
+            timesteps: environment steps, None for no limit.
+            seconds: wall time, None for no limit.
+            on_update: called after each update.
+
+        Raises:
+            ValueError: neither limit is given.
+        """
+        if timesteps is None and seconds is None:
+            raise ValueError("training needs timesteps, seconds or both")
+        callback = _Progress(self, timesteps, seconds, on_update)
+        self.model.learn(timesteps if timesteps is not None else 2**62, callback=callback, reset_num_timesteps=False)
+        callback.finish()
+        assert callback.status is not None
+        return callback.status
+
+
+@functools.lru_cache(maxsize=4096)
+def mean_greedy_cost(problem: PlacementProblem) -> float:
+    """Return the mean cost of 4 greedy constructions, or 1 where they are free of cost."""
+    rng = np.random.default_rng(0)
+    mean = float(np.mean([problem.evaluate(greedy_assignment(problem, rng)).total for _ in range(4)]))
+    return mean if mean > 0 else 1.0
+
+
+class _Progress(BaseCallback):
+    """Counts episodes, keeps the time limit, and lets the learning rate and the entropy bonus fall."""
+
+    def __init__(
+        self,
+        learner: PPOLearner,
+        timesteps: int | None,
+        seconds: float | None,
+        on_update: Callable[[TrainingStatus], None] | None,
+    ) -> None:
+        super().__init__()
+        self._learner, self._timesteps, self._seconds, self._on_update = learner, timesteps, seconds, on_update
+        self._started = time.perf_counter()
+        self._costs: list[float] = []
+        self._episodes = 0
+        self._updates = 0
+        self.status: TrainingStatus | None = None
+
+    def _on_step(self) -> bool:
+        for info in self.locals["infos"]:
+            if "episode" in info:
+                self._costs.append(-info["episode"]["r"])
+                self._episodes += 1
+        return self._seconds is None or time.perf_counter() - self._started < self._seconds
+
+    def _on_rollout_start(self) -> None:
+        if self._updates:
+            self.finish()
+        self._updates += 1
+        self._decay()
+
+    def _decay(self) -> None:
+        elapsed = time.perf_counter() - self._started
+        done = max(
+            self.num_timesteps / self._timesteps if self._timesteps else 0.0,
+            elapsed / self._seconds if self._seconds else 0.0,
+        )
+        left = max(0.0, 1.0 - done)
+        config, model = self._learner.config, self._learner.model
+        model.ent_coef = config.entropy_coefficient * left
+        model.lr_schedule = lambda _: config.learning_rate * (0.1 + 0.9 * left)
+
+    def finish(self) -> None:
+        """Report the update that has just ended."""
+        seconds = time.perf_counter() - self._started
+        mean = float(np.mean(self._costs)) if self._costs else math.nan
+        self.status = TrainingStatus(self.num_timesteps, seconds, mean, self._episodes)
+        self._costs.clear()
+        if self._on_update is not None:
+            self._on_update(self.status)

@@ -1,0 +1,128 @@
+"""The policy network inside sb3-contrib's MaskablePPO."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from sb3_contrib.common.maskable.distributions import MaskableDistribution
+from sb3_contrib.common.maskable.policies import MaskableMultiInputActorCriticPolicy
+from torch import Tensor
+
+from placezoo.agents.networks.graph_batch import Graphs, padded_graph, samples_of, unpad
+from placezoo.agents.networks.policy_network import Encoded, NetworkConfig, PolicyNetwork
+
+
+class GraphPolicy(MaskableMultiInputActorCriticPolicy):
+    """Actor and critic over the observations of ``PadGraph``: removes the padding and encodes each distinct graph once.
+
+    While transitions are collected the weights stand still, so the embeddings of graphs are kept until the next update.
+
+    Args:
+        network: the network's sizes, as a dict of ``NetworkConfig``.
+        formulation: ``construct`` scores the current item, the others every item.
+    """
+
+    def __init__(
+        self, *args: Any, network: dict[str, Any] | None = None, formulation: str = "construct", **kwargs: Any
+    ) -> None:
+        self._network_config = NetworkConfig(**(network or {}))
+        self._every_item = formulation != "construct"
+        self._remembered: dict[int, tuple[Graphs, Encoded]] = {}
+        self._joined_keys: list[int] = []  # the graphs of the last batch, and these side by side
+        self._joined: tuple[Graphs, Encoded] | None = None
+        super().__init__(*args, **kwargs)
+
+    def _build(self, lr_schedule: Any) -> None:
+        self.network = PolicyNetwork(self._network_config)
+        # The extractor of the base class would flatten the graph; nothing of it is used or trained.
+        self.features_extractor = self.pi_features_extractor = self.vf_features_extractor = torch.nn.Identity()
+        self.optimizer = self.optimizer_class(self.network.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs)
+
+    def _scores(self, observations: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        first, graph = unpad(observations)
+        if torch.is_grad_enabled():
+            self._remembered.clear()
+            self._joined_keys = []
+            graphs = Graphs.join([padded_graph(observations, sample) for sample in first])
+            encoded = self.network.encode(graphs)
+        else:
+            graphs, encoded = self._recall(observations, first)
+        return self.network(graphs, encoded, samples_of(observations, graph), self._every_item)
+
+    def _recall(self, observations: dict[str, Tensor], first: list[int]) -> tuple[Graphs, Encoded]:
+        """Return the graphs and embeddings of a batch, encoding only those that have not been met since the last update."""
+        keys = observations["instance_key"][first, 0].tolist()
+        for key, sample in zip(keys, first, strict=True):
+            if key not in self._remembered:
+                # Cloned, since the tensors share the memory of the environment's buffers.
+                graphs = Graphs.join([tuple(part.clone() for part in padded_graph(observations, sample))])  # type: ignore[misc]
+                self._remembered[key] = graphs, self.network.encode(graphs)
+        if keys != self._joined_keys:
+            known = [self._remembered[key] for key in keys]
+            self._joined = join_graphs([graphs for graphs, _ in known]), join_encoded([encoded for _, encoded in known])
+            self._joined_keys = keys
+        assert self._joined is not None
+        return self._joined
+
+    def _distribution(self, scores: Tensor, action_masks: Any) -> MaskableDistribution:
+        distribution = self.action_dist.proba_distribution(action_logits=scores)
+        if action_masks is not None:
+            distribution.apply_masking(action_masks)
+        return distribution
+
+    def forward(
+        self, obs: Any, deterministic: bool = False, action_masks: Any = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return actions, values [B, 1] and log probabilities."""
+        scores, values = self._scores(obs)
+        distribution = self._distribution(scores, action_masks)
+        actions = distribution.get_actions(deterministic=deterministic)
+        log_prob = distribution.log_prob(actions)
+        return actions.reshape((-1, *(self.action_space.shape or ()))), values[:, None], log_prob
+
+    def evaluate_actions(
+        self, obs: Any, actions: Tensor, action_masks: Any = None
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return values [B, 1], log probabilities and entropies of given actions."""
+        scores, values = self._scores(obs)
+        distribution = self._distribution(scores, action_masks)
+        return values[:, None], distribution.log_prob(actions), distribution.entropy()
+
+    def get_distribution(self, obs: Any, action_masks: Any = None) -> MaskableDistribution:
+        """Return the masked distribution over actions."""
+        return self._distribution(self._scores(obs)[0], action_masks)
+
+    def predict_values(self, obs: Any) -> Tensor:
+        """Return values [B, 1]."""
+        return self._scores(obs)[1][:, None]
+
+
+def join_graphs(parts: list[Graphs]) -> Graphs:
+    """Put graphs that are already sorted side by side."""
+    start, edges = [0], [0]
+    for part in parts:
+        start.append(start[-1] + part.start[-1])
+        edges.append(edges[-1] + part.edge_index.shape[1])
+    return Graphs(
+        features=torch.cat([part.features for part in parts]),
+        edge_index=torch.cat([part.edge_index + offset for part, offset in zip(parts, start, strict=False)], 1),
+        edge_features=torch.cat([part.edge_features for part in parts]),
+        edge_start=torch.cat(
+            [torch.zeros_like(parts[0].edge_start[:1])]
+            + [part.edge_start[1:] + offset for part, offset in zip(parts, edges, strict=False)]
+        ),
+        start=start,
+    )
+
+
+def join_encoded(parts: list[Encoded]) -> Encoded:
+    """Put the embeddings of graphs side by side."""
+    return Encoded(
+        query=torch.cat([part.query for part in parts]),
+        content=torch.cat([part.content for part in parts]),
+        neighbour=torch.cat([part.neighbour for part in parts]),
+        mean=torch.cat([part.mean for part in parts]),
+    )
+
+

@@ -1,0 +1,1 @@
+"""Train, evaluate, compare and report; the command line."""

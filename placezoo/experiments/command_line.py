@@ -1,0 +1,368 @@
+"""The command line: ``placezoo`` or ``python -m placezoo``."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from placezoo.agents.budget import Budget
+from placezoo.agents.registry import AGENTS, agent_class, make_agent
+from placezoo.agents.solution import ClaimError, Solution
+from placezoo.datasets.dataset import DATASETS
+from placezoo.datasets.registry import EMBEDDED, cache_folder, data_folders, fetch, find_file, public_files, verify_file
+from placezoo.datasets.suggestion import unknown_name
+from placezoo.envs.registration import PROBLEMS, make_problem, problem_parameters
+from placezoo.experiments.evaluate import verify
+
+TRACEBACK_VARIABLE = "PLACEZOO_TRACEBACK"
+
+app = typer.Typer(
+    name="placezoo", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+    help="Environments and agents for problems that map the nodes of a graph onto limited resources.",
+)  # fmt: skip
+data_app = typer.Typer(no_args_is_help=True, help="Public instances: fetch, find, verify.", rich_markup_mode=None)
+app.add_typer(data_app, name="data")
+
+console = Console(highlight=False, soft_wrap=True)
+progress_console = Console(stderr=True, highlight=False)
+
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Set a parameter of the environment or the agent; repeatable."),
+]
+Environment = Annotated[str, typer.Argument(metavar="ENV", help="The environment's id, GraphPartition-v0 for example.")]
+
+
+def main() -> None:
+    """Run the command line; bad input ends in one line on stderr and exit code 2, a failed check in exit code 1."""
+    try:
+        code = app(standalone_mode=False)
+    except ClaimError as error:
+        sys.exit(_say(str(error), 1))
+    except click.exceptions.Abort:
+        sys.exit(_say("interrupted", 130))
+    except click.exceptions.NoArgsIsHelpError as error:
+        sys.exit(_say(error.format_message(), 2))
+    except click.ClickException as error:
+        sys.exit(_say(error.format_message(), 2))
+    except (ValueError, OSError, ImportError) as error:
+        if os.environ.get(TRACEBACK_VARIABLE):
+            raise
+        sys.exit(_say(_one_line(error), 2))
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _say(message: str, code: int) -> int:
+    print(f"placezoo: {message}", file=sys.stderr)
+    return code
+
+
+def _one_line(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        return f"{error.filename}: {error.strerror.lower()}"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def parse_settings(settings: list[str] | None) -> dict[str, Any]:
+    """Return ``NAME=VALUE`` settings as a dict; a value is JSON where it can be (4, 0.5, true, null, NaN), else text.
+
+    Raises:
+        ValueError: a setting without ``=``, or one given twice.
+    """
+    parsed: dict[str, Any] = {}
+    for setting in settings or []:
+        name, equals, value = setting.partition("=")
+        if not equals or not name:
+            raise ValueError(f"--set {setting}: NAME=VALUE expected")
+        if name in parsed:
+            raise ValueError(f"--set {name} is given twice")
+        try:
+            parsed[name] = json.loads(value)
+        except json.JSONDecodeError:
+            parsed[name] = value
+    return parsed
+
+
+def split_settings(env_id: str, agent: str, settings: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the settings of the environment and those of the agent.
+
+    Raises:
+        ValueError: neither knows a name.
+        ImportError: the agent needs packages that are not installed.
+    """
+    of_problem = problem_parameters(env_id)
+    of_agent = agent_class(agent).__dataclass_fields__
+    for name in settings:
+        if name not in of_problem and name not in of_agent:
+            raise ValueError(f"{unknown_name('setting', name, [*of_problem, *of_agent])} ({env_id}, agent {agent})")
+    return (
+        {name: value for name, value in settings.items() if name in of_problem},
+        {name: value for name, value in settings.items() if name not in of_problem},
+    )
+
+
+@app.command("envs")
+def list_environments() -> None:
+    """List the environments."""
+    table = _table("environment", "default formulation", "parameters", "what it is")
+    for env_id, problem in PROBLEMS.items():
+        defaults = ", ".join(f"{name}={value}" for name, value in problem_parameters(env_id).items())
+        table.add_row(env_id, problem.default_formulation, defaults, (problem.__doc__ or "").splitlines()[0])
+    console.print(table)
+
+
+@app.command("agents")
+def list_agents() -> None:
+    """List the agents."""
+    table = _table("agent", "for", "needs", "what it is")
+    for name, entry in AGENTS.items():
+        table.add_row(name, ", ".join(entry.problems) or "all", f"placezoo[{entry.extra}]" if entry.extra else "", entry.description)
+    console.print(table)
+
+
+@app.command("datasets")
+def list_datasets() -> None:
+    """List the named instances and the datasets."""
+    table = _table("name", "kind", "here", "what it is")
+    for name, (description, _) in EMBEDDED.items():
+        table.add_row(name, "embedded", "yes", description)
+    for name, entry in public_files().items():
+        table.add_row(name, f"file, {entry.size / 1e6:.1f} MB", "yes" if find_file(entry) else "no", entry.description)
+    for name, dataset in DATASETS.items():
+        sizes = ", ".join(f"{split} {size}" for split, size in dataset.sizes.items())
+        table.add_row(f"{name}/SPLIT/NUMBER", f"generated ({sizes})", "yes", dataset.description)
+    console.print(table)
+
+
+@app.command()
+def solve(
+    env: Environment,
+    instance: Annotated[str, typer.Option(help="A name (see `placezoo datasets`) or the path of a METIS .graph file.")],
+    agent: Annotated[str, typer.Option(help="The agent's name (see `placezoo agents`).")],
+    settings: Settings = None,
+    checkpoint: Annotated[str | None, typer.Option(help="The training folder of a learned agent.")] = None,
+    seconds: Annotated[float | None, typer.Option(help="Wall time; 10 if no budget is given.")] = None,
+    evaluations: Annotated[int | None, typer.Option(help="Evaluations.")] = None,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Write the solution here, as JSON.")] = None,
+    render: Annotated[Path | None, typer.Option(help="Draw the solution here, as PNG.")] = None,
+) -> None:
+    """Solve one instance with one agent."""
+    chosen = parse_settings(settings)
+    if checkpoint is not None:
+        chosen["checkpoint"] = checkpoint
+    if env not in PROBLEMS:
+        raise ValueError(unknown_name("environment", env, PROBLEMS))
+    parameters, hyperparameters = split_settings(env, agent, chosen)
+    solver = make_agent(agent, **hyperparameters)
+    budget = Budget(10.0 if seconds is None and evaluations is None else seconds, evaluations)
+    problem = make_problem(env, instance, **parameters)
+    with _clock(f"{agent} on {problem.instance.name}", budget.seconds):
+        solution = solver.solve(problem, budget, seed)
+    if out is not None:
+        solution.save(out)
+    if render is not None:
+        _render(problem, solution, render)
+    _print_solution(solution)
+
+
+@app.command("train")
+def train_agent(
+    env: Environment,
+    dataset: Annotated[str | None, typer.Option(help="Learn from the train split of this dataset.")] = None,
+    instance: Annotated[str | None, typer.Option(help="Or learn this one instance.")] = None,
+    agent: Annotated[str, typer.Option(help="The agent to train.")] = "ppo",
+    backend: Annotated[str, typer.Option(help="The library that learns.")] = "sb3",
+    formulation: Annotated[str, typer.Option(help="construct, improve or one-shot.")] = "construct",
+    settings: Settings = None,
+    timesteps: Annotated[int | None, typer.Option(help="Environment steps.")] = None,
+    seconds: Annotated[float | None, typer.Option(help="Wall time; 300 if neither is given.")] = None,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    out: Annotated[Path, typer.Option(help="The folder for checkpoint and curve.")] = Path("runs/ppo"),
+) -> None:
+    """Train a learned agent; writes policy.safetensors, policy.json, curve.csv and curve.png."""
+    from placezoo.experiments.train import CurvePoint, TrainingRun, train
+
+    if agent != "ppo":
+        raise ValueError(unknown_name("learned agent", agent, ["ppo"]))
+    if backend != "sb3":
+        raise ValueError(unknown_name("backend", backend, ["sb3"]))
+    chosen = parse_settings(settings)
+    if env not in PROBLEMS:
+        raise ValueError(unknown_name("environment", env, PROBLEMS))
+    known = problem_parameters(env)
+    run = TrainingRun(
+        env, dataset, instance, formulation,
+        parameters={name: value for name, value in chosen.items() if name in known},
+        hyperparameters={name: value for name, value in chosen.items() if name not in known},
+        timesteps=timesteps,
+        seconds=300.0 if seconds is None and timesteps is None else seconds,
+        seed=seed,
+        device=device,
+    )  # fmt: skip
+    with _training_bar() as show:
+        curve: list[CurvePoint] = train(run, out, show)
+    best = min((point.validation_cost for point in curve if point.validation_cost == point.validation_cost))
+    last = curve[-1]
+    console.print(f"{last.timesteps:,} steps, {last.episodes:,} episodes, {last.seconds:.0f} s")
+    console.print(f"best validation cost: {best:.4f} x random assignments'")
+    console.print(f"policy and curve: {out}")
+
+
+@app.command()
+def evaluate(solutions: Annotated[list[Path], typer.Argument(metavar="SOLUTION.json ...")]) -> None:
+    """Score solutions again from their instances; a wrong claim fails."""
+    for path in solutions:
+        solution = Solution.load(path)
+        try:
+            cost = verify(solution)
+        except ClaimError as error:
+            raise ClaimError(f"{path}: {error}") from None
+        state = "feasible" if cost.feasible else "infeasible"
+        console.print(f"{path}: confirmed, total {cost.total:g}, {state} ({solution.agent} on {solution.instance})")
+
+
+@app.command()
+def leaderboard(
+    suite: Annotated[str, typer.Argument(help="A suite's name or the path of a TOML file.")] = "quick",
+    out: Annotated[Path, typer.Option(help="The folder for results; a second call continues there.")] = Path("leaderboard"),
+) -> None:
+    """Run agents x instances x seeds under one budget; writes results.json, results.csv and report.html."""
+    from placezoo.experiments.leaderboard import Leaderboard, gaps_to_best
+    from placezoo.experiments.suite import load_suite
+
+    board = Leaderboard(load_suite(suite), out)
+    for name in board.missing:
+        console.print(f"left out: {name} is not on this machine and cannot be fetched (set PLACEZOO_DATA)")
+    if board.needs_training:
+        with _training_bar() as show:
+            board.train(show)
+    results = []
+    total = len(board.runs())
+    with _bar("runs", total) as (bar, task):
+        for result in board.run():
+            results.append(result)
+            solution = result.solution
+            bar.update(task, advance=1, description=f"{solution.agent} on {solution.instance}")
+    board.write(results)
+    new = sum(result.is_new for result in results)
+    console.print(f"{new} runs done, {total - new} taken from an earlier call; all {total} verified")
+    table = _table("agent", "mean gap to the best known here")
+    gaps = {agent: sum(values.values()) / len(values) for agent, values in gaps_to_best(results).items()}
+    for agent, gap in sorted(gaps.items(), key=lambda entry: entry[1]):
+        table.add_row(agent, f"{100 * gap:.1f} %")
+    console.print(table)
+    console.print(f"report: {out / 'report.html'}")
+
+
+@data_app.command("get")
+def data_get(name: Annotated[str, typer.Argument(help="A public instance.")]) -> None:
+    """Fetch a public instance, unless it is here, and say where it is."""
+    console.print(str(fetch(name)))
+
+
+@data_app.command("path")
+def data_path() -> None:
+    """Say in which folders files are looked for."""
+    for folder in data_folders():
+        console.print(f"{folder} (PLACEZOO_DATA){'' if folder.is_dir() else ': no such folder'}")
+    console.print(f"{cache_folder()} (cache)")
+
+
+@data_app.command("verify")
+def data_verify(names: Annotated[list[str] | None, typer.Argument(help="Public instances; default all.")] = None) -> None:
+    """Check the files of public instances against the registry; fails if one is damaged or a named one is missing."""
+    for name in names or public_files():
+        if name not in public_files():
+            raise ValueError(unknown_name("public instance", name, public_files()))
+        entry = public_files()[name]
+        path = find_file(entry)
+        if path is None:
+            if names:
+                raise ClaimError(f"{name}: not on this machine; `placezoo data get {name}` fetches it")
+            console.print(f"{name}: not on this machine")
+            continue
+        try:
+            verify_file(entry, path)
+        except ValueError as error:
+            raise ClaimError(str(error)) from None
+        console.print(f"{name}: {path} is the published file ({entry.licence})")
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _render(problem: Any, solution: Solution, path: Path) -> None:
+    from placezoo.datasets.files import write_atomically
+    from placezoo.experiments.plots import figure_bytes
+
+    picture = figure_bytes(lambda axes: problem.draw(solution.assignment, axes), "png", (6.4, 6.4))
+    write_atomically(path, picture)
+
+
+def _print_solution(solution: Solution) -> None:
+    cost = solution.cost
+    terms = ", ".join(f"{name} {value:g}" for name, value in cost.terms.items())
+    console.print(f"total {cost.total:g} ({terms}), {'feasible' if cost.feasible else 'infeasible'}")
+    for violation in cost.violations:
+        console.print(f"  {violation}")
+    console.print(f"{solution.evaluations:,} evaluations in {solution.seconds:.2f} s")
+
+
+@contextmanager
+def _bar(description: str, total: float | None) -> Iterator[tuple[Progress, Any]]:
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeElapsedColumn())
+    with Progress(*columns, console=progress_console, disable=not progress_console.is_terminal, transient=True) as bar:
+        yield bar, bar.add_task(description, total=total)
+
+
+@contextmanager
+def _clock(description: str, seconds: float | None) -> Iterator[None]:
+    """Show how much of a time budget is over, from a thread of its own: searches run in compiled loops."""
+    import threading
+
+    stop = threading.Event()
+    with _bar(description, seconds) as (bar, task):
+
+        def tick() -> None:
+            while not stop.wait(0.2):
+                bar.update(task, advance=0.2)
+
+        thread = threading.Thread(target=tick, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+
+
+@contextmanager
+def _training_bar() -> Iterator[Callable[[Any, float], None]]:
+    with _bar("training", 1.0) as (bar, task):
+
+        def show(point: Any, done: float) -> None:
+            bar.update(task, completed=done, description=f"training, cost {point.training_cost:.3f} x random")
+            if not progress_console.is_terminal and point.validation_cost == point.validation_cost:
+                print(
+                    f"training: {100 * done:3.0f} %, {point.timesteps:,} steps, validation cost {point.validation_cost:.3f} x random",
+                    file=sys.stderr,
+                )
+
+        yield show

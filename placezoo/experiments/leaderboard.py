@@ -1,0 +1,231 @@
+"""Leaderboards: agents x instances x seeds under one budget, every solution scored again from its instance."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import platform
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from placezoo.agents.budget import Budget
+from placezoo.agents.registry import make_agent
+from placezoo.agents.solution import Solution, describe_machine
+from placezoo.datasets.files import sha256, write_atomically
+from placezoo.envs.problem import PlacementProblem
+from placezoo.envs.registration import make_problem
+from placezoo.experiments.evaluate import verify
+from placezoo.experiments.suite import Suite, SuiteAgent
+from placezoo.experiments.train import CURVE, CurvePoint, TrainingRun, read_curve, train
+
+TRAINED = "trained"  # as a hyperparameter: the policy that the suite trains; and that policy's folder
+FINISHED = "finished"  # a file in that folder, written last
+
+
+@dataclass(frozen=True)
+class Run:
+    """One agent on one problem with one seed."""
+
+    problem: PlacementProblem
+    agent: SuiteAgent
+    seed: int
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished and verified run.
+
+    Attributes:
+        run: what was run.
+        solution: what came out.
+        path: the solution's file.
+        is_new: False if an earlier call had already done it.
+    """
+
+    run: Run
+    solution: Solution
+    path: Path
+    is_new: bool
+
+
+class Leaderboard:
+    """A suite's runs in a folder, which a second call takes up where the first one stopped.
+
+    The folder holds ``runs/*.json`` (solutions, written one by one), ``trained/`` (the policy), ``results.json``, ``results.csv`` and
+    ``report.html``.
+
+    Args:
+        suite: what to run.
+        folder: where.
+
+    Attributes:
+        problems: the suite's problems that are at hand.
+        missing: the names of optional instances that are not.
+
+    Raises:
+        ValueError: the suite names something that does not exist.
+        OSError: an instance that is not optional cannot be had.
+    """
+
+    def __init__(self, suite: Suite, folder: str | Path) -> None:
+        self.suite = suite
+        self.folder = Path(folder)
+        self.problems: list[PlacementProblem] = []
+        self.missing: list[str] = []
+        for group in suite.problems:
+            for name in group.instances:
+                try:
+                    self.problems.append(make_problem(group.env, name, **group.parameters))
+                except OSError:
+                    if not group.optional:
+                        raise
+                    self.missing.append(name)
+        for agent in suite.agents:  # a misspelt agent should not be found out after an hour
+            make_agent(agent.name, **{k: v for k, v in agent.hyperparameters.items() if v != TRAINED})
+
+    def runs(self) -> list[Run]:
+        """Return every run of the suite."""
+        return [
+            Run(problem, agent, seed)
+            for problem in self.problems
+            for agent in self.suite.agents
+            for seed in self.suite.seeds
+        ]
+
+    @property
+    def needs_training(self) -> bool:
+        """Whether the suite trains a policy that is not in the folder yet."""
+        return self.suite.training is not None and not (self.folder / TRAINED / FINISHED).exists()
+
+    def train(self, on_progress: Callable[[CurvePoint, float], None] | None = None) -> None:
+        """Train the suite's policy."""
+        assert self.suite.training is not None
+        train(TrainingRun(**self.suite.training), self.folder / TRAINED, on_progress)
+        write_atomically(self.folder / TRAINED / FINISHED, "training finished\n")
+
+    def run(self) -> Iterator[Result]:
+        """Do the runs that are not done yet, in order, and yield all; every solution is verified."""
+        for run in self.runs():
+            path = self.folder / "runs" / self._file_name(run)
+            solution = _load_if_valid(path, run.problem)
+            is_new = solution is None
+            if solution is None:
+                agent = make_agent(run.agent.name, **self._hyperparameters(run.agent))
+                agent.solve(run.problem, Budget(seconds=self.suite.seconds), run.seed).save(path)
+                solution = Solution.load(path)  # what is verified is what was written
+                verify(solution, run.problem)
+            yield Result(run, solution, path, is_new)
+
+    def _hyperparameters(self, agent: SuiteAgent) -> dict[str, Any]:
+        trained = str(self.folder / TRAINED)
+        return {name: trained if value == TRAINED else value for name, value in agent.hyperparameters.items()}
+
+    def _file_name(self, run: Run) -> str:
+        """Name a run's file after everything that its result depends on, so that a changed suite is run again."""
+        hyperparameters = dict(run.agent.hyperparameters)
+        if TRAINED in hyperparameters.values():
+            weights = self.folder / TRAINED / "policy.safetensors"
+            hyperparameters["weights"] = sha256(weights.read_bytes())
+        identity = [
+            run.problem.env_id, run.problem.instance.digest, run.problem.parameters, run.agent.name, hyperparameters,
+            run.seed, self.suite.seconds, self.suite.version, describe_machine()["placezoo"],
+        ]  # fmt: skip
+        key = sha256(json.dumps(identity, sort_keys=True).encode())[:12]
+        instance = re.sub(r"[^A-Za-z0-9_.-]+", "-", run.problem.instance.name)
+        return f"{run.problem.env_id}_{instance}_{run.agent.name}_seed{run.seed}_{key}.json"
+
+    def write(self, results: list[Result]) -> None:
+        """Write ``results.json``, ``results.csv`` and ``report.html``."""
+        from placezoo.experiments.report import render_report
+
+        rows = [result_row(result) for result in results]
+        table = io.StringIO()
+        writer = csv.DictWriter(table, fieldnames=list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        summary = {
+            "suite": {"name": self.suite.name, "version": self.suite.version, "seconds": self.suite.seconds},
+            "missing_instances": self.missing,
+            "machine": {**describe_machine(), "processor": processor_name()},
+            "scores": {agent: float(np.mean(list(gaps.values()))) for agent, gaps in gaps_to_best(results).items()},
+            "results": rows,
+        }
+        write_atomically(self.folder / "results.json", json.dumps(summary, indent=1) + "\n")
+        write_atomically(self.folder / "results.csv", table.getvalue())
+        write_atomically(self.folder / "report.html", render_report(self, results))
+
+    def learning_curve(self) -> list[CurvePoint]:
+        """Return the curve of the suite's training, empty if there was none."""
+        path = self.folder / TRAINED / CURVE
+        return read_curve(path) if path.exists() else []
+
+
+def _load_if_valid(path: Path, problem: PlacementProblem) -> Solution | None:
+    """Return an earlier run's solution, or None if there is none or it does not bear out what it says."""
+    try:
+        solution = Solution.load(path)
+        verify(solution, problem)
+    except (FileNotFoundError, ValueError):
+        return None
+    return solution
+
+
+def result_row(result: Result) -> dict[str, Any]:
+    """Return a result as one row of the table."""
+    solution = result.solution
+    return {
+        "env": solution.env_id,
+        "instance": solution.instance,
+        "parameters": json.dumps(solution.parameters, sort_keys=True),
+        "agent": solution.agent,
+        "seed": solution.seed,
+        "total": solution.cost.total,
+        **{name: solution.cost.terms[name] for name in solution.cost.terms},
+        "feasible": solution.cost.feasible,
+        "seconds": round(solution.seconds, 4),
+        "evaluations": solution.evaluations,
+        "file": f"runs/{result.path.name}",
+    }
+
+
+def gaps_to_best(results: list[Result]) -> dict[str, dict[str, float]]:
+    """Return, for each agent and instance, by how much its mean cost over seeds exceeds the best cost any run found.
+
+    An infeasible run counts as the mean random assignment does.
+    """
+    best: dict[str, float] = {}
+    for result in results:
+        if result.solution.cost.feasible:
+            name = result.solution.instance
+            best[name] = min(best.get(name, np.inf), result.solution.cost.total)
+    costs: dict[str, dict[str, list[float]]] = {}
+    for result in results:
+        solution = result.solution
+        cost = solution.cost.total if solution.cost.feasible else max(solution.cost.total, result.run.problem.reference_cost)
+        costs.setdefault(solution.agent, {}).setdefault(solution.instance, []).append(cost)
+    return {
+        agent: {name: _gap(float(np.mean(values)), best.get(name)) for name, values in by_instance.items()}
+        for agent, by_instance in costs.items()
+    }
+
+
+def _gap(mean: float, best: float | None) -> float:
+    """Return the relative excess over the best cost; where nothing is feasible or the best is 0, the excess itself."""
+    return mean if not best else mean / best - 1.0
+
+
+def processor_name() -> str:
+    """Return the processor's model where the system tells it."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

@@ -1,0 +1,60 @@
+"""Figures of results, drawn without a window."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from placezoo.agents.solution import Solution, TracePoint
+
+
+def figure_bytes(draw: Callable[[Any], None], kind: str, size: tuple[float, float] = (7.0, 4.2)) -> bytes:
+    """Draw on fresh axes and return the file's content, ``png`` or ``svg``."""
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    # A fixed salt makes the ids inside an SVG, and so the file, the same from run to run.
+    with rc_context({"svg.hashsalt": "placezoo", "svg.fonttype": "none"}):
+        figure = Figure(figsize=size, dpi=120, layout="constrained")
+        FigureCanvasAgg(figure)
+        draw(figure.add_subplot())
+        content = io.BytesIO()
+        figure.savefig(content, format=kind, metadata={"Date": None} if kind == "svg" else None)
+    return content.getvalue()
+
+
+def draw_learning_curve(curve: Sequence[Any], axes: Any, title: str) -> None:
+    """Draw training and validation cost against environment steps."""
+    steps = np.array([point.timesteps for point in curve])
+    training = np.array([point.training_cost for point in curve])
+    validation = np.array([point.validation_cost for point in curve])
+    shown = np.isfinite(training)
+    axes.plot(steps[shown], training[shown], label="training (drawn actions)", color="tab:blue", linewidth=1)
+    shown = np.isfinite(validation)
+    axes.plot(steps[shown], validation[shown], "o-", label="validation (likeliest actions)", color="tab:orange", markersize=4)
+    axes.set(xlabel="environment steps", ylabel="cost / random cost", title=title, ylim=(0, None))
+    axes.grid(alpha=0.3)
+    axes.legend()
+
+
+def draw_anytime(solutions: Mapping[str, Sequence[Solution]], colours: Mapping[str, Any], axes: Any, title: str) -> None:
+    """Draw the best cost known so far against seconds, the mean over each agent's seeds."""
+    ends = [solution.seconds for runs in solutions.values() for solution in runs]
+    times = np.geomspace(1e-3, max(max(ends), 2e-3), 200)
+    for agent, runs in solutions.items():
+        curves = np.array([[_best_at(run.trace, time) for time in times] for run in runs])
+        known = np.isfinite(curves).all(axis=0)
+        if known.any():
+            axes.plot(times[known], curves[:, known].mean(axis=0), label=agent, color=colours[agent], linewidth=1.5)
+    axes.set(xscale="log", yscale="log", xlabel="seconds", ylabel="cost (mean over seeds)", title=title)
+    axes.grid(alpha=0.3, which="both")
+    axes.legend(fontsize="small", ncols=2)
+
+
+def _best_at(trace: Sequence[TracePoint], seconds: float) -> float:
+    totals = [point.total for point in trace if point.seconds <= seconds]
+    return totals[-1] if totals else np.inf

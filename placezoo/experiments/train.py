@@ -1,0 +1,196 @@
+"""Training a learned agent: checkpoint, learning curve and validation scores in one folder."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from placezoo.agents.budget import Budget
+from placezoo.agents.registry import require_extra
+from placezoo.agents.solution import describe_machine
+from placezoo.datasets.files import write_atomically
+from placezoo.envs.registration import make_problem, problem_class
+from placezoo.envs.source import ProblemSource
+
+CURVE = "curve.csv"
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """What to train.
+
+    Args:
+        env_id: the environment's id.
+        dataset: whose train split is learned from; or
+        instance: the one instance to learn.
+        formulation: default ``construct``.
+        parameters: of the problem.
+        hyperparameters: of ``PPOConfig``.
+        timesteps: environment steps, None for no limit.
+        seconds: wall time, None for no limit.
+        seed: of everything random.
+        device: ``cpu`` or ``cuda``.
+        validations: how often the validation split is scored during training.
+    """
+
+    env_id: str
+    dataset: str | None = None
+    instance: str | None = None
+    formulation: str = "construct"
+    parameters: dict[str, Any] = field(default_factory=dict)
+    hyperparameters: dict[str, Any] = field(default_factory=dict)
+    timesteps: int | None = None
+    seconds: float | None = None
+    seed: int = 0
+    device: str = "cpu"
+    validations: int = 10
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """One row of the learning curve; costs are relative to random assignments', NaN where not measured.
+
+    Attributes:
+        timesteps: environment steps so far.
+        episodes: so far.
+        seconds: wall time so far, validation left out.
+        training_cost: of the episodes since the last row, actions drawn.
+        validation_cost: on the validation split, likeliest actions.
+    """
+
+    timesteps: int
+    episodes: int
+    seconds: float
+    training_cost: float
+    validation_cost: float
+
+
+def train(
+    run: TrainingRun, folder: str | Path, on_progress: Callable[[CurvePoint, float], None] | None = None
+) -> list[CurvePoint]:
+    """Train, and keep in the folder the policy that was best on the validation split.
+
+    Writes ``policy.safetensors``, ``policy.json``, ``curve.csv`` and ``curve.png``; nothing before the first validation.
+
+    Args:
+        run: what to train.
+        folder: where to write.
+        on_progress: called with each point of the curve and the share of training done.
+
+    Raises:
+        ValueError: something in the run is wrong.
+        ImportError: the ``agents`` extra is missing.
+    """
+    require_extra("agents", "training")
+    from placezoo.agents.ppo_learner import PPOConfig, PPOLearner, TrainingStatus
+
+    known = list(PPOConfig.__dataclass_fields__)
+    for name in run.hyperparameters:
+        if name not in known:
+            raise ValueError(f"ppo: unknown hyperparameter {name!r}; known: {', '.join(known)}")
+    if run.seconds is not None and not run.seconds > 0:
+        raise ValueError(f"seconds must be above 0, not {run.seconds}")
+    if run.timesteps is not None and run.timesteps < 1:
+        raise ValueError(f"timesteps must be at least 1, not {run.timesteps}")
+    source = ProblemSource(
+        problem_class(run.env_id), instance=run.instance, dataset=run.dataset, split="train", parameters=run.parameters
+    )
+    learner = PPOLearner(source, run.formulation, PPOConfig(**run.hyperparameters), run.seed, run.device)
+    held_out = _validation_problems(run, source)
+    curve: list[CurvePoint] = []
+    best = np.inf
+    spent_validating = 0.0
+
+    def share_done(status: TrainingStatus) -> float:
+        by_steps = status.timesteps / run.timesteps if run.timesteps else 0.0
+        by_time = status.seconds / run.seconds if run.seconds else 0.0
+        return min(1.0, max(by_steps, by_time))
+
+    def on_update(status: TrainingStatus) -> None:
+        nonlocal best, spent_validating
+        done = share_done(status)
+        validated = sum(np.isfinite(point.validation_cost) for point in curve)
+        validation_cost = np.nan
+        if done >= validated / run.validations or done >= 1.0:
+            started = time.perf_counter()
+            validation_cost = _score(learner, held_out)
+            if validation_cost < best:
+                best = validation_cost
+                learner.checkpoint(**_training_record(run, status, best)).save(folder)
+            spent_validating += time.perf_counter() - started
+        point = CurvePoint(
+            status.timesteps, status.episodes, round(status.seconds - spent_validating, 2), status.relative_cost, validation_cost
+        )
+        curve.append(point)
+        write_curve(curve, Path(folder) / CURVE)
+        if on_progress is not None:
+            on_progress(point, done)
+
+    learner.learn(run.timesteps, run.seconds, on_update)
+    _draw_curve(curve, Path(folder) / "curve.png", run)
+    return curve
+
+
+def _validation_problems(run: TrainingRun, source: ProblemSource) -> list[Any]:
+    if source.dataset is None:
+        return [source.first()]
+    return [
+        make_problem(run.env_id, source.dataset.instance("validation", index), **run.parameters)
+        for index in range(source.dataset.size("validation"))
+    ]
+
+
+def _score(learner: Any, problems: list[Any]) -> float:
+    """Return the mean cost of likeliest actions, relative to random assignments."""
+    from placezoo.agents.ppo import PPO
+
+    agent = PPO.of(learner.checkpoint(), samples=1)
+    return float(
+        np.mean([agent.solve(problem, Budget(evaluations=10**9)).cost.total / problem.reference_cost for problem in problems])
+    )
+
+
+def _training_record(run: TrainingRun, status: Any, score: float) -> dict[str, Any]:
+    return {
+        **asdict(run),
+        "timesteps_done": status.timesteps,
+        "seconds_done": round(status.seconds, 1),
+        "validation_cost_relative_to_random": round(score, 5),
+        **describe_machine(),
+    }
+
+
+def write_curve(curve: list[CurvePoint], path: Path) -> None:
+    """Write a learning curve as CSV."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(CurvePoint.__dataclass_fields__), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(point) for point in curve)
+    write_atomically(path, text.getvalue())
+
+
+def read_curve(path: Path) -> list[CurvePoint]:
+    """Read what ``write_curve`` wrote."""
+    rows = list(csv.DictReader(io.StringIO(path.read_text())))
+    return [
+        CurvePoint(
+            int(row["timesteps"]), int(row["episodes"]), float(row["seconds"]),
+            float(row["training_cost"]), float(row["validation_cost"]),
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+def _draw_curve(curve: list[CurvePoint], path: Path, run: TrainingRun) -> None:
+    from placezoo.experiments.plots import draw_learning_curve, figure_bytes
+
+    title = f"ppo on {run.env_id}, {run.dataset or run.instance}, {run.formulation}"
+    write_atomically(path, figure_bytes(lambda axes: draw_learning_curve(curve, axes, title), "png"))
+
