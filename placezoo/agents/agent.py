@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, fields
-from typing import ClassVar, get_type_hints
+from typing import Any, ClassVar, get_type_hints
 
 from placezoo.agents.budget import Budget
 from placezoo.agents.search import Search
@@ -28,7 +28,7 @@ class Agent(ABC):
     """
 
     name: ClassVar[str]
-    problem_class: ClassVar[type[PlacementProblem]] = PlacementProblem
+    problem_class: ClassVar[Any] = PlacementProblem
 
     def __post_init__(self) -> None:
         hints = get_type_hints(type(self))
@@ -79,8 +79,8 @@ class Agent(ABC):
             provenance=describe_machine(),
         )
 
-    def prepare(self, problem: PlacementProblem) -> None:
-        """Do before the clock starts what is not search: load weights, compile kernels. Nothing, unless an agent overrides it.
+    def prepare(self, problem: PlacementProblem) -> None:  # noqa: B027 - most agents have nothing to prepare
+        """Do before the clock starts what is not search: load weights, compile kernels; by default nothing.
 
         Raises:
             ValueError: the agent is not for this problem.

@@ -20,8 +20,8 @@ _STEPS_BETWEEN_LOOKS = 64  # at the clock
 class ConstructDecoder:
     """Runs several constructions of one problem side by side, equal to the policy's forward pass at every step.
 
-    The forward pass sums over all placed items and gathers the current item's neighbours; here the sums are kept and one item is added
-    to them at each step, so that a step costs the same on 100 items as on 100,000.
+    The forward pass sums over all placed items and gathers the current item's neighbours; here the sums are kept and
+    one item is added to them at each step, so that a step costs the same on 100 items as on 100,000.
 
     Args:
         network: a trained policy.

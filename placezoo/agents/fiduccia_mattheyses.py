@@ -20,10 +20,11 @@ _MAX_BUCKETS = 1 << 16  # gains beyond are scaled into as many buckets; only the
 
 @dataclass(frozen=True)
 class FiducciaMattheyses(Agent):
-    """Greedy graph growing from random nodes, each refined by passes until none improves; starts until the budget is spent.
+    """Greedy graph growing, refined by passes until none improves; new starts until the budget is spent.
 
-    A pass moves each node at most once, always the one with the largest gain whose move keeps the balance, also when that gain is
-    negative, and returns to the best partition it met (Fiduccia & Mattheyses 1982; k-way as in Sanchis 1989).
+    A pass moves each node at most once, always the one with the largest gain whose move keeps the balance, also when
+    that gain is negative, and returns to the best partition it met (Fiduccia & Mattheyses 1982; k-way as in Sanchis
+    1989).
 
     Args:
         starts: how many starts at most, None for as many as the budget allows.
@@ -46,9 +47,7 @@ class FiducciaMattheyses(Agent):
         assert isinstance(problem, GraphPartitionProblem)
         done = 0
         while self.starts is None or done < self.starts:
-            start = grow_parts(
-                problem.instance, problem.num_resources, problem.cost_model.max_part_weight, search.rng
-            )
+            start = grow_parts(problem.instance, problem.num_resources, problem.cost_model.max_part_weight, search.rng)
             search.evaluations += 1
             search.record(refine(problem.cost_model, repair(problem, start), search.rng, self.max_passes))
             done += 1
@@ -85,7 +84,7 @@ def refine(
 
 @njit(cache=True, nogil=True)
 def _best_target(ties, part_weights, own, weight, limit):
-    """Return the part with room to which a node is tied most (the lightest of several), and the gain; -1 if none has room."""
+    """Return the part with room to which a node is tied most (-1 if none has room), and the gain."""
     best, best_tie = -1, np.int64(-1)
     for part in range(part_weights.size):
         if part != own and part_weights[part] + weight <= limit:
@@ -118,7 +117,7 @@ def _remove(node, heads, following, preceding, bucket_of):
 
 @njit(cache=True, nogil=True)
 def _pass(indptr, indices, edge_weights, node_weights, assignment, k, limit, ideal, order, scale, largest):
-    """Make one pass in place; return by how much it lowered the cut (if balance got no worse) or 1 if it mended balance."""
+    """Make one pass in place; return by how much it lowered the cut, or 1 if it mended the balance."""
     n = assignment.size
     ties = np.zeros((n, k), np.int64)  # edge weight from each node into each part
     part_weights = np.zeros(k, np.int64)

@@ -18,7 +18,7 @@ from placezoo.envs.problem import PlacementProblem
 
 @functools.singledispatch
 def greedy_assignment(problem: PlacementProblem, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Return a greedy construction: each item in the problem's order goes where it adds least to the cost, ties at random.
+    """Return a greedy construction: each item, in order, goes where it adds least to the cost; ties at random.
 
     Domains with a better known greedy construction register their own.
     """

@@ -18,8 +18,9 @@ from placezoo.envs.problem import PlacementProblem
 class LocalSearch(Agent):
     """Iterated local search (Lourenco, Martin & Stutzle 2003).
 
-    Starts from the domain's greedy construction. Random proposals that do not worsen the cost are made until ``patience`` times the number of items have brought nothing; then the best
-    assignment is kicked by random moves and the descent starts again from there.
+    Starts from the domain's greedy construction. Random proposals that do not worsen the cost are made until
+    ``patience`` times the number of items have brought nothing; then the best assignment is kicked by random moves and
+    the descent starts again from there.
 
     Args:
         patience: proposals without improvement per item that end a descent, at least 1.
@@ -53,7 +54,9 @@ class LocalSearch(Agent):
             kernel = problem.kernel(assignment)
             while not search.is_over:  # in chunks, so that the clock is seen on large instances too
                 moves = search.evaluations_left(50_000)
-                made, waited = _descend(kernel.state, kernel.propose, kernel.delta, kernel.apply, search.rng, patience, moves)
+                made, waited = _descend(
+                    kernel.state, kernel.propose, kernel.delta, kernel.apply, search.rng, patience, moves
+                )
                 search.evaluations += made
                 if waited >= patience or made == 0:
                     break
@@ -66,10 +69,11 @@ class LocalSearch(Agent):
             assignment = kernel.state.assignment
 
 
-# Not cached on disk: numba cannot find a function again that takes other functions, and would add a file at every start.
+# Not cached on disk: numba cannot find a function again that takes other functions, and would add a file at every
+# start.
 @njit(nogil=True)
 def _descend(state, propose, delta, apply, rng, patience, moves):
-    """Make proposals that do not worsen the cost; return how many were tried, and how many since the last improvement."""
+    """Make proposals that do not worsen the cost; return how many were tried, in all and in vain at the end."""
     waited = 0
     for made in range(moves):
         move = propose(state, rng)

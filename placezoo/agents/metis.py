@@ -16,8 +16,8 @@ from placezoo.envs.graph_partition import GraphPartitionProblem
 class Metis(Agent):
     """METIS's k-way and recursive bisection modes (Karypis & Kumar 1998), the better of both, over several seeds.
 
-    METIS measures balance from the average part, not from the rounded-up one, and may miss it on small graphs; what it returns is
-    made feasible by the cheapest moves.
+    METIS measures balance from the average part, not from the rounded-up one, and may miss it on small graphs; what it
+    returns is made feasible by the cheapest moves.
 
     Args:
         runs: how many seeds, each in both modes; fewer if the budget ends.
@@ -38,14 +38,14 @@ class Metis(Agent):
         problem = search.problem
         assert isinstance(problem, GraphPartitionProblem)
         graph = problem.instance
+        adjacency = pymetis.CSRAdjacency(graph.indptr.tolist(), graph.indices.tolist())
         ufactor = max(1, round(1000 * problem.cost_model.epsilon))
         for _ in range(self.runs):
             seed = int(search.rng.integers(2**31 - 1))
             for recursive in (False, True):
                 _, parts = pymetis.part_graph(
                     problem.num_resources,
-                    xadj=graph.indptr.tolist(),
-                    adjncy=graph.indices.tolist(),
+                    adjacency,
                     vweights=graph.node_weights.tolist(),
                     eweights=graph.edge_weights.tolist(),
                     recursive=recursive,

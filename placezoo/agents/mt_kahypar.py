@@ -22,7 +22,8 @@ class MtKaHyPar(Agent):
     """Mt-KaHyPar (Gottesbueren et al. 2023) for the edge cut, on one thread. A run cannot be interrupted.
 
     Args:
-        preset: ``highest-quality``, ``quality``, ``default``, ``large-k``, ``deterministic-quality`` or ``deterministic``.
+        preset: ``highest-quality``, ``quality``, ``default``, ``large-k``, ``deterministic-quality`` or
+            ``deterministic``.
         runs: how many seeds; fewer if the budget ends.
     """
 
@@ -48,15 +49,17 @@ class MtKaHyPar(Agent):
             return
         graph = problem.instance
         library = _library()
-        context = library.context_from_preset(getattr(mtkahypar.PresetType, self.preset.upper().replace("-", "_")))
-        context.set_partitioning_parameters(problem.num_resources, problem.cost_model.epsilon, mtkahypar.Objective.CUT)
-        context.logging = False
         once = graph.rows < graph.indices
         edges = list(zip(graph.rows[once].tolist(), graph.indices[once].tolist(), strict=True))
-        structure = library.create_graph(
-            context, graph.num_nodes, len(edges), edges, graph.node_weights.tolist(), graph.edge_weights[once].tolist()
-        )
+        weights = graph.node_weights.tolist(), graph.edge_weights[once].tolist()
         for _ in range(self.runs):
+            # Context and graph are made for each run: the library (1.7) crashes when it partitions a graph twice.
+            context = library.context_from_preset(getattr(mtkahypar.PresetType, self.preset.upper().replace("-", "_")))
+            context.set_partitioning_parameters(
+                problem.num_resources, problem.cost_model.epsilon, mtkahypar.Objective.CUT
+            )
+            context.logging = False
+            structure = library.create_graph(context, graph.num_nodes, len(edges), edges, *weights)
             mtkahypar.set_seed(int(search.rng.integers(2**31 - 1)))
             parts = structure.partition(context).get_partition()
             search.evaluations += 1

@@ -30,8 +30,9 @@ _TRAINING_SHARE = 0.7  # of the budget, where there is no checkpoint
 class PPO(Agent):
     """A trained policy that constructs, improves or answers at once, as it was trained to; the best of its samples.
 
-    The first answer takes the most likely action everywhere, the others draw; each whole answer is one evaluation. Without a
-    checkpoint, most of the budget goes into training on the very instance (as AlphaChip can), and construction follows.
+    The first answer takes the most likely action everywhere, the others draw; each whole answer is one evaluation.
+    Without a checkpoint, most of the budget goes into training on the very instance (as AlphaChip can), and
+    construction follows.
 
     Args:
         checkpoint: the folder that ``placezoo train`` wrote, or None.
@@ -91,7 +92,9 @@ class PPO(Agent):
             self._one_shot(policy, search)
 
     def _train(self, search: Search) -> Checkpoint:
-        source = ProblemSource(type(search.problem), instance=search.problem.instance, parameters=search.problem.parameters)
+        source = ProblemSource(
+            type(search.problem), instance=search.problem.instance, parameters=search.problem.parameters
+        )
         learner = PPOLearner(source, "construct", seed=int(search.rng.integers(2**31)))
         budget = search.budget
         seconds = None if budget.seconds is None else max(0.01, _TRAINING_SHARE * budget.seconds - search.seconds)
@@ -141,7 +144,9 @@ class PPO(Agent):
 
     def _one_shot(self, policy: Checkpoint, search: Search) -> None:
         problem = search.problem
-        env = PadGraph(make_env(problem.env_id, instance=problem.instance, formulation="one-shot", **problem.parameters))
+        env = PadGraph(
+            make_env(problem.env_id, instance=problem.instance, formulation="one-shot", **problem.parameters)
+        )
         observation, _ = env.reset(seed=0)
         for sample in range(self.samples):
             answer = _answer(policy, observation, None if sample == 0 else search.rng)
@@ -152,7 +157,9 @@ class PPO(Agent):
 
 
 @torch.no_grad()
-def _answer(policy: Checkpoint, observation: dict[str, Any], rng: np.random.Generator | None) -> int | NDArray[np.int64]:
+def _answer(
+    policy: Checkpoint, observation: dict[str, Any], rng: np.random.Generator | None
+) -> int | NDArray[np.int64]:
     """Return the most likely allowed action for a padded observation, or with a generator one drawn."""
     tensors = {name: torch.as_tensor(np.asarray(values))[None] for name, values in observation.items()}
     graphs = Graphs.join([padded_graph(tensors, 0)])

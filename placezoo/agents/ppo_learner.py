@@ -45,17 +45,17 @@ class PPOConfig:
 
     num_envs: int = 32
     num_steps: int = 256
-    batch_size: int = 2048
+    batch_size: int = 1024
     num_epochs: int = 4
-    learning_rate: float = 1e-3
-    gamma: float = 1.0
+    learning_rate: float = 2e-3
+    gamma: float = 0.99
     gae_lambda: float = 0.95
     clip_range: float = 0.2
-    entropy_coefficient: float = 0.005
+    entropy_coefficient: float = 0.01
     value_coefficient: float = 0.5
     max_grad_norm: float = 0.5
     encoder: str = "graph-sage"
-    width: int = 64
+    width: int = 32
     layers: int = 2
 
     def __post_init__(self) -> None:
@@ -88,7 +88,8 @@ class TrainingStatus:
     Attributes:
         timesteps: environment steps so far.
         seconds: wall time so far.
-        relative_cost: mean final cost of the episodes since the last update over greedy construction's, NaN if none ended.
+        relative_cost: mean final cost of the episodes since the last update over greedy construction's, NaN if none
+            ended.
         episodes: how many episodes have ended so far.
     """
 
@@ -117,15 +118,14 @@ class PPOLearner:
         config: PPOConfig | None = None,
         seed: int = 0,
         device: str = "cpu",
-        tensorboard_log: str | None = None,
         **settings: Any,
     ) -> None:
         self.config = config or PPOConfig()
         self.source = source
         self.formulation = formulation
         problem = source.first()
-        # Relative to greedy construction, returns of easy and hard instances lie close together, which spares the critic most of
-        # what it would have to learn about instances.
+        # Relative to greedy construction, returns of easy and hard instances lie close together, which spares the
+        # critic most of what it would have to learn about instances.
         self._env = PaddedVecEnv(self.config.num_envs, source, formulation, mean_greedy_cost, **settings)
         network = network_config(problem, self.config.encoder, self.config.width, self.config.layers)
         self.model = MaskablePPO(
@@ -144,7 +144,6 @@ class PPOLearner:
             policy_kwargs={"network": network.to_json(), "formulation": formulation},
             seed=seed,
             device=device,
-            tensorboard_log=tensorboard_log,
         )
 
     def checkpoint(self, **training: Any) -> Checkpoint:

@@ -35,7 +35,9 @@ AGENTS = {
     "greedy": AgentEntry("greedy:Greedy", "the domain's greedy construction (graphs: greedy graph growing)"),
     "local-search": AgentEntry("local_search:LocalSearch", "iterated local search with exact incremental costs"),
     "simulated-annealing": AgentEntry("simulated_annealing:SimulatedAnnealing", "Metropolis moves, geometric cooling"),
-    "fm": AgentEntry("fiduccia_mattheyses:FiducciaMattheyses", "greedy growing + k-way FM passes, restarted", "", _GRAPHS),
+    "fm": AgentEntry(
+        "fiduccia_mattheyses:FiducciaMattheyses", "greedy growing + k-way FM passes, restarted", "", _GRAPHS
+    ),
     "spectral": AgentEntry("spectral:Spectral", "recursive bisection by the Fiedler vector", "", _GRAPHS),
     "metis": AgentEntry("metis:Metis", "METIS, k-way and recursive, the better", "solvers", _GRAPHS),
     "mt-kahypar": AgentEntry("mt_kahypar:MtKaHyPar", "Mt-KaHyPar, highest quality", "solvers", _GRAPHS),
@@ -83,5 +85,7 @@ def make_agent(name: str, **hyperparameters: Any) -> Agent:
     known = [field.name for field in fields(cls)]
     for given in hyperparameters:
         if given not in known:
-            raise ValueError(f"{name}: {unknown_name('hyperparameter', given, known)}" if known else f"{name} has no hyperparameters")
+            raise ValueError(
+                f"{name}: {unknown_name('hyperparameter', given, known)}" if known else f"{name} has no hyperparameters"
+            )
     return cls(**hyperparameters)

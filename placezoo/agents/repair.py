@@ -12,8 +12,8 @@ from placezoo.envs.problem import PlacementProblem
 def repair(problem: PlacementProblem, assignment: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return a feasible assignment near an infeasible one, or the best found on the way.
 
-    Makes, as long as constraints are violated, the valid move that adds least to the total cost (of which violations are part) and
-    does not add to it; a feasible assignment comes back as it is.
+    Makes, as long as constraints are violated, the valid move that adds least to the total cost (of which violations
+    are part) and does not add to it; a feasible assignment comes back as it is.
     """
     if problem.evaluate(assignment).feasible:
         return assignment

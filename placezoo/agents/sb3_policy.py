@@ -51,12 +51,13 @@ class GraphPolicy(MaskableMultiInputActorCriticPolicy):
         return self.network(graphs, encoded, samples_of(observations, graph), self._every_item)
 
     def _recall(self, observations: dict[str, Tensor], first: list[int]) -> tuple[Graphs, Encoded]:
-        """Return the graphs and embeddings of a batch, encoding only those that have not been met since the last update."""
+        """Return the graphs of a batch and their embeddings, encoding only those not met since the last update."""
         keys = observations["instance_key"][first, 0].tolist()
         for key, sample in zip(keys, first, strict=True):
             if key not in self._remembered:
                 # Cloned, since the tensors share the memory of the environment's buffers.
-                graphs = Graphs.join([tuple(part.clone() for part in padded_graph(observations, sample))])  # type: ignore[misc]
+                features, links, edge_features = padded_graph(observations, sample)
+                graphs = Graphs.join([(features.clone(), links.clone(), edge_features.clone())])
                 self._remembered[key] = graphs, self.network.encode(graphs)
         if keys != self._joined_keys:
             known = [self._remembered[key] for key in keys]
@@ -71,9 +72,7 @@ class GraphPolicy(MaskableMultiInputActorCriticPolicy):
             distribution.apply_masking(action_masks)
         return distribution
 
-    def forward(
-        self, obs: Any, deterministic: bool = False, action_masks: Any = None
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, obs: Any, deterministic: bool = False, action_masks: Any = None) -> tuple[Tensor, Tensor, Tensor]:
         """Return actions, values [B, 1] and log probabilities."""
         scores, values = self._scores(obs)
         distribution = self._distribution(scores, action_masks)
@@ -124,5 +123,3 @@ def join_encoded(parts: list[Encoded]) -> Encoded:
         neighbour=torch.cat([part.neighbour for part in parts]),
         mean=torch.cat([part.mean for part in parts]),
     )
-
-

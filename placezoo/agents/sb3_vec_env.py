@@ -21,9 +21,10 @@ _CHANGING = ("resource_features", "assignment", "current_item", "action_mask")
 
 
 class PaddedVecEnv(VecEnv):
-    """``PlacementVectorEnv`` with the observations of ``PadGraph`` and the rewards of ``RelativeReward``, as an SB3 VecEnv.
+    """``PlacementVectorEnv`` as an SB3 VecEnv, with padded observations and relative rewards.
 
-    Equal to a DummyVecEnv over wrapped scalar environments, without padding the static part of an observation again at each step.
+    Equal to a DummyVecEnv over wrapped scalar environments, without padding the static part of an observation again at
+    each step.
 
     Args:
         num_envs: how many environments.

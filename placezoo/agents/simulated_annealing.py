@@ -18,8 +18,8 @@ _SAMPLE = 2000  # proposals from which the temperatures are read
 class SimulatedAnnealing(Agent):
     """Metropolis moves under geometric cooling over the whole budget (Kirkpatrick et al. 1983).
 
-    The temperatures follow the problem: the first accepts an average worsening move with probability ``initial_acceptance``, the last
-    accepts a small one (the tenth percentile) with probability ``final_acceptance``.
+    The temperatures follow the problem: the first accepts an average worsening move with probability
+    ``initial_acceptance``, the last accepts a small one (the tenth percentile) with probability ``final_acceptance``.
 
     Deterministic for a seed under a budget of evaluations; under one of seconds the cooling follows the clock.
 

@@ -24,7 +24,6 @@ class ClaimError(ValueError):
     """A solution claims what its instance does not bear out."""
 
 
-
 class TracePoint(NamedTuple):
     """The best total cost known after so many evaluations and seconds."""
 
@@ -151,7 +150,9 @@ def describe_machine() -> dict[str, str]:
 def _from_json(content: dict[str, Any]) -> Solution:
     problem, agent, cost = content["problem"], content["agent"], content["cost"]
     values = content["assignment"]
-    if not isinstance(values, list) or not all(isinstance(value, int) and not isinstance(value, bool) for value in values):
+    if not isinstance(values, list) or not all(
+        isinstance(value, int) and not isinstance(value, bool) for value in values
+    ):
         raise ValueError("the assignment must be a list of whole numbers")
     for name, value, kind in (
         ("env", problem["env"], str),

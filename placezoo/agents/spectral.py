@@ -17,7 +17,7 @@ from placezoo.envs.graph_partition import GraphPartitionProblem
 
 @dataclass(frozen=True)
 class Spectral(Agent):
-    """Recursive spectral bisection (Pothen, Simon & Liou 1990): nodes in the order of the Fiedler vector, cut by weight.
+    """Recursive bisection of the nodes in the order of the Fiedler vector (Pothen, Simon & Liou 1990).
 
     Deterministic, one evaluation.
     """

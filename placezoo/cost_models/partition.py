@@ -1,12 +1,13 @@
 """What a partition of a graph costs, and what a move changes: exact, in integers, compiled.
 
 The cut of a partition is the weight of the edges whose ends lie in different parts. A part may weigh at most
-``floor((1 + epsilon) * ceil(total weight / num_parts))`` (the constraint of METIS, KaHIP and Mt-KaHyPar). What a part weighs
-beyond that is penalised per unit of weight by the largest ratio of a node's weighted degree to its weight, so that moving any
-node from an overweight part to one with room never costs more than it saves.
+``floor((1 + epsilon) * ceil(total weight / num_parts))`` (the constraint of METIS, KaHIP and Mt-KaHyPar). What a part
+weighs beyond that is penalised per unit of weight by the largest ratio of a node's weighted degree to its weight, so
+that moving any node from an overweight part to one with room never costs more than it saves.
 
-A move is four integers ``(item, source, target, partner)``: the node goes from part ``source`` to part ``target``, either of which
-may be -1 (unplaced); ``partner``, if not -1, is a node of ``target`` that goes to ``source`` at the same time.
+A move is four integers ``(item, source, target, partner)``: the node goes from part ``source`` to part ``target``,
+either of which may be -1 (unplaced); ``partner``, if not -1, is a node of ``target`` that goes to ``source`` at the
+same time.
 """
 
 from __future__ import annotations
@@ -53,7 +54,9 @@ class PartitionState(NamedTuple):
     edge_weights: NDArray[np.int64]  # [2m]
     node_weights: NDArray[np.int64]  # [n]
     weighted_degrees: NDArray[np.int64]  # [n]
-    bounds: NDArray[np.int64]  # [3]: heaviest allowed part, penalty per unit beyond, weight of a perfectly balanced part
+    bounds: NDArray[
+        np.int64
+    ]  # [3]: heaviest allowed part, penalty per unit beyond, weight of a perfectly balanced part
 
 
 class PartitionCost:
@@ -76,7 +79,9 @@ class PartitionCost:
         if isinstance(num_parts, bool) or not isinstance(num_parts, (int, np.integer)):
             raise ValueError(f"num_parts must be a whole number, not {num_parts!r}")
         if not 1 <= num_parts <= graph.num_nodes:
-            raise ValueError(f"num_parts must be in 1..{graph.num_nodes} for {graph.name} ({graph.num_nodes} nodes), not {num_parts}")
+            raise ValueError(
+                f"num_parts must be in 1..{graph.num_nodes} for {graph.name} ({graph.num_nodes} nodes), not {num_parts}"
+            )
         if not (isinstance(epsilon, (int, float)) and math.isfinite(epsilon) and epsilon >= 0):
             raise ValueError(f"epsilon must be a finite number of at least 0, not {epsilon!r}")
         self.graph = graph
@@ -293,7 +298,7 @@ def _transfer(state, node, source, target):
             state.part_weights[part] += sign * state.node_weights[node]
             state.part_volumes[part] += sign * state.weighted_degrees[node]
         else:
-            state.totals[_NUM_UNPLACED] -= sign
+            state.totals[_NUM_UNPLACED] += sign
 
 
 @_kernel
@@ -320,8 +325,8 @@ def undo(state, move):
 def propose(state: PartitionState, rng: Generator):
     """Draw a move of a whole assignment that does not worsen the balance: a boundary node joins a neighbour's part.
 
-    Where that part has no room, the two neighbours change places instead; where nothing is on the boundary, any node goes
-    to any part with room. The move may be void (source = target) where the draw has no room.
+    Where that part has no room, the two neighbours change places instead; where nothing is on the boundary, any node
+    goes to any part with room. The move may be void (source = target) where the draw has no room.
     """
     num_boundary = state.totals[_NUM_BOUNDARY]
     n, k = state.assignment.size, state.part_weights.size
@@ -377,9 +382,9 @@ def allowed(state, item, mask):
 def movable(state, mask):
     """Mark the moves of an improving step: mask [n, k].
 
-    Boundary nodes, and nodes of overweight parts, may go to any other part with room; an unplaced node may go to any part with
-    room. If that leaves nothing, balance is lifted for boundary nodes, so that a perfectly full partition can still change.
-    If there is no boundary either, staying is the only move.
+    Boundary nodes, and nodes of overweight parts, may go to any other part with room; an unplaced node may go to any
+    part with room. If that leaves nothing, balance is lifted for boundary nodes, so that a perfectly full partition
+    can still change. If there is no boundary either, staying is the only move.
     """
     n, k = mask.shape
     limit = state.bounds[_LIMIT]

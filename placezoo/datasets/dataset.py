@@ -91,7 +91,9 @@ DATASETS = {
         Dataset("delaunay", "Delaunay meshes of 100-200 random points", _delaunay, _SIZES, 200, 594),
         Dataset("grid", "lattices with sides of 8-14", _grid, _SIZES, 196, 364),
         Dataset("erdos-renyi", "G(n, 3n) of 100-200 nodes", _erdos_renyi, _SIZES, 200, 600),
-        Dataset("barabasi-albert", "scale-free graphs of 100-200 nodes, 3 edges a node", _barabasi_albert, _SIZES, 200, 600),
+        Dataset(
+            "barabasi-albert", "scale-free graphs of 100-200 nodes, 3 edges a node", _barabasi_albert, _SIZES, 200, 600
+        ),
     )
 }
 

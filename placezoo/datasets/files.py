@@ -19,10 +19,9 @@ def read_bytes(path: str | Path) -> bytes:
         ValueError: the file is not what its suffix says, or is cut short.
     """
     path = Path(path)
-    opener = {".gz": gzip.open, ".xz": lzma.open}.get(path.suffix, open)
+    decompress = {".gz": gzip.decompress, ".xz": lzma.decompress}.get(path.suffix, bytes)
     try:
-        with opener(path, "rb") as file:
-            return file.read()
+        return decompress(path.read_bytes())
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: no such file") from None
     except IsADirectoryError:

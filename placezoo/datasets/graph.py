@@ -108,7 +108,11 @@ class Graph:
             ValueError: an edge is a loop, is given twice, or leaves 0..num_nodes-1.
         """
         edges = _as_integers(edges, np.int64, "edges").reshape(-1, 2)
-        weights = np.ones(len(edges), np.int64) if edge_weights is None else _as_integers(edge_weights, np.int64, "edge_weights")
+        weights = (
+            np.ones(len(edges), np.int64)
+            if edge_weights is None
+            else _as_integers(edge_weights, np.int64, "edge_weights")
+        )
         if weights.shape != (len(edges),):
             raise ValueError(f"{len(edges)} edges but edge weights of shape {weights.shape}")
         if len(edges) and (edges.min() < 0 or edges.max() >= num_nodes):

@@ -11,7 +11,9 @@ import scipy.sparse as sp
 from placezoo.datasets.graph import Graph
 
 
-def from_networkx(graph: nx.Graph, *, weight: str = "weight", node_weight: str = "weight", name: str | None = None) -> Graph:
+def from_networkx(
+    graph: nx.Graph, *, weight: str = "weight", node_weight: str = "weight", name: str | None = None
+) -> Graph:
     """Convert any NetworkX graph; nodes are numbered in its own order.
 
     Directions are dropped, parallel edges (and the two directions of an edge) are summed, loops are left out since

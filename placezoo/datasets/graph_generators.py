@@ -90,8 +90,7 @@ def planted_partition(
     for label, probability in (("inside", inside), ("between", between)):
         _require(0 <= probability <= 1, f"{label} must be a probability, not {probability}")
     u, v = np.triu_indices(num_nodes, k=1)
-    probability = np.where(u % num_groups == v % num_groups, inside, between)
-    kept = rng.random(u.size) < probability
+    kept = rng.random(u.size) < np.where(u % num_groups == v % num_groups, inside, between)
     return Graph.from_edges(num_nodes, np.stack([u[kept], v[kept]], axis=1), name=name)
 
 

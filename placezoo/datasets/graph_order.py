@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy.linalg
+import scipy.sparse as sp
 from numba import njit
 from numpy.typing import NDArray
 from scipy.sparse import csgraph
@@ -12,7 +14,8 @@ from placezoo.datasets.graph_conversion import to_scipy
 from placezoo.datasets.heap import heap_pop, heap_push
 from placezoo.datasets.laplacian import laplacian_coordinates
 
-_LEAF = 32  # nodes that are ordered by their Fiedler coordinates alone
+_LEAF = 16  # so many nodes are ordered by their Fiedler coordinates alone
+_DENSE_UP_TO = 200  # nodes; below, dense matrices are faster than sparse ones
 
 
 def breadth_first_order(graph: Graph) -> NDArray[np.int64]:
@@ -21,50 +24,93 @@ def breadth_first_order(graph: Graph) -> NDArray[np.int64]:
 
 
 def heavy_edge_order(graph: Graph) -> NDArray[np.int64]:
-    """Visit next the node with the largest edge weight to those visited (maximum adjacency order, Nagamochi & Ibaraki)."""
+    """Visit next the node most tied to those visited (maximum adjacency order, Nagamochi & Ibaraki 1992)."""
     start = int(breadth_first_order(graph)[0])
     return _heavy_edge(graph.indptr, graph.indices, graph.edge_weights, start)
 
 
 def fiedler_order(graph: Graph) -> NDArray[np.int64]:
-    """Return the nodes of the largest component by their Fiedler coordinate, then the other components one after another."""
+    """Return the nodes of the largest component by their Fiedler coordinate, then the other components."""
     _, labels = csgraph.connected_components(to_scipy(graph), directed=False)
     sizes = np.bincount(labels)
     return np.lexsort((laplacian_coordinates(graph, 1)[:, 0], labels, -sizes[labels]))
 
 
 def spectral_order(graph: Graph) -> NDArray[np.int64]:
-    """Order the nodes so that any run of them is compact: bisect by the Fiedler vector, order each half so, recursively.
+    """Order the nodes so that any run of them is compact: bisect by the Fiedler vector, recursively.
 
     Each half starts at its end that is tied more to what comes before. Pothen, Simon & Liou 1990, used as an order.
     """
+    adjacency = to_scipy(graph).astype(np.float64)
     order = np.empty(graph.num_nodes, np.int64)
-    done = np.zeros(graph.num_nodes, np.bool_)
     filled = 0
     stack = [np.arange(graph.num_nodes)]
     while stack:
         nodes = stack.pop()
-        nodes = nodes[fiedler_order(graph.subgraph(nodes))]
-        half = nodes.size // 2
-        if filled and _tie(graph, nodes[half:], done) > _tie(graph, nodes[:half], done):
-            nodes = nodes[::-1]
-        if nodes.size <= _LEAF:
-            order[filled : filled + nodes.size] = nodes
-            done[nodes] = True
-            filled += nodes.size
-        else:
-            stack += [nodes[half:], nodes[:half]]
+        if nodes.size > _DENSE_UP_TO:
+            nodes = nodes[fiedler_order(graph.subgraph(nodes))]
+            halves = [nodes[: nodes.size // 2], nodes[nodes.size // 2 :]]
+            if _tie(adjacency, halves[1], order[:filled]) > _tie(adjacency, halves[0], order[:filled]):
+                halves.reverse()
+            stack += halves[::-1]
+            continue
+        # What is tied to the nodes before decides which way round a small set comes.
+        before = np.asarray(adjacency[nodes][:, order[:filled]].sum(axis=1), dtype=np.float64).ravel()
+        order[filled : filled + nodes.size] = nodes[_dense_order(adjacency[nodes][:, nodes].toarray(), before)]
+        filled += nodes.size
     return order
 
 
-def _tie(graph: Graph, nodes: NDArray[np.int64], done: NDArray[np.bool_]) -> int:
-    """Return the edge weight between some nodes and those that are done."""
-    return int(sum(graph.edge_weights[a:b][done[graph.indices[a:b]]].sum() for a, b in zip(graph.indptr[nodes], graph.indptr[nodes + 1], strict=True)))
+def _dense_order(adjacency: NDArray[np.float64], before: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Order a small graph recursively; ``before`` is each node's tie to what comes before all of them."""
+    size = len(adjacency)
+    if size <= 2:
+        return np.argsort(-before, kind="stable")
+    degrees = np.maximum(adjacency.sum(axis=1), 1e-9)
+    scale = 1.0 / np.sqrt(degrees)
+    normalised = np.eye(size) - adjacency * scale[:, None] * scale
+    # In a disconnected graph this vector is constant on components, which keeps each of them together.
+    _, vectors = scipy.linalg.eigh(normalised, subset_by_index=[1, 1])
+    nodes: NDArray[np.int64] = np.argsort(vectors[:, 0] * scale, kind="stable")
+    half = size // 2
+    if before[nodes[half:]].sum() > before[nodes[:half]].sum():
+        nodes = nodes[::-1]
+    if size <= _LEAF:
+        return nodes
+    left, right = nodes[:half], nodes[half:]
+    left = left[_dense_order(adjacency[np.ix_(left, left)], before[left])]
+    tie = before[right] + adjacency[np.ix_(right, left)].sum(axis=1)
+    return np.concatenate([left, right[_dense_order(adjacency[np.ix_(right, right)], tie)]])
+
+
+def _tie(adjacency: sp.csr_array, nodes: NDArray[np.int64], others: NDArray[np.int64]) -> float:
+    """Return the edge weight between two sets of nodes."""
+    is_other = np.zeros(adjacency.shape[0])
+    is_other[others] = 1.0
+    return float((adjacency[nodes] @ is_other).sum())
+
+
+def cuts_along_order(graph: Graph, rank: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return, for each position of an order, the weight of the edges from before it to it or beyond.
+
+    Args:
+        graph: the graph.
+        rank: int64 [num_nodes], each node's position.
+
+    Returns:
+        int64 [num_nodes]; the first is 0.
+    """
+    once = graph.rows < graph.indices
+    ends = rank[graph.edges]
+    steps = np.zeros(graph.num_nodes + 1, np.int64)
+    np.add.at(steps, ends.min(axis=1) + 1, graph.edge_weights[once])
+    np.subtract.at(steps, ends.max(axis=1) + 1, graph.edge_weights[once])
+    return np.cumsum(steps)[: graph.num_nodes]
 
 
 @njit(cache=True, nogil=True)
 def _sweep(indptr, indices, start, seen, mark, queue):
-    """Breadth first search from start over nodes with seen != mark; return how many nodes it reached (in queue, in order)."""
+    """Search breadth first over nodes with seen != mark; return how many it reached (in queue, in order)."""
     queue[0] = start
     seen[start] = mark
     head, tail = 0, 1

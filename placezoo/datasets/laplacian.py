@@ -22,8 +22,8 @@ def laplacian_coordinates(graph: Graph, dimensions: int) -> NDArray[np.float64]:
     """Return the eigenvectors of the normalised Laplacian with the smallest non-trivial eigenvalues.
 
     The trivial first eigenvector is left out, each other is divided by the square root of the degree (so that a
-    component is constant in it) and scaled to a largest magnitude of 1. Nodes outside the largest component lie at 0, and what
-    a small graph lacks is 0 as well. The result is read-only and remembered per graph.
+    component is constant in it) and scaled to a largest magnitude of 1. Nodes outside the largest component lie at 0,
+    and what a small graph lacks is 0 as well. The result is read-only and remembered per graph.
 
     Args:
         graph: the graph.
@@ -55,7 +55,7 @@ def _largest_component(graph: Graph) -> NDArray[np.int64]:
 
 
 def _smallest_eigenvectors(adjacency: sp.csr_array, count: int) -> NDArray[np.float64]:
-    """Return [n, count] eigenvectors of D^-1/2 (D - A) D^-1/2 of a connected graph, smallest first, each times D^-1/2."""
+    """Return eigenvectors of D^-1/2 (D - A) D^-1/2, smallest first, times D^-1/2: [n, count]; A is connected."""
     n = adjacency.shape[0]
     degrees = np.asarray(adjacency.sum(axis=1)).ravel()
     scale = sp.diags_array(1.0 / np.sqrt(degrees))

@@ -17,8 +17,8 @@ _NOT_A_NUMBER, _TOO_LARGE = 1, 2
 def read_metis(path: str | Path, *, name: str | None = None) -> Graph:
     """Read a METIS ``.graph`` file, plain, ``.gz`` or ``.xz``.
 
-    The first line that is no comment (``%``) holds the number of nodes and edges and optionally ``fmt`` (three digits: vertex
-    sizes, vertex weights, edge weights) and the number of vertex weights. Then comes one line per node with its
+    The first line that is no comment (``%``) holds the number of nodes and edges and optionally ``fmt`` (three digits:
+    vertex sizes, vertex weights, edge weights) and the number of vertex weights. Then comes one line per node with its
     neighbours, counted from 1; a blank line is an isolated node. Vertex sizes are checked but not kept, since the edge
     cut does not use them.
 
@@ -50,7 +50,9 @@ def read_metis(path: str | Path, *, name: str | None = None) -> Graph:
 
     header = values[: counts[0]].tolist()
     if not 2 <= len(header) <= 4:
-        raise fail(lines[0], f"the header needs 2 to 4 numbers (nodes, edges, fmt, weights per node), found {len(header)}")
+        raise fail(
+            lines[0], f"the header needs 2 to 4 numbers (nodes, edges, fmt, weights per node), found {len(header)}"
+        )
     num_nodes, num_edges = header[:2]
     fmt = f"{header[2]:03d}" if len(header) > 2 else "000"
     if len(fmt) != 3 or set(fmt) - {"0", "1"}:

@@ -56,7 +56,6 @@ def public_files() -> dict[str, PublicFile]:
     return {name: PublicFile(name=name, **entry) for name, entry in tomllib.loads(text).items()}
 
 
-
 EMBEDDED: dict[str, tuple[str, Callable[[], nx.Graph]]] = {
     "karate": ("Zachary's karate club, 34 members, weighted by shared activities", nx.karate_club_graph),
     "les-miserables": ("characters of the novel, weighted by shared chapters", nx.les_miserables_graph),
@@ -95,7 +94,9 @@ def verify_file(entry: PublicFile, path: Path) -> None:
     """
     found = sha256(read_bytes(path))
     if found != entry.sha256:
-        raise ValueError(f"{path}: not the published {entry.name}: sha256 {found[:16]}..., expected {entry.sha256[:16]}...")
+        raise ValueError(
+            f"{path}: not the published {entry.name}: sha256 {found[:16]}..., expected {entry.sha256[:16]}..."
+        )
 
 
 def fetch(name: str) -> Path:
@@ -167,4 +168,6 @@ def load(name: str | Path) -> Graph:
 
 
 def _looks_like_file(text: str) -> bool:
-    return Path(text).is_file() or any(text.endswith(suffix) for suffix in (".graph", ".graph.gz", ".graph.xz", ".metis"))
+    return Path(text).is_file() or any(
+        text.endswith(suffix) for suffix in (".graph", ".graph.gz", ".graph.xz", ".metis")
+    )

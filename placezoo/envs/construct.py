@@ -16,11 +16,11 @@ from placezoo.envs.reward import cost_decrease
 class ConstructEnv(PlacementEnv):
     """One step per item; the action is the resource of ``current_item``.
 
-    Action: Discrete(max_resources). The mask holds the resources that are allowed for the item; an action that it forbids ends the
-    episode and costs the problem's ``infeasible_penalty``.
+    Action: Discrete(max_resources). The mask holds the resources that are allowed for the item; an action that it
+    forbids ends the episode and costs the problem's ``infeasible_penalty``.
 
-    Ends (terminated): when every item is placed, or by a forbidden action. Starting from ``options={"assignment": ...}`` only its
-    unplaced items are placed.
+    Ends (terminated): when every item is placed, or by a forbidden action. Starting from ``options={"assignment":
+    ...}`` only its unplaced items are placed.
 
     Source: Mirhoseini et al. 2021 (AlphaChip); Addanki et al. 2019 (Placeto).
 
@@ -57,9 +57,7 @@ class ConstructEnv(PlacementEnv):
             self._current_item = UNPLACED
             return
         self._current_item = int(self._pending[self._cursor])
-        self.problem.step_kernel.allowed(
-            self._state(), self._current_item, self._mask[: self.problem.num_resources]
-        )
+        self.problem.step_kernel.allowed(self._state(), self._current_item, self._mask[: self.problem.num_resources])
 
     def _act(self, action: Any) -> tuple[float, bool, bool]:
         state = self._state()

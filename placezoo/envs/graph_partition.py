@@ -13,7 +13,7 @@ from placezoo.cost_models import partition
 from placezoo.cost_models.cost import Cost
 from placezoo.cost_models.partition import PartitionCost
 from placezoo.datasets.graph import Graph
-from placezoo.datasets.graph_order import breadth_first_order, heavy_edge_order, spectral_order
+from placezoo.datasets.graph_order import breadth_first_order, cuts_along_order, heavy_edge_order, spectral_order
 from placezoo.datasets.laplacian import laplacian_coordinates
 from placezoo.datasets.suggestion import unknown_name
 from placezoo.envs.problem import FeatureNames, Kernel, PlacementProblem, StepKernel
@@ -30,8 +30,9 @@ class GraphPartitionProblem(PlacementProblem):
         instance: the graph.
         num_parts: into how many parts.
         epsilon: a part may weigh ``floor((1 + epsilon) * ceil(total weight / num_parts))``.
-        order: the order of construction, ``bfs`` (breadth first from a node far outside) or ``heavy-edge`` (next comes the node most
-            heavily tied to those before it) or ``spectral`` (recursive bisection by the Fiedler vector: any run of nodes is compact).
+        order: the order of construction, ``bfs`` (breadth first from a node far outside) or ``heavy-edge`` (next comes
+            the node most heavily tied to those before it) or ``spectral`` (recursive bisection by the Fiedler vector:
+            any run of nodes is compact).
 
     Raises:
         ValueError: a parameter is out of range.
@@ -40,7 +41,15 @@ class GraphPartitionProblem(PlacementProblem):
     env_id = "GraphPartition-v0"
     default_formulation = "construct"
     feature_names = FeatureNames(
-        items=("weight", "degree", "weighted_degree", "order", *(f"laplacian_{i + 1}" for i in range(NUM_SPECTRAL))),
+        items=(
+            "weight",
+            "degree",
+            "weighted_degree",
+            "order",
+            "order_cut",
+            "order_cut_ahead",
+            *(f"laplacian_{i + 1}" for i in range(NUM_SPECTRAL)),
+        ),
         item_edges=("weight",),
         resources=partition.PART_FEATURE_NAMES,
         resource_edges=(),
@@ -66,15 +75,28 @@ class GraphPartitionProblem(PlacementProblem):
 
     @cached_property
     def item_features(self) -> NDArray[np.float32]:
-        """Weight, degree and weighted degree over their largest, rank in the order, Laplacian eigenvectors."""
+        """Features of the nodes: float32 [num_nodes, 10].
+
+        Weight, degree and weighted degree over their largest; rank in the order of construction; ``order_cut``, the
+        weight of the edges between this node and all later ones on one side and all earlier ones on the other, over
+        its largest: what it costs to begin a part here; ``order_cut_ahead``, its smallest value at the next nodes, as
+        many as the balance leaves open; Laplacian eigenvectors.
+        """
         graph = self.instance
-        rank = np.empty(self.num_items)
-        rank[self.item_order] = np.arange(self.num_items) / max(self.num_items - 1, 1)
+        rank = np.empty(self.num_items, np.int64)
+        rank[self.item_order] = np.arange(self.num_items)
+        crossing = cuts_along_order(graph, rank)
+        crossing = crossing / max(crossing.max(), 1)
+        window = 1 + int(self.cost_model.epsilon * self.num_items)
+        padded = np.concatenate([crossing[1:], np.full(window, crossing[-1])])
+        ahead = np.lib.stride_tricks.sliding_window_view(padded, window).min(axis=1)[: self.num_items]
         columns = [
             graph.node_weights / max(graph.node_weights.max(), 1),
             np.diff(graph.indptr) / max(np.diff(graph.indptr).max(), 1),
             graph.weighted_degrees / max(graph.weighted_degrees.max(), 1),
-            rank,
+            rank / max(self.num_items - 1, 1),
+            crossing[rank],
+            ahead[rank],
         ]
         features = np.concatenate([np.stack(columns, axis=1), laplacian_coordinates(graph, NUM_SPECTRAL)], axis=1)
         return _read_only(features.astype(np.float32))
@@ -103,7 +125,7 @@ class GraphPartitionProblem(PlacementProblem):
         return self.cost_model.cost_of(state)
 
     def initial_assignment(self, rng: np.random.Generator) -> NDArray[np.int64]:
-        """Deal the nodes out at random: in turn if all weigh the same, else the heaviest first to a random part with room."""
+        """Deal the nodes out at random; where weights differ, the heaviest first to a random part with room."""
         weights = self.instance.node_weights
         if weights.min() == weights.max():
             dealt = np.arange(self.num_items) % self.num_resources
@@ -127,7 +149,7 @@ def _deal(order, weights, num_parts, limit, rng):
                 break
             part = (part + 1) % num_parts
         else:
-            part = np.argmin(loads)
+            part = int(np.argmin(loads))
         assignment[node] = part
         loads[part] += weights[node]
     return assignment

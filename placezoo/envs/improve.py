@@ -17,11 +17,12 @@ from placezoo.envs.source import ProblemSource
 class ImproveEnv(PlacementEnv):
     """A fixed number of moves; an action is a pair (item, resource): that item goes there.
 
-    Action: Discrete(max_items * max_resources), numbered ``item * max_resources + resource``; ``encode_action`` and ``decode_action``
-    translate. The mask, of the same shape, holds the problem's valid moves. A move that it forbids changes nothing and counts.
+    Action: Discrete(max_items * max_resources), numbered ``item * max_resources + resource``; ``encode_action`` and
+    ``decode_action`` translate. The mask, of the same shape, holds the problem's valid moves. A move that it forbids
+    changes nothing and counts.
 
-    Ends (truncated): after ``num_moves`` moves, default twice the number of items (Hu et al. 2023, GiPH). Starts from a random
-    assignment, or from ``options={"assignment": ...}``.
+    Ends (truncated): after ``num_moves`` moves, default twice the number of items (Hu et al. 2023, GiPH). Starts from
+    a random assignment, or from ``options={"assignment": ...}``.
     """
 
     formulation = "improve"
@@ -56,9 +57,7 @@ class ImproveEnv(PlacementEnv):
     def _update_mask(self) -> None:
         pairs = self._mask.reshape(self.source.max_items, self.source.max_resources)
         pairs[:] = 0
-        self.problem.step_kernel.movable(
-            self._state(), pairs[: self.problem.num_items, : self.problem.num_resources]
-        )
+        self.problem.step_kernel.movable(self._state(), pairs[: self.problem.num_items, : self.problem.num_resources])
 
     def _act(self, action: Any) -> tuple[float, bool, bool]:
         state = self._state()

@@ -19,8 +19,9 @@ def observation_space(
 ) -> spaces.Dict:
     """Return the space of observations.
 
-    ``items`` and ``resources`` are graphs with features in [-1, 1]; ``assignment`` holds each item's resource or -1 and is filled up with -1
-    to ``max_items``; ``current_item`` is the item to place, or -1; ``action_mask`` is 1 where an action is allowed.
+    ``items`` and ``resources`` are graphs with features in [-1, 1]; ``assignment`` holds each item's resource or -1
+    and is filled up with -1 to ``max_items``; ``current_item`` is the item to place, or -1; ``action_mask`` is 1 where
+    an action is allowed.
     """
     return spaces.Dict(
         items=_graph_space(len(names.items), len(names.item_edges)),

@@ -17,9 +17,10 @@ from placezoo.envs.source import ProblemSource
 class OneShotEnv(PlacementEnv):
     """One step, or ``refinements`` steps that each see the last assignment; an action is a whole assignment.
 
-    Action: MultiDiscrete([max_resources] * max_items); entries beyond the instance's items are ignored. The mask, [max_items, max_resources],
-    allows every resource that exists for items that exist, and 0 for the rest. What an infeasible assignment costs is its penalty; one
-    that names a resource that does not exist is not carried out and costs the problem's ``infeasible_penalty``.
+    Action: MultiDiscrete([max_resources] * max_items); entries beyond the instance's items are ignored. The mask,
+    [max_items, max_resources], allows every resource that exists for items that exist, and 0 for the rest. What an
+    infeasible assignment costs is its penalty; one that names a resource that does not exist is not carried out and
+    costs the problem's ``infeasible_penalty``.
 
     Ends (terminated): after ``refinements`` steps.
 
@@ -52,7 +53,7 @@ class OneShotEnv(PlacementEnv):
 
 
 def place_all(problem: PlacementProblem, state: Any, action: NDArray[np.int64]) -> tuple[Kernel, float]:
-    """Return the state after a whole assignment and its reward; naming a resource that does not exist changes nothing."""
+    """Return state and reward after a whole assignment; a resource that does not exist changes nothing."""
     assignment = np.asarray(action)[: problem.num_items]
     if assignment.max() >= problem.num_resources:
         return problem.kernel(state.assignment), -problem.infeasible_penalty

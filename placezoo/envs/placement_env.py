@@ -21,18 +21,19 @@ RESET_OPTIONS = ("instance", "assignment")
 class PlacementEnv(gym.Env[dict[str, Any], Any]):
     """Base of ``ConstructEnv``, ``ImproveEnv`` and ``OneShotEnv``; make them by ``gym.make(id, formulation=...)``.
 
-    Observation (``placezoo.envs.observation``): a Dict of ``items`` (Graph), ``resources`` (Graph), ``assignment`` (int64 [max_items], -1 =
-    unplaced), ``current_item`` (int64, -1 = none) and ``action_mask`` (int8).
+    Observation (``placezoo.envs.observation``): a Dict of ``items`` (Graph), ``resources`` (Graph), ``assignment``
+    (int64 [max_items], -1 = unplaced), ``current_item`` (int64, -1 = none) and ``action_mask`` (int8).
 
     Reward: by how much the step lowered the total cost.
 
     ``reset(options=...)`` takes ``instance`` (an instance or a name) and ``assignment`` (where to start).
 
-    ``info`` holds ``cost`` (total and terms), ``feasible``, ``assignment`` (as in the observation: Gymnasium's vector environments stack it) and
-    ``instance`` (its name). ``env.unwrapped.assignment`` is the assignment without the filling, as ``problem.evaluate`` takes it.
+    ``info`` holds ``cost`` (total and terms), ``feasible``, ``assignment`` (as in the observation: Gymnasium's vector
+    environments stack it) and ``instance`` (its name). ``env.unwrapped.assignment`` is the assignment without the
+    filling, as ``problem.evaluate`` takes it.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array", "human"], "render_fps": 10}
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array", "human"], "render_fps": 10}  # noqa: RUF012 - declared so by gym.Env
     formulation: ClassVar[str]
 
     problem: PlacementProblem
@@ -112,7 +113,7 @@ class PlacementEnv(gym.Env[dict[str, Any], Any]):
             self._show()
         return observation, reward, terminated, truncated, self._info()
 
-    def render(self) -> NDArray[np.uint8] | None:
+    def render(self) -> Any:
         """Return a picture of the assignment, uint8 [height, width, 3], in mode ``rgb_array``."""
         if self.render_mode == "rgb_array":
             return figure_to_rgb(lambda axes: self.problem.draw(self.assignment, axes))

@@ -17,9 +17,10 @@ from placezoo.cost_models.cost import Cost
 class Kernel(NamedTuple):
     """A problem's compiled moves.
 
-    ``state`` is a named tuple of arrays that starts with ``assignment: int64 [num_items]``; the functions are numba-jitted and change
-    it in place. A move is four integers ``(item, source, target, partner)``: the item goes from resource ``source`` to ``target``,
-    either may be -1 (unplaced); ``partner``, if not -1, is an item of ``target`` that goes to ``source`` in exchange.
+    ``state`` is a named tuple of arrays that starts with ``assignment: int64 [num_items]``; the functions are
+    numba-jitted and change it in place. A move is four integers ``(item, source, target, partner)``: the item goes
+    from resource ``source`` to ``target``, either may be -1 (unplaced); ``partner``, if not -1, is an item of
+    ``target`` that goes to ``source`` in exchange.
 
     Attributes:
         state: the arrays.
@@ -42,8 +43,8 @@ class StepKernel(NamedTuple):
     Attributes:
         allowed: (state, item, mask [num_resources]) -> None, where the item may be placed.
         movable: (state, mask [num_items, num_resources]) -> None, which single moves an improving step may make.
-        observe: (state, features [num_resources, F], values [2 + terms]) -> None, the resources' features, and total cost, feasibility
-            (0 or 1) and the cost's terms.
+        observe: (state, features [num_resources, F], values [2 + terms]) -> None, the resources' features, and total
+            cost, feasibility (0 or 1) and the cost's terms.
     """
 
     allowed: Callable
@@ -105,7 +106,7 @@ class PlacementProblem(ABC):
     @property
     @abstractmethod
     def item_edges(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Directed links of the item graph, int64 [num_edges, 2], and their features, float32 [num_edges, F]; read-only."""
+        """Directed item links, int64 [num_edges, 2], and their features, float32 [num_edges, F]; read-only."""
 
     @property
     def resource_edges(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:

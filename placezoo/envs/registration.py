@@ -16,12 +16,12 @@ from placezoo.envs.problem import PlacementProblem
 from placezoo.envs.source import ProblemSource
 from placezoo.envs.vector import FORMULATIONS, PlacementVectorEnv
 
-PROBLEMS: dict[str, type[PlacementProblem]] = {problem.env_id: problem for problem in (GraphPartitionProblem,)}
+PROBLEMS: dict[str, Any] = {problem.env_id: problem for problem in (GraphPartitionProblem,)}
 
 _FORMULATION_SETTINGS = {"construct": (), "improve": ("num_moves",), "one-shot": ("refinements",)}
 
 
-def problem_class(env_id: str) -> type[PlacementProblem]:
+def problem_class(env_id: str) -> Any:
     """Return the domain of an environment's id.
 
     Raises:
@@ -91,7 +91,7 @@ def make_vector_env(
     formulation: str | None = None,
     **settings: Any,
 ) -> PlacementVectorEnv:
-    """Return a batched environment: what ``gym.make_vec(env_id, num_envs, ...)`` calls. Arguments as for ``make_env``."""
+    """Return a batched environment: what ``gym.make_vec(env_id, num_envs, ...)`` calls; else as ``make_env``."""
     autoreset = {"autoreset_mode": settings.pop("autoreset_mode")} if "autoreset_mode" in settings else {}
     if settings.pop("render_mode", None) is not None:
         raise ValueError("the batched environment does not draw; render a scalar one")

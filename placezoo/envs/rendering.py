@@ -18,7 +18,9 @@ _CUT = "#404040"
 _SPRING_UP_TO = 100  # nodes; small social graphs read best with springs, larger meshes in their eigenvectors
 
 
-def figure_to_rgb(draw: Callable[[Any], None], size: tuple[float, float] = (6.4, 6.4), dpi: int = 100) -> NDArray[np.uint8]:
+def figure_to_rgb(
+    draw: Callable[[Any], None], size: tuple[float, float] = (6.4, 6.4), dpi: int = 100
+) -> NDArray[np.uint8]:
     """Draw on fresh axes and return the picture: uint8 [height, width, 3].
 
     Uses no window and no global state of pyplot, so it works on machines without a screen.

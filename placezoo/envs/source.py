@@ -34,7 +34,7 @@ class ProblemSource:
 
     def __init__(
         self,
-        problem_class: type[PlacementProblem],
+        problem_class: Any,
         *,
         instance: Any = None,
         dataset: str | None = None,

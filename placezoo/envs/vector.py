@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -24,22 +24,23 @@ FORMULATIONS: dict[str, type[PlacementEnv]] = {env.formulation: env for env in (
 
 
 class PlacementVectorEnv(VectorEnv):
-    """``num_envs`` environments of one formulation; trajectories equal those of ``SyncVectorEnv`` over the scalar environments.
+    """``num_envs`` environments of one formulation; equal to ``SyncVectorEnv`` over scalar environments.
 
-    Environment i of ``reset(seed=s)`` is seeded with s + i. Observations are batched as Gymnasium batches them: a tuple of graphs for
-    ``items`` and ``resources``, arrays for the rest. ``info`` holds ``cost`` (a dict of float64 [num_envs]), ``feasible`` and, when an episode has just
-    ended, ``assignment`` (``_assignment`` says where).
+    Environment i of ``reset(seed=s)`` is seeded with s + i. Observations are batched as Gymnasium batches them: a
+    tuple of graphs for ``items`` and ``resources``, arrays for the rest. ``info`` holds ``cost`` (a dict of float64
+    [num_envs]), ``feasible`` and, when an episode has just ended, ``assignment`` (``_assignment`` says where).
 
     Args:
         num_envs: how many.
         source: where problems come from.
         formulation: ``construct``, ``improve`` or ``one-shot``.
-        autoreset_mode: ``NEXT_STEP`` (Gymnasium's default: the step after the last resets) or ``SAME_STEP`` (the last step returns the next
-            episode's first observation, ``info["final_obs"]`` and ``info["final_info"]`` the last one's).
+        autoreset_mode: ``NEXT_STEP`` (Gymnasium's default: the step after the last resets) or ``SAME_STEP`` (the last
+            step returns the next episode's first observation, ``info["final_obs"]`` and ``info["final_info"]`` the
+            last one's).
         settings: keyword arguments of the formulation (``num_moves``, ``refinements``).
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": [], "autoreset_mode": AutoresetMode.NEXT_STEP}
+    metadata: dict[str, Any] = {"render_modes": [], "autoreset_mode": AutoresetMode.NEXT_STEP}  # noqa: RUF012 - declared so by VectorEnv
 
     def __init__(
         self,
@@ -144,7 +145,9 @@ class PlacementVectorEnv(VectorEnv):
         everyone = np.arange(self.num_envs)
         items = self._order[everyone, self._cursor]
         legal = active & (items >= 0) & (self._masks[everyone, actions] > 0)
-        next_items = np.where(legal, self._order[everyone, np.minimum(self._cursor + 1, self.source.max_items)], UNPLACED)
+        next_items = np.where(
+            legal, self._order[everyone, np.minimum(self._cursor + 1, self.source.max_items)], UNPLACED
+        )
         moves = np.stack([items, np.full_like(items, UNPLACED), actions, np.full_like(items, -1)], axis=1)
         rewards = np.zeros(self.num_envs)
         kernel, step_kernel = self._functions()
@@ -231,10 +234,24 @@ class PlacementVectorEnv(VectorEnv):
         return self._observe()["action_mask"]
 
 
-# Not cached on disk: numba cannot find a function again that takes other functions, and would add a file at every start.
+# Not cached on disk: numba cannot find a function again that takes other functions, and would add a file at every
+# start.
 @njit(nogil=True)
 def _place_batch(
-    states, moves, legal, active, next_items, rewards, masks, features, values, assignments, delta, apply, allowed, observe
+    states,
+    moves,
+    legal,
+    active,
+    next_items,
+    rewards,
+    masks,
+    features,
+    values,
+    assignments,
+    delta,
+    apply,
+    allowed,
+    observe,
 ):
     for i in range(len(states)):
         if not active[i]:

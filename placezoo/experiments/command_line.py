@@ -34,7 +34,8 @@ app = typer.Typer(
 data_app = typer.Typer(no_args_is_help=True, help="Public instances: fetch, find, verify.", rich_markup_mode=None)
 app.add_typer(data_app, name="data")
 
-console = Console(highlight=False, soft_wrap=True)
+# One line each: a pipe has no width of its own.
+console = Console(highlight=False, markup=False, soft_wrap=True, width=None if sys.stdout.isatty() else 200)
 progress_console = Console(stderr=True, highlight=False)
 
 Settings = Annotated[
@@ -125,9 +126,9 @@ def list_environments() -> None:
 @app.command("agents")
 def list_agents() -> None:
     """List the agents."""
-    table = _table("agent", "for", "needs", "what it is")
+    table = _table("agent", "for", "extra", "what it is")
     for name, entry in AGENTS.items():
-        table.add_row(name, ", ".join(entry.problems) or "all", f"placezoo[{entry.extra}]" if entry.extra else "", entry.description)
+        table.add_row(name, ", ".join(entry.problems) or "all", entry.extra, entry.description)
     console.print(table)
 
 
@@ -214,10 +215,10 @@ def train_agent(
     )  # fmt: skip
     with _training_bar() as show:
         curve: list[CurvePoint] = train(run, out, show)
-    best = min((point.validation_cost for point in curve if point.validation_cost == point.validation_cost))
+    best = min(point.validation_cost for point in curve if point.validation_cost == point.validation_cost)
     last = curve[-1]
     console.print(f"{last.timesteps:,} steps, {last.episodes:,} episodes, {last.seconds:.0f} s")
-    console.print(f"best validation cost: {best:.4f} x random assignments'")
+    console.print(f"best validation cost: {best:.4f} x greedy construction's")
     console.print(f"policy and curve: {out}")
 
 
@@ -237,7 +238,9 @@ def evaluate(solutions: Annotated[list[Path], typer.Argument(metavar="SOLUTION.j
 @app.command()
 def leaderboard(
     suite: Annotated[str, typer.Argument(help="A suite's name or the path of a TOML file.")] = "quick",
-    out: Annotated[Path, typer.Option(help="The folder for results; a second call continues there.")] = Path("leaderboard"),
+    out: Annotated[Path, typer.Option(help="The folder for results; a second call continues there.")] = Path(
+        "leaderboard"
+    ),
 ) -> None:
     """Run agents x instances x seeds under one budget; writes results.json, results.csv and report.html."""
     from placezoo.experiments.leaderboard import Leaderboard, gaps_to_best
@@ -282,7 +285,9 @@ def data_path() -> None:
 
 
 @data_app.command("verify")
-def data_verify(names: Annotated[list[str] | None, typer.Argument(help="Public instances; default all.")] = None) -> None:
+def data_verify(
+    names: Annotated[list[str] | None, typer.Argument(help="Public instances; default all.")] = None,
+) -> None:
     """Check the files of public instances against the registry; fails if one is damaged or a named one is missing."""
     for name in names or public_files():
         if name not in public_files():
@@ -304,7 +309,7 @@ def data_verify(names: Annotated[list[str] | None, typer.Argument(help="Public i
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, no_wrap=True)
     return table
 
 
@@ -327,7 +332,12 @@ def _print_solution(solution: Solution) -> None:
 
 @contextmanager
 def _bar(description: str, total: float | None) -> Iterator[tuple[Progress, Any]]:
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=progress_console, disable=not progress_console.is_terminal, transient=True) as bar:
         yield bar, bar.add_task(description, total=total)
 
@@ -358,10 +368,11 @@ def _training_bar() -> Iterator[Callable[[Any, float], None]]:
     with _bar("training", 1.0) as (bar, task):
 
         def show(point: Any, done: float) -> None:
-            bar.update(task, completed=done, description=f"training, cost {point.training_cost:.3f} x random")
+            bar.update(task, completed=done, description=f"training, cost {point.training_cost:.3f} x greedy")
             if not progress_console.is_terminal and point.validation_cost == point.validation_cost:
                 print(
-                    f"training: {100 * done:3.0f} %, {point.timesteps:,} steps, validation cost {point.validation_cost:.3f} x random",
+                    f"training: {100 * done:3.0f} %, {point.timesteps:,} steps, "
+                    f"validation cost {point.validation_cost:.3f} x greedy",
                     file=sys.stderr,
                 )
 

@@ -28,7 +28,8 @@ def verify(solution: Solution, problem: PlacementProblem | None = None) -> Cost:
         problem = make_problem(solution.env_id, solution.instance, **solution.parameters)
     if problem.instance.digest != solution.digest:
         raise ClaimError(
-            f"digest: the claim is for {solution.digest[:16]}..., {solution.instance} is {problem.instance.digest[:16]}..."
+            f"digest: the claim is for {solution.digest[:16]}..., "
+            f"{solution.instance} is {problem.instance.digest[:16]}..."
         )
     try:
         cost = problem.evaluate(solution.assignment)
@@ -41,5 +42,7 @@ def verify(solution: Solution, problem: PlacementProblem | None = None) -> Cost:
         if not math.isclose(claimed, found, rel_tol=_TOLERANCE, abs_tol=_TOLERANCE):
             raise ClaimError(f"cost: {name} is claimed to be {claimed:g}, the assignment's is {found:g}")
     if solution.cost.feasible != cost.feasible:
-        raise ClaimError(f"cost: feasible is claimed to be {solution.cost.feasible}, the assignment's is {cost.feasible}")
+        raise ClaimError(
+            f"cost: feasible is claimed to be {solution.cost.feasible}, the assignment's is {cost.feasible}"
+        )
     return cost

@@ -57,8 +57,8 @@ class Result:
 class Leaderboard:
     """A suite's runs in a folder, which a second call takes up where the first one stopped.
 
-    The folder holds ``runs/*.json`` (solutions, written one by one), ``trained/`` (the policy), ``results.json``, ``results.csv`` and
-    ``report.html``.
+    The folder holds ``runs/*.json`` (solutions, written one by one), ``trained/`` (the policy), ``results.json``,
+    ``results.csv`` and ``report.html``.
 
     Args:
         suite: what to run.
@@ -207,7 +207,11 @@ def gaps_to_best(results: list[Result]) -> dict[str, dict[str, float]]:
     costs: dict[str, dict[str, list[float]]] = {}
     for result in results:
         solution = result.solution
-        cost = solution.cost.total if solution.cost.feasible else max(solution.cost.total, result.run.problem.reference_cost)
+        cost = (
+            solution.cost.total
+            if solution.cost.feasible
+            else max(solution.cost.total, result.run.problem.reference_cost)
+        )
         costs.setdefault(solution.agent, {}).setdefault(solution.instance, []).append(cost)
     return {
         agent: {name: _gap(float(np.mean(values)), best.get(name)) for name, values in by_instance.items()}

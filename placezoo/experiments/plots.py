@@ -35,13 +35,18 @@ def draw_learning_curve(curve: Sequence[Any], axes: Any, title: str) -> None:
     shown = np.isfinite(training)
     axes.plot(steps[shown], training[shown], label="training (drawn actions)", color="tab:blue", linewidth=1)
     shown = np.isfinite(validation)
-    axes.plot(steps[shown], validation[shown], "o-", label="validation (likeliest actions)", color="tab:orange", markersize=4)
-    axes.set(xlabel="environment steps", ylabel="cost / random cost", title=title, ylim=(0, None))
+    axes.plot(
+        steps[shown], validation[shown], "o-", label="validation (likeliest actions)", color="tab:orange", markersize=4
+    )
+    axes.set(xlabel="environment steps", ylabel="cost / greedy's cost", title=title, yscale="log")
+    axes.axhline(1.0, color="grey", linewidth=1, linestyle="--", label="greedy")
     axes.grid(alpha=0.3)
     axes.legend()
 
 
-def draw_anytime(solutions: Mapping[str, Sequence[Solution]], colours: Mapping[str, Any], axes: Any, title: str) -> None:
+def draw_anytime(
+    solutions: Mapping[str, Sequence[Solution]], colours: Mapping[str, Any], axes: Any, title: str
+) -> None:
     """Draw the best cost known so far against seconds, the mean over each agent's seeds."""
     ends = [solution.seconds for runs in solutions.values() for solution in runs]
     times = np.geomspace(1e-3, max(max(ends), 2e-3), 200)

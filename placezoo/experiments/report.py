@@ -63,9 +63,12 @@ def _table(header: list[str], rows: list[list[tuple[str, Any]]]) -> str:
     """Return a sortable table; a cell is what it shows (HTML) and what it sorts by."""
     head = "".join(f"<th scope='col'><button type='button'>{html.escape(name)}</button></th>" for name in header)
     body = "".join(
-        "<tr>" + "".join(f"<td data-sort='{html.escape(str(key))}'>{shown}</td>" for shown, key in row) + "</tr>" for row in rows
+        "<tr>" + "".join(f"<td data-sort='{html.escape(str(key))}'>{shown}</td>" for shown, key in row) + "</tr>"
+        for row in rows
     )
-    return f"<div class='scroll'><table class='sortable'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    return (
+        f"<div class='scroll'><table class='sortable'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
 
 
 def _agent_cell(agent: str, colours: dict[str, str]) -> tuple[str, str]:
@@ -104,9 +107,11 @@ def _training(board: Leaderboard) -> str:
     figure = figure_bytes(lambda axes: draw_learning_curve(curve, axes, title), "svg")
     last, best = curve[-1], np.nanmin([point.validation_cost for point in curve])
     text = (
-        f"The policy of <code>ppo</code> was trained for {last.seconds:.0f} s ({last.timesteps:,} steps, {last.episodes:,} episodes) on "
-        f"<code>{html.escape(json.dumps(training, sort_keys=True))}</code>. Its best cost on the validation split is {best:.3f} times that of "
-        "random assignments. Its training time is not part of the seconds below."
+        f"The policy of <code>ppo</code> was trained for {last.seconds:.0f} s "
+        f"({last.timesteps:,} steps, {last.episodes:,} episodes) on "
+        f"<code>{html.escape(json.dumps(training, sort_keys=True))}</code>. "
+        f"Its best cost on the validation split is {best:.3f} times that of "
+        "greedy construction. Its training time is not part of the seconds below."
     )
     return f"<h2>Training</h2><p>{text}</p>{_image(figure, 'svg+xml', 'learning curve', 'plot')}"
 
@@ -127,7 +132,13 @@ def _instance_section(problem: Any, results: list[Result], colours: dict[str, st
                 _agent_cell(agent, colours),
                 (f"{totals.mean():.1f}{spread}", totals.mean()),
                 (f"{totals.min():g}", totals.min()),
-                *((f"{np.mean([run.cost.terms[term] for run in runs]):.3f}", np.mean([run.cost.terms[term] for run in runs])) for term in terms),
+                *(
+                    (
+                        f"{np.mean([run.cost.terms[term] for run in runs]):.3f}",
+                        np.mean([run.cost.terms[term] for run in runs]),
+                    )
+                    for term in terms
+                ),
                 (f"{np.mean([run.seconds for run in runs]):.3f}", np.mean([run.seconds for run in runs])),
                 (f"{np.mean([run.evaluations for run in runs]):,.0f}", np.mean([run.evaluations for run in runs])),
             ]
@@ -144,7 +155,8 @@ def _instance_section(problem: Any, results: list[Result], colours: dict[str, st
         f"<p>{problem.num_items:,} items, {len(problem.item_edges[0]) // 2:,} edges; {html.escape(settings)}; "
         f"digest <code>{problem.instance.digest[:16]}</code></p>{table}"
         f"<div class='figures'>{_image(anytime, 'svg+xml', f'anytime curves of {name}', 'plot')}"
-        f"<figure>{_image(picture, 'png', f'best solution of {name}', 'picture')}<figcaption>{html.escape(caption)}</figcaption></figure></div></section>"
+        f"<figure>{_image(picture, 'png', f'best solution of {name}', 'picture')}"
+        f"<figcaption>{html.escape(caption)}</figcaption></figure></div></section>"
     )
 
 

@@ -98,9 +98,7 @@ def load_suite(name: str) -> Suite:
 
 
 def _parse(content: dict[str, Any], name: str) -> Suite:
-    problems = [
-        SuiteProblem(**{**entry, "instances": tuple(entry["instances"])}) for entry in content.pop("problems")
-    ]
+    problems = [SuiteProblem(**{**entry, "instances": tuple(entry["instances"])}) for entry in content.pop("problems")]
     agents = [SuiteAgent(entry.pop("name"), entry) for entry in content.pop("agents")]
     seeds = tuple(content.pop("seeds"))
     return Suite(name=content.pop("name", name), seeds=seeds, problems=tuple(problems), agents=tuple(agents), **content)

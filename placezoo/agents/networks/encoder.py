@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
+
 import torch
 from torch import Tensor, nn
-from torch_geometric.nn import SAGEConv
 
 from placezoo.datasets.suggestion import unknown_name
+
+with warnings.catch_warnings():
+    # PyTorch Geometric 2.8 calls torch.jit.script while it is imported, which torch 2.13 says is deprecated.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from torch_geometric.nn import SAGEConv
 
 
 class GraphSAGE(nn.Module):

@@ -30,7 +30,7 @@ class NetworkConfig:
     edge_features: int
     resource_features: int
     encoder: str = "graph-sage"
-    width: int = 64
+    width: int = 32
     layers: int = 2
 
     def to_json(self) -> dict[str, Any]:
@@ -51,9 +51,10 @@ class Encoded:
 class PolicyNetwork(nn.Module):
     """Scores score(item, resource), and the value of the state.
 
-    A pair's score sees the item's embedding; what lies on the resource (the mean embedding of its items, and its features); and
-    the item's neighbours on the resource (the mean over all its neighbours of messages from those that are there) and not yet
-    anywhere. Resources have no identity, so the network treats them alike and takes any number of them.
+    A pair's score sees the item's embedding; what lies on the resource (the mean embedding of its items, and its
+    features); and the item's neighbours on the resource (the mean over all its neighbours of messages from those that
+    are there) and not yet anywhere. Resources have no identity, so the network treats them alike and takes any number
+    of them.
 
     Args:
         config: the sizes.
@@ -71,11 +72,11 @@ class PolicyNetwork(nn.Module):
         self.resource = nn.Sequential(nn.Linear(config.resource_features + d, d), nn.ReLU())
         self.pair = nn.Linear(2 * d + 1, d)
         self.waiting = nn.Linear(d + 1, d)
-        self.score = nn.Sequential(nn.ReLU(), nn.Linear(d, d), nn.ReLU(), nn.Linear(d, 1))
         self.value = nn.Sequential(nn.Linear(3 * d, d), nn.ReLU(), nn.Linear(d, 1))
-        last = self.score[-1]
+        last = nn.Linear(d, 1)
         nn.init.orthogonal_(last.weight, 0.01)  # near-uniform at the start, as PPO is usually begun
         nn.init.zeros_(last.bias)
+        self.score = nn.Sequential(nn.ReLU(), nn.Linear(d, d), nn.ReLU(), last)
 
     def encode(self, graphs: Graphs) -> Encoded:
         """Return the embeddings of graphs."""
@@ -101,12 +102,12 @@ class PolicyNetwork(nn.Module):
         # Many samples of each graph: one product per graph, since the line above would copy the graph for each sample.
         order = torch.argsort(samples.graph, stable=True)
         counts = torch.bincount(samples.graph, minlength=num_graphs).tolist()
-        products = [chosen[:, :, : len(part)] @ part for chosen, part in zip(placed[order].split(counts), parts, strict=True)]
+        products = [
+            chosen[:, :, : len(part)] @ part for chosen, part in zip(placed[order].split(counts), parts, strict=True)
+        ]
         return torch.cat(products)[torch.argsort(order)]
 
-    def neighbours(
-        self, graphs: Graphs, encoded: Encoded, samples: Samples, rows: tuple[Tensor, Tensor]
-    ) -> Tensor:
+    def neighbours(self, graphs: Graphs, encoded: Encoded, samples: Samples, rows: tuple[Tensor, Tensor]) -> Tensor:
         """Return, for each row (sample, item), the messages of its neighbours by where they lie.
 
         Returns:
@@ -146,7 +147,8 @@ class PolicyNetwork(nn.Module):
             graphs: that the samples are over.
             encoded: of those graphs, from ``encode``.
             samples: the observations.
-            every_item: score all items of each sample (``improve``, ``one-shot``), else its current item (``construct``).
+            every_item: score all items of each sample (``improve``, ``one-shot``), else its current item
+                (``construct``).
 
         Returns:
             Scores [B, K], or [B, M * K] with 0 beyond each instance, and values [B].

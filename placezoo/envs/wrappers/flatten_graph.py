@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from placezoo.envs.wrappers.pad_graph import PadGraph
 
 
-class FlattenGraph(gym.ObservationWrapper):
-    """Observations as one float32 vector in [-1, 1]: every number of the padded graph observation, integers scaled to [0, 1].
+class FlattenGraph(gym.ObservationWrapper, gym.utils.RecordConstructorArgs):
+    """Observations as one float32 vector in [-1, 1]: every number of ``PadGraph``, integers scaled.
 
     ``layout`` maps each part's name to its slice of the vector. The action mask stays reachable by ``action_masks()``.
 
@@ -27,7 +27,8 @@ class FlattenGraph(gym.ObservationWrapper):
     """
 
     def __init__(self, env: gym.Env) -> None:
-        super().__init__(env)
+        gym.utils.RecordConstructorArgs.__init__(self)
+        gym.ObservationWrapper.__init__(self, env)
         self._pad = PadGraph(env)
         inner = self._pad.observation_space
         assert isinstance(inner, spaces.Dict)
@@ -47,7 +48,7 @@ class FlattenGraph(gym.ObservationWrapper):
         vector = np.empty(self.observation_space.shape or (), np.float32)
         for name, box in self._boxes.items():
             values = padded[name].ravel().astype(np.float32)
-            if box.dtype.kind == "i" and values.size:
+            if np.dtype(box.dtype).kind == "i" and values.size:
                 values /= max(float(box.high.max()), 1.0)
             vector[self.layout[name]] = values
         return vector

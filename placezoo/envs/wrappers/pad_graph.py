@@ -23,7 +23,10 @@ def padded_space(
     max_resource_edges: int,
     rest: dict[str, spaces.Space],
 ) -> spaces.Dict:
-    """Return the space of padded observations: a Dict of Box, with the unpadded sizes as entries of their own."""
+    """Return the space of padded observations: a Dict of Box, with the unpadded sizes as entries of their own.
+
+    Domains whose resources have no links leave out what would describe them.
+    """
 
     def features(rows: int, columns: tuple[str, ...]) -> spaces.Box:
         return spaces.Box(-1.0, 1.0, (rows, len(columns)), np.float32)
@@ -33,22 +36,25 @@ def padded_space(
 
     mask_shape = rest["action_mask"].shape
     assert mask_shape is not None
-    return spaces.Dict(
-        item_features=features(max_items, names.items),
-        item_edge_features=features(max_edges, names.item_edges),
-        item_edge_links=integers(0, max(max_items - 1, 0), max_edges, 2),
-        num_items=integers(0, max_items, 1),
-        num_item_edges=integers(0, max_edges, 1),
-        resource_features=features(max_resources, names.resources),
-        resource_edge_features=features(max_resource_edges, names.resource_edges),
-        resource_edge_links=integers(0, max(max_resources - 1, 0), max_resource_edges, 2),
-        num_resources=integers(0, max_resources, 1),
-        num_resource_edges=integers(0, max_resource_edges, 1),
-        instance_key=integers(0, 2**62 - 1, 1),
-        assignment=integers(-1, max_resources - 1, max_items),
-        current_item=integers(-1, max_items, 1),
-        action_mask=spaces.Box(0, 1, mask_shape, np.int8),
-    )
+    max_edges = max(max_edges, 1)
+    padded: dict[str, spaces.Space] = {
+        "item_features": features(max_items, names.items),
+        "item_edge_features": features(max_edges, names.item_edges),
+        "item_edge_links": integers(0, max(max_items - 1, 1), max_edges, 2),
+        "num_items": integers(0, max_items, 1),
+        "num_item_edges": integers(0, max_edges, 1),
+        "resource_features": features(max_resources, names.resources),
+        "num_resources": integers(0, max_resources, 1),
+        "assignment": integers(-1, max_resources - 1, max_items),
+        "current_item": integers(-1, max_items, 1),
+        "action_mask": spaces.Box(0, 1, mask_shape, np.int8),
+        "instance_key": integers(0, 2**62 - 1, 1),
+    }
+    if max_resource_edges:
+        padded["resource_edge_features"] = features(max_resource_edges, names.resource_edges)
+        padded["resource_edge_links"] = integers(0, max(max_resources - 1, 1), max_resource_edges, 2)
+        padded["num_resource_edges"] = integers(0, max_resource_edges, 1)
+    return spaces.Dict(padded)
 
 
 def instance_key(problem: PlacementProblem) -> int:
@@ -62,25 +68,27 @@ def pad_graph(graph: GraphInstance, prefix: str, target: Arrays) -> None:
     Raises:
         ValueError: the graph is larger than the arrays.
     """
-    nodes, edges = graph.nodes, graph.edges
-    assert edges is not None
-    for what, size, name in (
-        ("nodes", len(nodes), f"{prefix}_features"),
-        ("edges", len(edges), f"{prefix}_edge_links"),
-    ):
-        if size > len(target[name]):
-            raise ValueError(f"a graph with {size} {what} does not fit {len(target[name])}: give PadGraph larger sizes")
-    target[f"{prefix}_features"][: len(nodes)] = nodes
-    target[f"{prefix}_edge_features"][: len(edges)] = edges
-    target[f"{prefix}_edge_links"][: len(edges)] = graph.edge_links
-    target[f"num_{prefix}s"][:] = len(nodes)
-    target[f"num_{prefix}_edges"][:] = len(edges)
+    _write(graph.nodes, target[f"{prefix}_features"], "nodes")
+    target[f"num_{prefix}s"][:] = len(graph.nodes)
+    if f"{prefix}_edge_links" in target:
+        assert graph.edges is not None
+        assert graph.edge_links is not None
+        _write(graph.edges, target[f"{prefix}_edge_features"], "edges")
+        _write(graph.edge_links, target[f"{prefix}_edge_links"], "edges")
+        target[f"num_{prefix}_edges"][:] = len(graph.edges)
 
 
-class PadGraph(gym.ObservationWrapper):
+def _write(rows: NDArray, target: NDArray, what: str) -> None:
+    if len(rows) > len(target):
+        raise ValueError(f"a graph with {len(rows)} {what} does not fit {len(target)}: give PadGraph larger sizes")
+    target[: len(rows)] = rows
+
+
+class PadGraph(gym.ObservationWrapper, gym.utils.RecordConstructorArgs):
     """Observations as a Dict of Box of fixed shapes, which SB3 and RLlib can batch.
 
-    Rows beyond the instance are zero; ``num_items``, ``num_item_edges``, ``num_resources`` and ``num_resource_edges`` say how many are real.
+    Rows beyond the instance are zero; ``num_items``, ``num_item_edges``, ``num_resources`` (and
+    ``num_resource_edges``, where resources are linked) say how many are real.
     ``instance_key`` is the same for equal instances, so that a network can encode each distinct graph of a batch once.
 
     Args:
@@ -108,7 +116,10 @@ class PadGraph(gym.ObservationWrapper):
         max_edges: int | None = None,
         max_resource_edges: int | None = None,
     ) -> None:
-        super().__init__(env)
+        gym.utils.RecordConstructorArgs.__init__(
+            self, max_items=max_items, max_edges=max_edges, max_resource_edges=max_resource_edges
+        )
+        gym.ObservationWrapper.__init__(self, env)
         base: Any = env.unwrapped
         needed = (base.source.max_items, base.source.max_edges, len(base.problem.resource_edges[0]))
         sizes = [

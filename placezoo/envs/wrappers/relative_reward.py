@@ -10,13 +10,13 @@ import gymnasium as gym
 from placezoo.envs.problem import PlacementProblem
 
 
-class RelativeReward(gym.Wrapper):
+class RelativeReward(gym.Wrapper, gym.utils.RecordConstructorArgs):
     """Divide rewards by a cost that stands for the instance, so that one learning rate suits all of them.
 
     Args:
         env: any placezoo environment.
-        reference: problem -> cost, above 0; default the mean cost of random assignments, so that a return of -1 is as bad as
-            random and 0 would be free of cost.
+        reference: problem -> cost, above 0; default the mean cost of random assignments, so that a return of -1 is as
+            bad as random and 0 would be free of cost.
 
     Example:
         >>> import gymnasium as gym, placezoo
@@ -26,7 +26,8 @@ class RelativeReward(gym.Wrapper):
     """
 
     def __init__(self, env: gym.Env, reference: Callable[[PlacementProblem], float] | None = None) -> None:
-        super().__init__(env)
+        gym.utils.RecordConstructorArgs.__init__(self, reference=reference)
+        gym.Wrapper.__init__(self, env)
         self._reference = reference or reward_scale
         self._scale = 1.0
 

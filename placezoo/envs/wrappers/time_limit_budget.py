@@ -8,7 +8,7 @@ from typing import Any, SupportsFloat
 import gymnasium as gym
 
 
-class TimeLimitBudget(gym.Wrapper):
+class TimeLimitBudget(gym.Wrapper, gym.utils.RecordConstructorArgs):
     """Truncate an episode once it has taken so many seconds of wall time or so many evaluations (steps).
 
     Args:
@@ -27,7 +27,8 @@ class TimeLimitBudget(gym.Wrapper):
     """
 
     def __init__(self, env: gym.Env, seconds: float | None = None, evaluations: int | None = None) -> None:
-        super().__init__(env)
+        gym.utils.RecordConstructorArgs.__init__(self, seconds=seconds, evaluations=evaluations)
+        gym.Wrapper.__init__(self, env)
         if seconds is None and evaluations is None:
             raise ValueError("TimeLimitBudget needs seconds, evaluations or both")
         if seconds is not None and not seconds > 0:

@@ -1,0 +1,43 @@
+# Everything runs in .venv, which each target sets up by itself; nothing is done again while pyproject.toml and constraints.txt
+# stay as they are.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed-dev
+DOCS_STAMP := .venv/.installed-docs
+
+.PHONY: leaderboard test test-slow lint bench docs clean
+
+leaderboard: $(STAMP)
+	$(BIN)/placezoo leaderboard quick --out leaderboard
+
+test: lint
+	$(BIN)/python -m pytest -W error -n auto -m "not slow"
+
+test-slow: $(STAMP)
+	$(BIN)/python -m pytest -W error -m slow
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(STAMP)
+	$(BIN)/python benchmarks/partition.py
+
+docs: $(DOCS_STAMP)
+	$(BIN)/mkdocs build --strict
+
+clean:
+	rm -rf .venv build dist site *.egg-info
+
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@# torch first and alone: pip then takes the pinned release from where this machine has it.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^torch==' constraints.txt)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+$(DOCS_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
+	touch $@

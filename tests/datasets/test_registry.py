@@ -1,0 +1,166 @@
+import gzip
+import shutil
+
+import numpy as np
+import pytest
+
+from placezoo import datasets
+from placezoo.datasets import graph_generators as generators
+from placezoo.datasets import registry
+from placezoo.datasets.files import write_atomically
+
+
+@pytest.fixture
+def empty_machine(monkeypatch, tmp_path):
+    """Search only in an empty data folder, fetch only into an empty cache."""
+    monkeypatch.setenv("PLACEZOO_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(registry, "cache_folder", lambda: tmp_path / "cache")
+    return tmp_path
+
+
+def test_near_names_are_suggested():
+    with pytest.raises(ValueError, match=r"unknown instance '4etl'; did you mean 4elt"):
+        datasets.load("4etl")
+    with pytest.raises(ValueError, match="unknown dataset 'delauney'; did you mean delaunay"):
+        datasets.get_dataset("delauney")
+    with pytest.raises(ValueError, match="unknown split 'tset'; did you mean test"):
+        datasets.load("delaunay/tset/0")
+
+
+def test_registry_entries_are_complete():
+    for entry in registry.public_files().values():
+        assert len(entry.sha256) == 64
+        assert entry.size > 0
+        assert entry.licence
+        assert entry.citation
+        assert not entry.url or entry.url.startswith("https://")
+
+
+def test_a_file_with_other_content_is_refused(empty_machine, public_graph):
+    folder = empty_machine / "data" / "graphs"
+    folder.mkdir(parents=True)
+    (folder / "airfoil1.graph").write_text("2 1\n2\n1\n")
+    with pytest.raises(ValueError, match=r"airfoil1.graph: not the published airfoil1"):
+        datasets.load("airfoil1")
+
+
+def test_folders_are_searched_in_order_and_compressed_files_are_found(monkeypatch, tmp_path, public_graph):
+    public_graph("airfoil1")
+    source = registry.find_file(registry.public_files()["airfoil1"])
+    second = tmp_path / "second" / "graphs"
+    second.mkdir(parents=True)
+    shutil.copy(source, second / source.name)
+    monkeypatch.setenv("PLACEZOO_DATA", f"{tmp_path / 'first'}:{tmp_path / 'second'}")
+    assert registry.find_file(registry.public_files()["airfoil1"]) == second / source.name
+    assert datasets.load("airfoil1").num_nodes == 4253
+
+
+def test_without_file_and_network_the_error_says_what_to_do(empty_machine, monkeypatch):
+    import requests
+
+    def unreachable(*_args, **_kwargs):
+        raise requests.ConnectionError("no route")
+
+    monkeypatch.setattr(requests, "get", unreachable)
+    with pytest.raises(OSError, match=r"cannot download 4elt from https://.*PLACEZOO_DATA"):
+        datasets.load("4elt")
+
+
+def test_a_download_lands_in_the_cache_and_is_verified(empty_machine, monkeypatch, public_graph):
+    """Serve the real file from this machine, as the network would."""
+    import http.server
+    import threading
+
+    monkeypatch.undo()
+    public_graph("airfoil1")
+    entry = registry.public_files()["airfoil1"]
+    content = gzip.decompress(registry.find_file(entry).read_bytes())
+    site = empty_machine / "site"
+    site.mkdir()
+    (site / "airfoil1.graph").write_bytes(content)
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *arguments):
+            super().__init__(*arguments, directory=str(site))
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        local = registry.PublicFile(
+            **{**entry.__dict__, "url": f"http://127.0.0.1:{server.server_port}/airfoil1.graph"}
+        )
+        monkeypatch.setenv("PLACEZOO_DATA", "")
+        monkeypatch.setattr(registry, "cache_folder", lambda: empty_machine / "cache")
+        monkeypatch.setattr(registry, "public_files", lambda: {"airfoil1": local})
+        path = registry.fetch("airfoil1")
+        assert path == empty_machine / "cache" / "graphs" / "airfoil1.graph"
+        assert path.read_bytes() == content
+        (site / "airfoil1.graph").write_bytes(content + b"\n")
+        path.unlink()
+        with pytest.raises(ValueError, match="hash"):
+            registry.fetch("airfoil1")
+        assert not path.exists()
+        server.shutdown()
+
+
+def test_members_of_datasets_are_the_same_every_time_and_splits_differ():
+    for name, dataset in datasets.DATASETS.items():
+        first = datasets.load(f"{name}/train/3")
+        registry_copy = dataset.generate(np.random.default_rng([*name.encode(), 0, 3]), "again")
+        assert first == registry_copy
+        members = {datasets.load(f"{name}/{split}/{i}").digest for split in datasets.SPLITS for i in range(3)}
+        assert len(members) == (9 if name != "grid" else len(members))
+
+
+def test_datasets_keep_their_bounds():
+    for dataset in datasets.DATASETS.values():
+        for index in range(100):
+            graph = dataset.instance("train", index)
+            assert graph.num_nodes <= dataset.max_nodes
+            assert graph.num_edges <= dataset.max_edges
+    with pytest.raises(ValueError, match=r"has instances 0\.\.19, not 20"):
+        datasets.load("delaunay/test/20")
+
+
+def test_generators_make_what_they_say():
+    rng = np.random.default_rng(0)
+    assert generators.grid(3, 4).num_edges == 3 * 3 + 2 * 4
+    assert generators.erdos_renyi(30, 100, rng).num_edges == 100
+    assert generators.erdos_renyi(5, 10, rng).num_edges == 10
+    assert generators.barabasi_albert(50, 3, rng).num_edges == 3 + 46 * 3
+    planted = generators.planted_partition(40, 4, 1.0, 0.0, rng)
+    assert planted.num_edges == 4 * 45
+    delaunay = generators.delaunay(100, rng)
+    assert delaunay.num_edges <= 3 * 100 - 6
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda rng: generators.delaunay(2, rng),
+        lambda rng: generators.grid(0, 3),
+        lambda rng: generators.erdos_renyi(4, 7, rng),
+        lambda rng: generators.barabasi_albert(3, 3, rng),
+        lambda rng: generators.planted_partition(4, 5, 0.5, 0.5, rng),
+        lambda rng: generators.planted_partition(4, 2, float("nan"), 0.5, rng),
+    ],
+)
+def test_generators_refuse_bad_sizes(call):
+    with pytest.raises(ValueError, match=r"must be|needs|room"):
+        call(np.random.default_rng(0))
+
+
+def test_atomic_writes_leave_the_old_file_whole(tmp_path, monkeypatch):
+    path = tmp_path / "result.json"
+    write_atomically(path, "old")
+
+    def full_disk(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("placezoo.datasets.files.os.replace", full_disk)
+    with pytest.raises(OSError, match="No space"):
+        write_atomically(path, "new")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
