@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from placezoo.agents.agent import Agent
 from placezoo.agents.graph_growing import grow_parts
-from placezoo.agents.repair import repair
+from placezoo.agents.repair import compile_repair, repair
 from placezoo.agents.search import Search
 from placezoo.cost_models.partition import PartitionCost
 from placezoo.envs.graph_partition import GraphPartitionProblem
+from placezoo.envs.problem import PlacementProblem
 
 _MAX_BUCKETS = 1 << 16  # gains beyond are scaled into as many buckets; only the order within one is then approximate
 
@@ -41,6 +42,14 @@ class FiducciaMattheyses(Agent):
         super().__post_init__()
         self.require(self.starts is None or self.starts >= 1, f"starts must be at least 1, not {self.starts}")
         self.require(self.max_passes >= 1, f"max_passes must be at least 1, not {self.max_passes}")
+
+    def prepare(self, problem: PlacementProblem) -> None:
+        """Compile what the search calls."""
+        compile_repair(problem)
+        assert isinstance(problem, GraphPartitionProblem)
+        rng = np.random.default_rng(0)
+        start = grow_parts(problem.instance, problem.num_resources, problem.cost_model.max_part_weight, rng)
+        refine(problem.cost_model, start, rng, max_passes=1)
 
     def _search(self, search: Search) -> None:
         problem = search.problem

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from placezoo.agents.agent import Agent
 from placezoo.agents.graph_growing import grow_parts
-from placezoo.agents.repair import repair
+from placezoo.agents.repair import compile_repair, repair
 from placezoo.agents.search import Search
 from placezoo.envs.graph_partition import GraphPartitionProblem
 from placezoo.envs.problem import PlacementProblem
@@ -52,6 +52,11 @@ class Greedy(Agent):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.require(self.starts >= 1, f"starts must be at least 1, not {self.starts}")
+
+    def prepare(self, problem: PlacementProblem) -> None:
+        """Compile what the search calls."""
+        compile_repair(problem)
+        greedy_assignment(problem, np.random.default_rng(0))
 
     def _search(self, search: Search) -> None:
         for _ in range(self.starts):

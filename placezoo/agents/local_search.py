@@ -9,7 +9,7 @@ from numba import njit
 
 from placezoo.agents.agent import Agent
 from placezoo.agents.greedy import greedy_assignment
-from placezoo.agents.repair import repair
+from placezoo.agents.repair import compile_repair, repair
 from placezoo.agents.search import Search
 from placezoo.envs.problem import PlacementProblem
 
@@ -40,7 +40,8 @@ class LocalSearch(Agent):
     def prepare(self, problem: PlacementProblem) -> None:
         """Compile the loops for the problem's moves."""
         rng = np.random.default_rng(0)
-        kernel = problem.kernel(problem.initial_assignment(rng))
+        compile_repair(problem)
+        kernel = problem.kernel(greedy_assignment(problem, rng))
         _descend(kernel.state, kernel.propose, kernel.delta, kernel.apply, rng, 1, 0)
         _kick(kernel.state, kernel.propose, kernel.apply, rng, 0)
 

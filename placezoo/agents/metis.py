@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from placezoo.agents.agent import Agent
-from placezoo.agents.repair import repair
+from placezoo.agents.repair import compile_repair, repair
 from placezoo.agents.search import Search
 from placezoo.envs.graph_partition import GraphPartitionProblem
+from placezoo.envs.problem import PlacementProblem
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,10 @@ class Metis(Agent):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.require(self.runs >= 1, f"runs must be at least 1, not {self.runs}")
+
+    def prepare(self, problem: PlacementProblem) -> None:
+        """Compile what the search calls."""
+        compile_repair(problem)
 
     def _search(self, search: Search) -> None:
         import pymetis

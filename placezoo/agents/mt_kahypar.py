@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from placezoo.agents.agent import Agent
-from placezoo.agents.repair import repair
+from placezoo.agents.repair import compile_repair, repair
 from placezoo.agents.search import Search
 from placezoo.datasets.suggestion import unknown_name
 from placezoo.envs.graph_partition import GraphPartitionProblem
+from placezoo.envs.problem import PlacementProblem
 
 _PRESETS = ("deterministic", "deterministic-quality", "large-k", "default", "quality", "highest-quality")
 
@@ -37,6 +38,10 @@ class MtKaHyPar(Agent):
         super().__post_init__()
         self.require(self.preset in _PRESETS, unknown_name("preset", self.preset, _PRESETS))
         self.require(self.runs >= 1, f"runs must be at least 1, not {self.runs}")
+
+    def prepare(self, problem: PlacementProblem) -> None:
+        """Compile what the search calls."""
+        compile_repair(problem)
 
     def _search(self, search: Search) -> None:
         import mtkahypar

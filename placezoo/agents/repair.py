@@ -31,6 +31,12 @@ def repair(problem: PlacementProblem, assignment: NDArray[np.int64]) -> NDArray[
     return kernel.state.assignment
 
 
+def compile_repair(problem: PlacementProblem) -> None:
+    """Compile what ``repair`` needs, before a clock starts."""
+    kernel = problem.kernel()
+    _cheapest(kernel.state, kernel.delta, np.zeros((problem.num_items, problem.num_resources), np.int8))
+
+
 @njit(nogil=True)
 def _cheapest(state, delta, mask):
     best_item, best_resource, best_change = 0, 0, np.inf

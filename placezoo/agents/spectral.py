@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from placezoo.agents.agent import Agent
-from placezoo.agents.repair import repair
+from placezoo.agents.repair import compile_repair, repair
 from placezoo.agents.search import Search
 from placezoo.datasets.graph import Graph
 from placezoo.datasets.graph_order import fiedler_order
 from placezoo.envs.graph_partition import GraphPartitionProblem
+from placezoo.envs.problem import PlacementProblem
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,10 @@ class Spectral(Agent):
 
     name = "spectral"
     problem_class = GraphPartitionProblem
+
+    def prepare(self, problem: PlacementProblem) -> None:
+        """Compile what the search calls."""
+        compile_repair(problem)
 
     def _search(self, search: Search) -> None:
         problem = search.problem

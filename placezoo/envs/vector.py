@@ -12,6 +12,7 @@ from numba import njit
 from numba.typed import List as TypedList
 from numpy.typing import NDArray
 
+from placezoo.datasets.suggestion import unknown_name
 from placezoo.envs.construct import ConstructEnv
 from placezoo.envs.improve import ImproveEnv
 from placezoo.envs.observation import UNPLACED, item_graph, resource_graph
@@ -52,6 +53,8 @@ class PlacementVectorEnv(VectorEnv):
     ) -> None:
         if num_envs < 1:
             raise ValueError(f"num_envs must be at least 1, not {num_envs}")
+        if formulation not in FORMULATIONS:
+            raise ValueError(unknown_name("formulation", formulation, FORMULATIONS))
         self.autoreset_mode = AutoresetMode(autoreset_mode)
         if self.autoreset_mode is AutoresetMode.DISABLED:
             raise ValueError("autoreset_mode must be NEXT_STEP or SAME_STEP")

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -26,6 +25,9 @@ from placezoo.envs.registration import PROBLEMS, make_problem, problem_parameter
 from placezoo.experiments.evaluate import verify
 
 TRACEBACK_VARIABLE = "PLACEZOO_TRACEBACK"
+
+# The base of what typer raises for bad arguments; where its module lies depends on typer's version.
+_UsageError: Any = typer.BadParameter.__base__
 
 app = typer.Typer(
     name="placezoo", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
@@ -51,11 +53,9 @@ def main() -> None:
         code = app(standalone_mode=False)
     except ClaimError as error:
         sys.exit(_say(str(error), 1))
-    except click.exceptions.Abort:
+    except (typer.Abort, KeyboardInterrupt):
         sys.exit(_say("interrupted", 130))
-    except click.exceptions.NoArgsIsHelpError as error:
-        sys.exit(_say(error.format_message(), 2))
-    except click.ClickException as error:
+    except _UsageError as error:
         sys.exit(_say(error.format_message(), 2))
     except (ValueError, OSError, ImportError) as error:
         if os.environ.get(TRACEBACK_VARIABLE):

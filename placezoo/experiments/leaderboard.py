@@ -18,6 +18,7 @@ from placezoo.agents.budget import Budget
 from placezoo.agents.registry import make_agent
 from placezoo.agents.solution import Solution, describe_machine
 from placezoo.datasets.files import sha256, write_atomically
+from placezoo.datasets.laplacian import laplacian_coordinates
 from placezoo.envs.problem import PlacementProblem
 from placezoo.envs.registration import make_problem
 from placezoo.experiments.evaluate import verify
@@ -117,7 +118,10 @@ class Leaderboard:
             is_new = solution is None
             if solution is None:
                 agent = make_agent(run.agent.name, **self._hyperparameters(run.agent))
-                agent.solve(run.problem, Budget(seconds=self.suite.seconds), run.seed).save(path)
+                # Each run starts cold: what an earlier one worked out about the instance is not there for it.
+                laplacian_coordinates.cache_clear()
+                problem = make_problem(run.problem.env_id, run.problem.instance, **run.problem.parameters)
+                agent.solve(problem, Budget(seconds=self.suite.seconds), run.seed).save(path)
                 solution = Solution.load(path)  # what is verified is what was written
                 verify(solution, run.problem)
             yield Result(run, solution, path, is_new)

@@ -1,0 +1,191 @@
+"""The command line as a user meets it: in processes of its own, for exit codes and what stands on stderr."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from placezoo.experiments import command_line
+from placezoo.experiments.command_line import main, parse_settings
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Return a caller of the command line in this process: arguments -> (exit code, stdout, stderr)."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["placezoo", *map(str, arguments)])
+        # The consoles were made before the test's capture.
+        monkeypatch.setattr(command_line.console, "file", sys.stdout)
+        with pytest.raises(SystemExit) as caught:
+            main()
+        captured = capsys.readouterr()
+        return caught.value.code, captured.out, captured.err
+
+    return call
+
+
+SOLVE = (
+    "solve",
+    "GraphPartition-v0",
+    "--instance",
+    "karate",
+    "--set",
+    "num_parts=4",
+    "--agent",
+    "fm",
+    "--evaluations",
+    "5",
+)
+
+
+def test_solve_then_evaluate(run, tmp_path):
+    out, picture = tmp_path / "s.json", tmp_path / "s.png"
+    code, text, _ = run(*SOLVE, "--out", out, "--render", picture)
+    assert code == 0
+    assert "feasible" in text
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    code, text, _ = run("evaluate", out)
+    assert code == 0
+    assert "confirmed" in text
+
+
+@pytest.mark.parametrize(
+    ("keys", "value", "what"),
+    [
+        (("cost", "total"), 1, "cost: total is claimed to be 1"),
+        (("assignment", 0), 9, "assignment: "),
+        (("problem", "digest"), "00", "digest: "),
+    ],
+)
+def test_tampered_solutions_fail_with_one_line(run, tmp_path, keys, value, what):
+    out = tmp_path / "s.json"
+    run(*SOLVE, "--out", out)
+    content = json.loads(out.read_text())
+    inner = content
+    for key in keys[:-1]:
+        inner = inner[key]
+    inner[keys[-1]] = value
+    out.write_text(json.dumps(content))
+    code, _, error = run("evaluate", out)
+    assert code == 1
+    assert error.count("\n") == 1
+    assert what in error
+    assert str(out) in error
+
+
+@pytest.mark.parametrize("command", ["envs", "agents", "datasets"])
+def test_lists_have_one_line_each(run, command):
+    code, text, _ = run(command)
+    assert code == 0
+    lines = text.strip().splitlines()
+    names = [line.split()[0] for line in lines[1:]]
+    assert len(names) == len(set(names))
+    known = {"envs": "GraphPartition-v0", "agents": "simulated-annealing", "datasets": "karate"}
+    assert known[command] in names
+
+
+@pytest.mark.parametrize(
+    ("arguments", "what"),
+    [
+        (("solve", "GraphPartition-v1", "--instance", "karate", "--agent", "fm"), "did you mean GraphPartition-v0"),
+        (("solve", "GraphPartition-v0", "--instance", "karat", "--agent", "fm"), "did you mean karate"),
+        (("solve", "GraphPartition-v0", "--instance", "none.graph", "--agent", "fm"), "none.graph: no such file"),
+        (("solve", "GraphPartition-v0", "--instance", "karate", "--agent", "fn"), "did you mean fm"),
+        ((*SOLVE, "--set", "num_part=3"), "unknown setting 'num_part'; did you mean num_parts"),
+        ((*SOLVE, "--set", "num_parts=3"), "given twice"),
+        ((*SOLVE, "--set", "epsilon"), "NAME=VALUE expected"),
+        ((*SOLVE, "--set", "epsilon=NaN"), "epsilon must be a finite number"),
+        ((*SOLVE, "--set", "starts=NaN"), "starts must be int"),
+        ((*SOLVE[:5], "num_parts=0", *SOLVE[6:]), "num_parts must be in 1..34"),
+        ((*SOLVE[:5], "num_parts=35", *SOLVE[6:]), "num_parts must be in 1..34"),
+        ((*SOLVE[:5], "num_parts=two", *SOLVE[6:]), "num_parts must be a whole number"),
+        ((*SOLVE, "--seconds", "nan"), "seconds must be a finite number"),
+        ((*SOLVE, "--seconds", "fast"), "valid number"),
+        ((*SOLVE, "--colour", "red"), "No such option"),
+        (("solve", "GraphPartition-v0", "--agent", "fm"), "Missing"),
+        (
+            ("solve", "GraphPartition-v0", "--instance", "karate", "--agent", "ppo", "--checkpoint", "none"),
+            "not a checkpoint",
+        ),
+        (("train", "GraphPartition-v0"), "either instance= or dataset="),
+        (("train", "GraphPartition-v0", "--dataset", "delauney"), "did you mean delaunay"),
+        (("train", "GraphPartition-v0", "--dataset", "grid", "--agent", "gap"), "unknown learned agent"),
+        (("train", "GraphPartition-v0", "--dataset", "grid", "--backend", "rlib"), "unknown backend"),
+        (("train", "GraphPartition-v0", "--dataset", "grid", "--set", "learning_rate=NaN"), "learning_rate must be"),
+        (("train", "GraphPartition-v0", "--dataset", "grid", "--set", "depth=3"), "unknown hyperparameter 'depth'"),
+        (("train", "GraphPartition-v0", "--dataset", "grid", "--seconds", "0"), "seconds must be above 0"),
+        (("evaluate", "none.json"), "none.json: no such file"),
+        (("leaderboard", "quik"), "did you mean quick"),
+        (("leaderboard", "none.toml"), "none.toml: no such file"),
+        (("data", "get", "4el"), "did you mean 4elt"),
+        (("data", "verify", "4el"), "did you mean 4elt"),
+        (("evaluat",), "No such command"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_2(run, tmp_path, monkeypatch, arguments, what):
+    monkeypatch.chdir(tmp_path)
+    code, out, error = run(*arguments)
+    assert code == 2
+    assert what in error
+    assert error.count("\n") == 1
+    assert error.startswith("placezoo: ")
+    assert out == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_malformed_graph_files_name_the_line(run, tmp_path):
+    path = tmp_path / "bad.graph"
+    path.write_text("3 2\n2\n1 3\n\n")
+    code, _, error = run("solve", "GraphPartition-v0", "--instance", path, "--agent", "fm")
+    assert (code, error) == (2, f"placezoo: {path}:3: node 3 does not list node 2 in return\n")
+
+
+def test_an_unwritable_folder_is_one_line(run, tmp_path):
+    (tmp_path / "file").write_text("")
+    code, _, error = run(*SOLVE, "--out", tmp_path / "file" / "s.json")
+    assert code == 2
+    assert error.count("\n") == 1
+
+
+def test_settings_are_json_where_they_can_be():
+    assert parse_settings(["a=1", "b=0.5", "c=true", "d=null", "e=bfs", 'f="1"', "g=x=y"]) == {
+        "a": 1, "b": 0.5, "c": True, "d": None, "e": "bfs", "f": "1", "g": "x=y",
+    }  # fmt: skip
+
+
+def test_data_commands(run, public_graph):
+    public_graph("airfoil1")
+    code, text, _ = run("data", "get", "airfoil1")
+    assert code == 0
+    assert "airfoil1.graph" in text
+    code, text, _ = run("data", "verify", "airfoil1")
+    assert code == 0
+    assert "is the published file (MIT)" in text
+    code, text, _ = run("data", "path")
+    assert code == 0
+    assert "PLACEZOO_DATA" in text
+
+
+def test_a_damaged_data_file_fails_the_check(run, tmp_path, monkeypatch):
+    (tmp_path / "graphs").mkdir()
+    (tmp_path / "graphs" / "power.graph").write_text("2 1\n2\n1\n")
+    monkeypatch.setenv("PLACEZOO_DATA", str(tmp_path))
+    code, _, error = run("data", "verify", "power")
+    assert code == 1
+    assert "not the published power" in error
+
+
+def test_module_and_process(tmp_path):
+    """``python -m placezoo`` in a process of its own: no traceback, nothing left behind."""
+    command = [sys.executable, "-m", "placezoo", *SOLVE, "--out", "s.json"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=os.environ, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    done = subprocess.run(
+        [*command[:-2], "--set", "num_parts=1e400"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["s.json"]
