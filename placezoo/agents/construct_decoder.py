@@ -12,7 +12,7 @@ from torch import Tensor
 from placezoo.agents.networks.checkpoint import tensors_of
 from placezoo.agents.networks.graph_batch import Graphs
 from placezoo.agents.networks.policy_network import PolicyNetwork
-from placezoo.envs.problem import PlacementProblem
+from placezoo.envs.problem import Kernel, PlacementProblem
 
 _STEPS_BETWEEN_LOOKS = 64  # at the clock
 
@@ -32,14 +32,23 @@ class ConstructDecoder:
         self.network = network
         self.problem = problem
         with torch.no_grad():
-            self.graphs = Graphs.join([tensors_of(problem)])
-            self.encoded = network.encode(self.graphs)
-        self._edge_start = self.graphs.edge_start.numpy()
-        self._tails = self.graphs.edge_index[0].numpy()
+            graphs = Graphs.join([tensors_of(problem)])
+            encoded = network.encode(graphs)
+            message = torch.relu(encoded.neighbour[graphs.edge_index[0]] + network.edge(graphs.edge_features))
+            self._messages = torch.cat([message, torch.ones(len(message), 1)], 1)
+        self._query = encoded.query
+        self._content = encoded.content.numpy()
+        self._edge_start = graphs.edge_start.tolist()
+        self._tails = graphs.edge_index[0].numpy()
+        self._places = np.arange(problem.num_resources + 1)[:, None] - 1  # unplaced first, then the resources
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def construct(
-        self, num_samples: int, rng: np.random.Generator | None, is_over: Callable[[], bool] = lambda: False
+        self,
+        num_samples: int,
+        rng: np.random.Generator | None,
+        is_over: Callable[[], bool] = lambda: False,
+        finish: Callable[[Kernel, NDArray[np.int64]], None] | None = None,
     ) -> NDArray[np.int64] | None:
         """Construct some assignments.
 
@@ -47,16 +56,17 @@ class ConstructDecoder:
             num_samples: how many at once.
             rng: draws the actions; None takes the most likely one.
             is_over: asked now and then; True breaks off.
+            finish: places the items that are left when it breaks off, in the kernel's state.
 
         Returns:
-            int64 [num_samples, num_items], or None if broken off.
+            int64 [num_samples, num_items], or None if broken off and not finished.
         """
         problem, network = self.problem, self.network
         resources, width = problem.num_resources, network.config.width
         kernels = [problem.kernel() for _ in range(num_samples)]
         assignments = np.full((num_samples, problem.num_items), -1, np.int64)
-        sums = torch.zeros(num_samples, resources, width)
-        counts = torch.zeros(num_samples, resources, 1)
+        sums = np.zeros((num_samples, resources, width), np.float32)
+        counts = np.zeros((num_samples, resources, 1), np.float32)
         features = np.zeros((num_samples, resources, len(problem.feature_names.resources)), np.float32)
         values = np.zeros(2 + len(problem.term_names))
         masks = np.zeros((num_samples, resources), np.int8)
@@ -64,32 +74,39 @@ class ConstructDecoder:
         allowed, observe = problem.step_kernel.allowed, problem.step_kernel.observe
         for step, item in enumerate(problem.item_order.tolist()):
             if step % _STEPS_BETWEEN_LOOKS == 0 and is_over():
-                return None
+                if finish is None:
+                    return None
+                for kernel in kernels:
+                    finish(kernel, problem.item_order[step:])
+                return np.stack([kernel.state.assignment for kernel in kernels])
             for sample, kernel in enumerate(kernels):
                 allowed(kernel.state, item, masks[sample])
                 observe(kernel.state, features[sample], values)
-            scores = self._scores(item, assignments, sums / counts.clamp(min=1.0), torch.from_numpy(features))
+            observed = torch.from_numpy(np.concatenate([features, sums / np.maximum(counts, 1.0)], axis=2))
+            scores = self._scores(item, assignments, observed)
             chosen = _choose(scores, masks, rng)
             assignments[everyone, item] = chosen
-            sums[everyone, chosen] += self.encoded.content[item]
+            sums[everyone, chosen] += self._content[item]
             counts[everyone, chosen] += 1.0
             for kernel, resource in zip(kernels, chosen.tolist(), strict=True):
                 kernel.apply(kernel.state, (item, -1, resource, -1))
         return assignments
 
-    def _scores(self, item: int, assignments: NDArray[np.int64], contents: Tensor, features: Tensor) -> Tensor:
-        """Return the scores of one item's pairs: [S, K]."""
+    def _scores(self, item: int, assignments: NDArray[np.int64], observed: Tensor) -> Tensor:
+        """Return the scores of one item's pairs: [S, K].
+
+        Args:
+            item: the current one.
+            assignments: int64 [S, N].
+            observed: [S, K, Fr + d], the resources' features and mean contents.
+        """
         network = self.network
         begin, end = self._edge_start[item], self._edge_start[item + 1]
-        tails = self._tails[begin:end]
-        message = torch.relu(self.encoded.neighbour[tails] + network.edge(self.graphs.edge_features[begin:end]))
-        message = torch.cat([message, torch.ones(len(tails), 1)], 1) / max(len(tails), 1)
-        place = torch.from_numpy(assignments[:, tails] + 1)
-        is_there = torch.nn.functional.one_hot(place, features.shape[1] + 1).float()  # [S, neighbours, K + 1]
-        neighbours = is_there.transpose(1, 2) @ message
-        resource = network.resource(torch.cat([features, contents], 2))
-        query = self.encoded.query[item].expand(len(assignments), -1)
-        return network.score(network.hidden_pairs(query, resource, neighbours))[:, :, 0]
+        is_there = assignments[:, None, self._tails[begin:end]] == self._places  # [S, K + 1, neighbours]
+        shares = torch.from_numpy(is_there.astype(np.float32) / np.float32(max(end - begin, 1)))
+        neighbours = shares @ self._messages[begin:end]
+        query = self._query[item].expand(len(assignments), -1)
+        return network.score(network.hidden_pairs(query, network.resource(observed), neighbours))[:, :, 0]
 
 
 def _choose(scores: Tensor, masks: NDArray[np.int8], rng: np.random.Generator | None) -> NDArray[np.int64]:

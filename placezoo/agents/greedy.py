@@ -6,6 +6,7 @@ import functools
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from placezoo.agents.agent import Agent
@@ -13,7 +14,7 @@ from placezoo.agents.graph_growing import grow_parts
 from placezoo.agents.repair import compile_repair, repair
 from placezoo.agents.search import Search
 from placezoo.envs.graph_partition import GraphPartitionProblem
-from placezoo.envs.problem import PlacementProblem
+from placezoo.envs.problem import Kernel, PlacementProblem
 
 
 @functools.singledispatch
@@ -23,13 +24,31 @@ def greedy_assignment(problem: PlacementProblem, rng: np.random.Generator) -> ND
     Domains with a better known greedy construction register their own.
     """
     kernel = problem.kernel()
-    mask = np.zeros(problem.num_resources, np.int8)
-    for item in problem.item_order.tolist():
-        problem.step_kernel.allowed(kernel.state, item, mask)
-        candidates = rng.permutation(np.flatnonzero(mask))
-        changes = [kernel.delta(kernel.state, (item, -1, resource, -1)) for resource in candidates.tolist()]
-        kernel.apply(kernel.state, (item, -1, int(candidates[int(np.argmin(changes))]), -1))
+    place_greedily(problem, kernel, problem.item_order, rng)
     return kernel.state.assignment
+
+
+def place_greedily(
+    problem: PlacementProblem, kernel: Kernel, items: NDArray[np.int64], rng: np.random.Generator
+) -> None:
+    """Place some unplaced items of a state, one after another, each where it adds least to the cost; ties at random."""
+    mask = np.zeros(problem.num_resources, np.int8)
+    _place_greedily(kernel.state, items, mask, kernel.delta, kernel.apply, problem.step_kernel.allowed, rng)
+
+
+# Not cached on disk: numba cannot find a function again that takes other functions.
+@njit(nogil=True)
+def _place_greedily(state, items, mask, delta, apply, allowed, rng):
+    for item in items:
+        allowed(state, item, mask)
+        best, best_change, ties = -1, np.inf, 0
+        for resource in range(mask.size):
+            if mask[resource]:
+                change = delta(state, (item, -1, resource, -1))
+                ties = 1 if change < best_change else ties + (change == best_change)
+                if change < best_change or (change == best_change and rng.random() * ties < 1.0):
+                    best, best_change = resource, change
+        apply(state, (item, -1, best, -1))
 
 
 @greedy_assignment.register

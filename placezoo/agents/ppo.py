@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from placezoo.agents.agent import Agent
 from placezoo.agents.construct_decoder import ConstructDecoder
-from placezoo.agents.greedy import greedy_assignment
+from placezoo.agents.greedy import place_greedily
 from placezoo.agents.networks.checkpoint import Checkpoint
 from placezoo.agents.networks.graph_batch import Graphs, padded_graph, samples_of
 from placezoo.agents.ppo_learner import PPOLearner
 from placezoo.agents.repair import compile_repair, repair
 from placezoo.agents.search import Search
-from placezoo.envs.problem import PlacementProblem
+from placezoo.envs.problem import Kernel, PlacementProblem
 from placezoo.envs.registration import make_env
 from placezoo.envs.source import ProblemSource
 from placezoo.envs.wrappers.pad_graph import PadGraph
@@ -31,6 +31,7 @@ class PPO(Agent):
     """A trained policy that constructs, improves or answers at once, as it was trained to; the best of its samples.
 
     The first answer takes the most likely action everywhere, the others draw; each whole answer is one evaluation.
+    If the budget ends within the first construction, the items that are left go where they add least to the cost.
     Without a checkpoint, most of the budget goes into training on the very instance (as AlphaChip can), and
     construction follows.
 
@@ -76,6 +77,7 @@ class PPO(Agent):
     def prepare(self, problem: PlacementProblem) -> None:
         """Load the checkpoint and check that it fits; compile what the search calls."""
         compile_repair(problem)
+        place_greedily(problem, problem.kernel(), np.zeros(0, np.int64), np.random.default_rng(0))
         if self._has_policy:
             self.policy.check_fits(problem)
 
@@ -106,12 +108,14 @@ class PPO(Agent):
         return learner.checkpoint()
 
     def _construct(self, policy: Checkpoint, search: Search) -> None:
-        decoder = ConstructDecoder(policy.network, search.problem)
-        first = decoder.construct(1, None, lambda: search.is_over)
-        if first is None:  # the budget is too short for this instance, even once
-            search.evaluations += 1
-            search.record(greedy_assignment(search.problem, search.rng))
-            return
+        problem = search.problem
+        decoder = ConstructDecoder(policy.network, problem)
+
+        def finish(kernel: Kernel, items: NDArray[np.int64]) -> None:
+            place_greedily(problem, kernel, items, search.rng)
+
+        first = decoder.construct(1, None, lambda: search.is_over, finish)
+        assert first is not None
         search.evaluations += 1
         search.record(first[0])
         drawn = 1

@@ -108,7 +108,7 @@ class PlacementProblem(ABC):
     def item_edges(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Directed item links, int64 [num_edges, 2], and their features, float32 [num_edges, F]; read-only."""
 
-    @property
+    @cached_property
     def resource_edges(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Directed links between resources and their features; none unless the domain has some."""
         return np.zeros((0, 2), np.int64), np.zeros((0, len(self.feature_names.resource_edges)), np.float32)

@@ -60,7 +60,9 @@ def draw_partitioned_graph(graph: Graph, assignment: NDArray[np.int64], cost: Co
     places = layout(graph)
     tails, heads = graph.edges.T
     parts = np.asarray(assignment)
-    palette = np.array([colormaps["tab20"](part % 20) for part in range(max(int(parts.max()), 0) + 1)])
+    num_parts = max(int(parts.max()), 0) + 1
+    wheel = colormaps["tab10" if num_parts <= 10 else "tab20"]
+    palette = np.array([wheel(part % wheel.N) for part in range(num_parts)])
     colours = np.where(parts[:, None] >= 0, palette[parts], np.array([[0.82, 0.82, 0.82, 1.0]]))
     is_cut = (parts[tails] != parts[heads]) & (parts[tails] >= 0) & (parts[heads] >= 0)
     width = float(np.clip(60 / np.sqrt(graph.num_edges + 1), 0.3, 1.5))

@@ -40,8 +40,9 @@ def draw_learning_curve(curve: Sequence[Any], axes: Any, title: str) -> None:
     )
     axes.set(xlabel="environment steps", ylabel="cost / greedy's cost", title=title, yscale="log")
     axes.axhline(1.0, color="grey", linewidth=1, linestyle="--", label="greedy")
-    axes.grid(alpha=0.3)
+    axes.grid(alpha=0.3, which="both")
     axes.legend()
+    _plain_ticks(axes.yaxis)
 
 
 def draw_anytime(
@@ -58,6 +59,16 @@ def draw_anytime(
     axes.set(xscale="log", yscale="log", xlabel="seconds", ylabel="cost (mean over seeds)", title=title)
     axes.grid(alpha=0.3, which="both")
     axes.legend(fontsize="small", ncols=2)
+    _plain_ticks(axes.yaxis)
+
+
+def _plain_ticks(axis: Any) -> None:
+    """Write the ticks of a logarithmic axis as 1, 2, 5, 10, ... instead of powers."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
 def _best_at(trace: Sequence[TracePoint], seconds: float) -> float:

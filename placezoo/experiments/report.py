@@ -72,7 +72,8 @@ def _table(header: list[str], rows: list[list[tuple[str, Any]]]) -> str:
 
 
 def _agent_cell(agent: str, colours: dict[str, str]) -> tuple[str, str]:
-    return f"<span class='dot' style='background:{colours[agent]}'></span>{html.escape(agent)}", agent
+    dot = f"<span class='dot' style='background:{colours[agent]}'></span>"
+    return f"<span title='{html.escape(AGENTS[agent].description)}'>{dot}{html.escape(agent)}</span>", agent
 
 
 def _summary_table(results: list[Result], agents: list[str], colours: dict[str, str]) -> str:
@@ -86,16 +87,15 @@ def _summary_table(results: list[Result], agents: list[str], colours: dict[str, 
         feasible = sum(run.cost.feasible for run in runs)
         rows.append(
             [
-                (str(rank), rank),
                 _agent_cell(agent, colours),
+                (str(rank), rank),
                 (f"{100 * mean_gap:.1f} %", mean_gap),
                 *((f"{100 * gaps[agent][name]:.1f} %", gaps[agent][name]) for name in instances),
                 (f"{feasible}/{len(runs)}", feasible),
                 (f"{np.mean([run.seconds for run in runs]):.2f}", float(np.mean([run.seconds for run in runs]))),
-                (html.escape(AGENTS[agent].description), agent),
             ]
         )
-    return _table(["rank", "agent", "mean gap", *instances, "feasible", "mean seconds", "what it is"], rows)
+    return _table(["agent", "rank", "mean gap", *instances, "feasible", "mean seconds"], rows)
 
 
 def _training(board: Leaderboard) -> str:

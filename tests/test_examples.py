@@ -1,0 +1,53 @@
+"""Every example in docstrings, README and docs runs."""
+
+import doctest
+import importlib
+import pkgutil
+import re
+from pathlib import Path
+
+import pytest
+
+import placezoo
+
+ROOT = Path(__file__).parents[1]
+MODULES = [
+    name for _, name, _ in pkgutil.walk_packages(placezoo.__path__, "placezoo.") if not name.endswith("__main__")
+]
+
+
+@pytest.mark.parametrize("name", ["placezoo", *MODULES])
+def test_docstrings(name):
+    failed, _ = doctest.testmod(importlib.import_module(name))
+    assert failed == 0
+
+
+def test_some_docstrings_have_examples():
+    found = [name for name in MODULES if doctest.DocTestFinder().find(importlib.import_module(name))]
+    assert len(found) > 20
+
+
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))], ids=lambda page: page.name
+)
+def test_python_blocks(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    for block in re.findall(r"```python\n(.*?)```", page.read_text(), flags=re.DOTALL):
+        exec(compile(block, str(page), "exec"), names)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))],
+    ids=lambda page: page.name,
+)
+def test_links_and_pictures_exist(page):
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
+        assert target.startswith("https://") or (page.parent / target).exists(), target
+
+
+def test_named_files_exist():
+    """CONTRIBUTING names files and folders by path."""
+    for path in re.findall(r"`((?:placezoo|docs|tests)/[\w/.]+)`", (ROOT / "CONTRIBUTING.md").read_text()):
+        assert "NAME" in path or (ROOT / path).exists(), path
