@@ -28,9 +28,8 @@ def main(folder: str) -> None:
     parameters = training["parameters"]
     machine = describe_machine()
     print(f"{processor_name()}, {machine['machine']}, Python {machine['python']}, {machine['date']}")
-    print(
-        f"policy: {training['timesteps_done']:,} steps in {training['seconds_done']:g} s on {training['dataset']}/train\n"
-    )
+    effort = f"{training['timesteps_done']:,} steps in {training['seconds_done']:g} s"
+    print(f"policy: {effort} on {training['dataset']}/train\n")
     rows = [
         ("random, 16 draws", "random", {}, placezoo.Budget(evaluations=16)),
         ("greedy", "greedy", {}, BUDGET),

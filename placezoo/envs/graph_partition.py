@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from placezoo.cost_models import partition
+from placezoo.cost_models import partition_moves as moves
 from placezoo.cost_models.cost import Cost
 from placezoo.cost_models.partition import PartitionCost
 from placezoo.datasets.graph import Graph
@@ -51,11 +51,11 @@ class GraphPartitionProblem(PlacementProblem):
             *(f"laplacian_{i + 1}" for i in range(NUM_SPECTRAL)),
         ),
         item_edges=("weight",),
-        resources=partition.PART_FEATURE_NAMES,
+        resources=moves.PART_FEATURE_NAMES,
         resource_edges=(),
     )
-    term_names = partition.TERM_NAMES
-    step_kernel = StepKernel(partition.allowed, partition.movable, partition.observe)
+    term_names = moves.TERM_NAMES
+    step_kernel = StepKernel(moves.allowed, moves.movable, moves.observe)
 
     def __init__(self, instance: Graph, num_parts: int = 2, epsilon: float = 0.03, order: str = "bfs") -> None:
         if not isinstance(instance, Graph):
@@ -116,11 +116,9 @@ class GraphPartitionProblem(PlacementProblem):
 
     def kernel(self, assignment: NDArray[np.int64] | None = None) -> Kernel:
         """Return the compiled moves over a fresh state."""
-        return Kernel(
-            self.cost_model.state(assignment), partition.propose, partition.delta, partition.apply, partition.undo
-        )
+        return Kernel(self.cost_model.state(assignment), moves.propose, moves.delta, moves.apply, moves.undo)
 
-    def cost_of(self, state: partition.PartitionState) -> Cost:
+    def cost_of(self, state: moves.PartitionState) -> Cost:
         """Return the cost of a state."""
         return self.cost_model.cost_of(state)
 

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from placezoo.agents.budget import Budget
-from placezoo.agents.registry import AGENTS, agent_class, make_agent
+from placezoo.agents.registry import AGENTS, make_agent
 from placezoo.agents.solution import ClaimError, Solution
 from placezoo.datasets.dataset import DATASETS
 from placezoo.datasets.registry import EMBEDDED, cache_folder, data_folders, fetch, find_file, public_files, verify_file
 from placezoo.datasets.suggestion import unknown_name
 from placezoo.envs.registration import PROBLEMS, make_problem, problem_parameters
 from placezoo.experiments.evaluate import verify
+from placezoo.experiments.progress import clock, progress_bar, training_bar
+from placezoo.experiments.settings import parse_settings, split_settings
 
 TRACEBACK_VARIABLE = "PLACEZOO_TRACEBACK"
 
@@ -38,7 +36,6 @@ app.add_typer(data_app, name="data")
 
 # One line each: a pipe has no width of its own.
 console = Console(highlight=False, markup=False, soft_wrap=True, width=None if sys.stdout.isatty() else 200)
-progress_console = Console(stderr=True, highlight=False)
 
 Settings = Annotated[
     list[str] | None,
@@ -73,44 +70,6 @@ def _one_line(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
         return f"{error.filename}: {error.strerror.lower()}"
     return " ".join(str(error).split()) or type(error).__name__
-
-
-def parse_settings(settings: list[str] | None) -> dict[str, Any]:
-    """Return ``NAME=VALUE`` settings as a dict; a value is JSON where it can be (4, 0.5, true, null, NaN), else text.
-
-    Raises:
-        ValueError: a setting without ``=``, or one given twice.
-    """
-    parsed: dict[str, Any] = {}
-    for setting in settings or []:
-        name, equals, value = setting.partition("=")
-        if not equals or not name:
-            raise ValueError(f"--set {setting}: NAME=VALUE expected")
-        if name in parsed:
-            raise ValueError(f"--set {name} is given twice")
-        try:
-            parsed[name] = json.loads(value)
-        except json.JSONDecodeError:
-            parsed[name] = value
-    return parsed
-
-
-def split_settings(env_id: str, agent: str, settings: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the settings of the environment and those of the agent.
-
-    Raises:
-        ValueError: neither knows a name.
-        ImportError: the agent needs packages that are not installed.
-    """
-    of_problem = problem_parameters(env_id)
-    of_agent = agent_class(agent).__dataclass_fields__
-    for name in settings:
-        if name not in of_problem and name not in of_agent:
-            raise ValueError(f"{unknown_name('setting', name, [*of_problem, *of_agent])} ({env_id}, agent {agent})")
-    return (
-        {name: value for name, value in settings.items() if name in of_problem},
-        {name: value for name, value in settings.items() if name not in of_problem},
-    )
 
 
 @app.command("envs")
@@ -169,7 +128,7 @@ def solve(
     solver = make_agent(agent, **hyperparameters)
     budget = Budget(10.0 if seconds is None and evaluations is None else seconds, evaluations)
     problem = make_problem(env, instance, **parameters)
-    with _clock(f"{agent} on {problem.instance.name}", budget.seconds):
+    with clock(f"{agent} on {problem.instance.name}", budget.seconds):
         solution = solver.solve(problem, budget, seed)
     if out is not None:
         solution.save(out)
@@ -213,7 +172,7 @@ def train_agent(
         seed=seed,
         device=device,
     )  # fmt: skip
-    with _training_bar() as show:
+    with training_bar() as show:
         curve: list[CurvePoint] = train(run, out, show)
     best = min(point.validation_cost for point in curve if point.validation_cost == point.validation_cost)
     last = curve[-1]
@@ -250,11 +209,11 @@ def leaderboard(
     for name in board.missing:
         console.print(f"left out: {name} is not on this machine and cannot be fetched (set PLACEZOO_DATA)")
     if board.needs_training:
-        with _training_bar() as show:
+        with training_bar() as show:
             board.train(show)
     results = []
     total = len(board.runs())
-    with _bar("runs", total) as (bar, task):
+    with progress_bar("runs", total) as (bar, task):
         for result in board.run():
             results.append(result)
             solution = result.solution
@@ -328,52 +287,3 @@ def _print_solution(solution: Solution) -> None:
     for violation in cost.violations:
         console.print(f"  {violation}")
     console.print(f"{solution.evaluations:,} evaluations in {solution.seconds:.2f} s")
-
-
-@contextmanager
-def _bar(description: str, total: float | None) -> Iterator[tuple[Progress, Any]]:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=progress_console, disable=not progress_console.is_terminal, transient=True) as bar:
-        yield bar, bar.add_task(description, total=total)
-
-
-@contextmanager
-def _clock(description: str, seconds: float | None) -> Iterator[None]:
-    """Show how much of a time budget is over, from a thread of its own: searches run in compiled loops."""
-    import threading
-
-    stop = threading.Event()
-    with _bar(description, seconds) as (bar, task):
-
-        def tick() -> None:
-            while not stop.wait(0.2):
-                bar.update(task, advance=0.2)
-
-        thread = threading.Thread(target=tick, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            thread.join()
-
-
-@contextmanager
-def _training_bar() -> Iterator[Callable[[Any, float], None]]:
-    with _bar("training", 1.0) as (bar, task):
-
-        def show(point: Any, done: float) -> None:
-            bar.update(task, completed=done, description=f"training, cost {point.training_cost:.3f} x greedy")
-            if not progress_console.is_terminal and point.validation_cost == point.validation_cost:
-                print(
-                    f"training: {100 * done:3.0f} %, {point.timesteps:,} steps, "
-                    f"validation cost {point.validation_cost:.3f} x greedy",
-                    file=sys.stderr,
-                )
-
-        yield show

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from placezoo.cost_models import Cost, PartitionCost
-from placezoo.cost_models import partition as kernels
+from placezoo.cost_models import partition_moves as kernels
 from placezoo.datasets import Graph, load, to_networkx
 from tests.conftest import graphs
 

@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from placezoo.experiments import command_line
-from placezoo.experiments.command_line import main, parse_settings
+from placezoo.experiments.command_line import main
+from placezoo.experiments.settings import parse_settings
 
 
 @pytest.fixture

@@ -1,0 +1,309 @@
+"""The compiled moves of graph partitioning; each change of the cost is exact and takes a visit to a node's neighbours.
+
+A move is four integers ``(item, source, target, partner)``: the node goes from part ``source`` to part ``target``,
+either of which may be -1 (unplaced); ``partner``, if not -1, is a node of ``target`` that goes to ``source`` at the
+same time.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+TERM_NAMES = ("cut", "imbalance", "normalized_cut", "balancedness")
+PART_FEATURE_NAMES = ("load", "cut_share", "volume_share", "is_empty")
+
+_CUT, _NUM_BOUNDARY, NUM_UNPLACED = range(3)  # entries of PartitionState.totals
+_LIMIT, _PENALTY, _IDEAL = range(3)  # entries of PartitionState.bounds
+
+# Inlined, because a call that is not counts the references of all arrays of the state up and down: 3 times slower.
+_kernel = njit(cache=True, nogil=True, forceinline=True)
+
+
+class PartitionState(NamedTuple):
+    """A partition and everything that makes the cost of a move cheap to know.
+
+    n = nodes, k = parts, m = edges.
+    """
+
+    assignment: NDArray[np.int64]  # [n], part of each node or -1
+    part_weights: NDArray[np.int64]  # [k]
+    part_cuts: NDArray[np.int64]  # [k], weight of the edges that leave each part
+    part_volumes: NDArray[np.int64]  # [k], summed weighted degrees
+    outside: NDArray[np.int64]  # [n], neighbours that lie in another part
+    boundary: NDArray[np.int64]  # [n], the nodes with outside > 0 come first, in no order
+    boundary_rank: NDArray[np.int64]  # [n], where a node stands in boundary, or -1
+    totals: NDArray[np.int64]  # [3]: cut, number of boundary nodes, number of unplaced nodes
+    indptr: NDArray[np.int64]  # [n + 1]
+    indices: NDArray[np.int32]  # [2m]
+    edge_weights: NDArray[np.int64]  # [2m]
+    node_weights: NDArray[np.int64]  # [n]
+    weighted_degrees: NDArray[np.int64]  # [n]
+    bounds: NDArray[
+        np.int64
+    ]  # [3]: heaviest allowed part, penalty per unit beyond, weight of a perfectly balanced part
+
+
+@_kernel
+def initialise(state):
+    """Fill in every count of a state whose assignment and constants are set and whose counts are zero."""
+    for node in range(state.assignment.size):
+        part = state.assignment[node]
+        if part < 0:
+            state.totals[NUM_UNPLACED] += 1
+            continue
+        state.part_weights[part] += state.node_weights[node]
+        state.part_volumes[part] += state.weighted_degrees[node]
+        for entry in range(state.indptr[node], state.indptr[node + 1]):
+            other = state.assignment[state.indices[entry]]
+            if other >= 0 and other != part:
+                state.outside[node] += 1
+                state.part_cuts[part] += state.edge_weights[entry]
+        if state.outside[node] > 0:
+            _enter_boundary(state, node)
+    state.totals[_CUT] = state.part_cuts.sum() // 2
+
+
+@_kernel
+def _enter_boundary(state, node):
+    rank = state.totals[_NUM_BOUNDARY]
+    state.boundary[rank] = node
+    state.boundary_rank[node] = rank
+    state.totals[_NUM_BOUNDARY] = rank + 1
+
+
+@_kernel
+def _leave_boundary(state, node):
+    last = state.boundary[state.totals[_NUM_BOUNDARY] - 1]
+    rank = state.boundary_rank[node]
+    state.boundary[rank] = last
+    state.boundary_rank[last] = rank
+    state.boundary_rank[node] = -1
+    state.totals[_NUM_BOUNDARY] -= 1
+
+
+@_kernel
+def _overweight(state, part, change):
+    """What a part weighs beyond the limit after its weight changes."""
+    return max(0, state.part_weights[part] + change - state.bounds[_LIMIT])
+
+
+@_kernel
+def _cut_change(state, node, source, target):
+    change = 0
+    for entry in range(state.indptr[node], state.indptr[node + 1]):
+        other = state.assignment[state.indices[entry]]
+        if other >= 0:
+            if target >= 0 and other != target:
+                change += state.edge_weights[entry]
+            if source >= 0 and other != source:
+                change -= state.edge_weights[entry]
+    return change
+
+
+@_kernel
+def delta(state, move):
+    """Return what a move adds to the total cost, exactly, in the time of visiting the moved nodes' neighbours."""
+    item, source, target, partner = move
+    if source == target:
+        return 0.0
+    change = _cut_change(state, item, source, target)
+    weight = state.node_weights[item]
+    if partner >= 0:
+        change += _cut_change(state, partner, target, source)
+        for entry in range(state.indptr[item], state.indptr[item + 1]):
+            if state.indices[entry] == partner:  # counted as mended twice, but it stays as it was
+                change += 2 * state.edge_weights[entry]
+        weight -= state.node_weights[partner]
+    overweight = 0
+    if source >= 0:
+        overweight += _overweight(state, source, -weight) - _overweight(state, source, 0)
+    if target >= 0:
+        overweight += _overweight(state, target, weight) - _overweight(state, target, 0)
+    return float(change + state.bounds[_PENALTY] * overweight)
+
+
+@_kernel
+def _transfer(state, node, source, target):
+    """Move one node, keeping every count of the state."""
+    outside_before = state.outside[node]
+    outside = 0
+    for entry in range(state.indptr[node], state.indptr[node + 1]):
+        neighbour = state.indices[entry]
+        other = state.assignment[neighbour]
+        if other < 0:
+            continue
+        weight = state.edge_weights[entry]
+        was_outside = source >= 0 and other != source
+        is_outside = target >= 0 and other != target
+        if was_outside:
+            state.part_cuts[source] -= weight
+        if is_outside:
+            state.part_cuts[target] += weight
+            outside += 1
+        if is_outside and not was_outside:
+            state.part_cuts[other] += weight
+            state.totals[_CUT] += weight
+            state.outside[neighbour] += 1
+            if state.outside[neighbour] == 1:
+                _enter_boundary(state, neighbour)
+        elif was_outside and not is_outside:
+            state.part_cuts[other] -= weight
+            state.totals[_CUT] -= weight
+            state.outside[neighbour] -= 1
+            if state.outside[neighbour] == 0:
+                _leave_boundary(state, neighbour)
+    state.outside[node] = outside
+    if outside > 0 and outside_before == 0:
+        _enter_boundary(state, node)
+    elif outside == 0 and outside_before > 0:
+        _leave_boundary(state, node)
+    state.assignment[node] = target
+    for part, sign in ((source, -1), (target, 1)):
+        if part >= 0:
+            state.part_weights[part] += sign * state.node_weights[node]
+            state.part_volumes[part] += sign * state.weighted_degrees[node]
+        else:
+            state.totals[NUM_UNPLACED] += sign
+
+
+@_kernel
+def apply(state, move):
+    """Make a move."""
+    item, source, target, partner = move
+    if source != target:
+        _transfer(state, item, source, target)
+        if partner >= 0:
+            _transfer(state, partner, target, source)
+
+
+@_kernel
+def undo(state, move):
+    """Take a move back that was just made."""
+    item, source, target, partner = move
+    if source != target:
+        if partner >= 0:
+            _transfer(state, partner, source, target)
+        _transfer(state, item, target, source)
+
+
+@_kernel
+def propose(state: PartitionState, rng: Generator):
+    """Draw a move of a whole assignment that does not worsen the balance: a boundary node joins a neighbour's part.
+
+    Where that part has no room, the two neighbours change places instead; where nothing is on the boundary, any node
+    goes to any part with room. The move may be void (source = target) where the draw has no room.
+    """
+    num_boundary = state.totals[_NUM_BOUNDARY]
+    n, k = state.assignment.size, state.part_weights.size
+    limit = state.bounds[_LIMIT]
+    # One draw in 64 goes to any part: it lets parts move to where no neighbour is, and empties overweight parts.
+    if num_boundary == 0 or rng.random() < 0.015625:
+        item = int(rng.random() * n)
+        source, target = state.assignment[item], int(rng.random() * k)
+        weight = state.part_weights[target] + state.node_weights[item]
+        if target != source and weight > limit and weight >= state.part_weights[source]:
+            target = source
+        return item, source, target, -1
+    item = state.boundary[int(rng.random() * num_boundary)]
+    source = state.assignment[item]
+    first, degree = state.indptr[item], state.indptr[item + 1] - state.indptr[item]
+    offset = int(rng.random() * degree)
+    neighbour = item
+    for step in range(degree):
+        neighbour = state.indices[first + (offset + step) % degree]
+        other = state.assignment[neighbour]
+        if other >= 0 and other != source:
+            break
+    target = state.assignment[neighbour]
+    weight = state.part_weights[target] + state.node_weights[item]
+    if weight <= limit or weight < state.part_weights[source]:
+        return item, source, target, -1
+    shift = state.node_weights[item] - state.node_weights[neighbour]
+    if _overweight(state, target, shift) + _overweight(state, source, -shift) <= _overweight(
+        state, target, 0
+    ) + _overweight(state, source, 0):
+        return item, source, target, neighbour
+    return item, source, source, -1
+
+
+@_kernel
+def allowed(state, item, mask):
+    """Mark the parts with room for a node; if none has room, the lightest parts."""
+    own = state.assignment[item]
+    lightest = np.int64(2**62)
+    any_room = False
+    for part in range(state.part_weights.size):
+        weight = state.part_weights[part] - (state.node_weights[item] if part == own else 0)
+        lightest = min(lightest, weight)
+        mask[part] = weight + state.node_weights[item] <= state.bounds[_LIMIT]
+        any_room |= mask[part] != 0
+    if not any_room:
+        for part in range(state.part_weights.size):
+            weight = state.part_weights[part] - (state.node_weights[item] if part == own else 0)
+            mask[part] = weight == lightest
+
+
+@_kernel
+def movable(state, mask):
+    """Mark the moves of an improving step: mask [n, k].
+
+    Boundary nodes, and nodes of overweight parts, may go to any other part with room; an unplaced node may go to any
+    part with room. If that leaves nothing, balance is lifted for boundary nodes, so that a perfectly full partition
+    can still change. If there is no boundary either, staying is the only move.
+    """
+    n, k = mask.shape
+    limit = state.bounds[_LIMIT]
+    found = False
+    for node in range(n):
+        own = state.assignment[node]
+        is_candidate = own < 0 or state.outside[node] > 0 or state.part_weights[own] > limit
+        for part in range(k):
+            weight = state.part_weights[part] + state.node_weights[node]
+            has_room = weight <= limit or (own >= 0 and weight < state.part_weights[own])
+            mask[node, part] = is_candidate and part != own and has_room
+            found |= mask[node, part] != 0
+    if found:
+        return
+    for node in range(n):
+        own = state.assignment[node]
+        for part in range(k):
+            mask[node, part] = part != own and (own < 0 or state.outside[node] > 0)
+            found |= mask[node, part] != 0
+    if not found:
+        for node in range(n):
+            mask[node, state.assignment[node]] = 1
+
+
+@_kernel
+def observe(state, features, values):
+    """Write the parts' features [k, 4] and the values total, feasible, then the terms by TERM_NAMES."""
+    k = state.part_weights.size
+    limit = max(state.bounds[_LIMIT], 1)
+    total_volume = max(state.part_volumes.sum(), 1)
+    total_cut = max(state.totals[_CUT], 1)
+    total_weight = state.part_weights.sum()
+    normalized_cut = 0.0
+    overweight = 0
+    spread = 0.0
+    for part in range(k):
+        weight = state.part_weights[part]
+        features[part, 0] = min(weight / limit, 1.0)
+        features[part, 1] = state.part_cuts[part] / total_cut
+        features[part, 2] = state.part_volumes[part] / total_volume
+        features[part, 3] = 1.0 if state.part_volumes[part] == 0 and weight == 0 else 0.0
+        if state.part_volumes[part] > 0:
+            normalized_cut += state.part_cuts[part] / state.part_volumes[part]
+        overweight += _overweight(state, part, 0)
+        if total_weight > 0:
+            spread += (k * weight / total_weight - 1.0) ** 2
+    values[0] = state.totals[_CUT] + state.bounds[_PENALTY] * overweight
+    values[1] = 1.0 if overweight == 0 and state.totals[NUM_UNPLACED] == 0 else 0.0
+    values[2] = state.totals[_CUT]
+    values[3] = state.part_weights.max() / state.bounds[_IDEAL] - 1.0 if state.bounds[_IDEAL] > 0 else 0.0
+    values[4] = normalized_cut
+    values[5] = 1.0 - spread / k
