@@ -82,7 +82,7 @@ class PPO(Agent):
             self.policy.check_fits(problem)
 
     def act(self, observation: dict[str, Any]) -> int | NDArray[np.int64]:
-        """Return the most likely allowed action for an observation of ``PadGraph``."""
+        """Return the most likely allowed action for an observation, as it is or of ``PadGraph``."""
         return _answer(self.policy, observation, None)
 
     def _search(self, search: Search) -> None:
@@ -165,10 +165,20 @@ class PPO(Agent):
 def _answer(
     policy: Checkpoint, observation: dict[str, Any], rng: np.random.Generator | None
 ) -> int | NDArray[np.int64]:
-    """Return the most likely allowed action for a padded observation, or with a generator one drawn."""
-    tensors = {name: torch.as_tensor(np.asarray(values))[None] for name, values in observation.items()}
-    graphs = Graphs.join([padded_graph(tensors, 0)])
-    samples = samples_of(tensors, torch.zeros(1, dtype=torch.int64))
+    """Return the most likely allowed action for an observation, or with a generator one drawn."""
+    if "items" in observation:
+        items, resources = observation["items"], observation["resources"]
+        graphs = Graphs.join([(torch.tensor(items.nodes), torch.tensor(items.edge_links), torch.tensor(items.edges))])
+        changing = {"resource_features": resources.nodes, **observation}
+    else:
+        tensors = {name: torch.as_tensor(np.asarray(values))[None] for name, values in observation.items()}
+        graphs = Graphs.join([padded_graph(tensors, 0)])
+        changing = observation
+    batch = {
+        name: torch.as_tensor(np.asarray(changing[name]))[None]
+        for name in ("assignment", "current_item", "resource_features")
+    }
+    samples = samples_of(batch, torch.zeros(1, dtype=torch.int64))
     network, mask = policy.network, np.asarray(observation["action_mask"])
     scores, _ = network(graphs, network.encode(graphs), samples, policy.formulation != "construct")
     logits = np.where(mask.ravel() > 0, scores[0].numpy().astype(np.float64), -np.inf)

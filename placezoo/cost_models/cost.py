@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 
 @dataclass(frozen=True)
@@ -24,10 +23,7 @@ class Cost:
     violations: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "terms", MappingProxyType(dict(self.terms)))
-
-    def __reduce__(self) -> tuple:
-        return Cost, (self.total, dict(self.terms), self.feasible, self.violations)
+        object.__setattr__(self, "terms", dict(self.terms))
 
     def is_better_than(self, other: Cost) -> bool:
         """Whether this cost ranks before another: feasible before infeasible, then by total."""

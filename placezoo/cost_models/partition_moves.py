@@ -2,7 +2,7 @@
 
 A move is four integers ``(item, source, target, partner)``: the node goes from part ``source`` to part ``target``,
 either of which may be -1 (unplaced); ``partner``, if not -1, is a node of ``target`` that goes to ``source`` at the
-same time.
+same time, both then being parts.
 """
 
 from __future__ import annotations
@@ -193,7 +193,7 @@ def undo(state, move):
 
 @_kernel
 def propose(state: PartitionState, rng: Generator):
-    """Draw a move of a whole assignment that does not worsen the balance: a boundary node joins a neighbour's part.
+    """Draw a move that does not worsen the balance: a boundary node joins a neighbour's part.
 
     Where that part has no room, the two neighbours change places instead; where nothing is on the boundary, any node
     goes to any part with room. The move may be void (source = target) where the draw has no room.
@@ -206,7 +206,7 @@ def propose(state: PartitionState, rng: Generator):
         item = int(rng.random() * n)
         source, target = state.assignment[item], int(rng.random() * k)
         weight = state.part_weights[target] + state.node_weights[item]
-        if target != source and weight > limit and weight >= state.part_weights[source]:
+        if target != source and weight > limit and (source < 0 or weight >= state.part_weights[source]):
             target = source
         return item, source, target, -1
     item = state.boundary[int(rng.random() * num_boundary)]

@@ -20,7 +20,7 @@ class Kernel(NamedTuple):
     ``state`` is a named tuple of arrays that starts with ``assignment: int64 [num_items]``; the functions are
     numba-jitted and change it in place. A move is four integers ``(item, source, target, partner)``: the item goes
     from resource ``source`` to ``target``, either may be -1 (unplaced); ``partner``, if not -1, is an item of
-    ``target`` that goes to ``source`` in exchange.
+    ``target`` that goes to ``source`` in exchange, neither being -1 then.
 
     Attributes:
         state: the arrays.

@@ -153,17 +153,22 @@ def test_a_budget_too_short_for_one_construction_still_gives_an_answer():
     assert solution.cost.feasible
 
 
-def test_act_answers_padded_observations():
-    trained = learner(dataset="grid", k=3)
+@pytest.mark.parametrize("formulation", ["construct", "improve", "one-shot"])
+def test_act_answers_plain_and_padded_observations_alike(formulation):
+    trained = learner(formulation, dataset="grid", k=3)
     agent = PPO.of(trained.checkpoint())
-    env = PadGraph(gym.make(ENV, instance="karate", num_parts=3, formulation="construct"))
+    env = gym.make(ENV, instance="karate", num_parts=3, formulation=formulation)
+    padded = PadGraph(env)
     observation, _ = env.reset(seed=0)
-    terminated = False
-    while not terminated:
+    done = False
+    while not done:
         action = agent.act(observation)
-        assert observation["action_mask"][action]
-        observation, _, terminated, _, info = env.step(action)
-    assert info["feasible"]
+        np.testing.assert_array_equal(agent.act(padded.observation(observation)), action)
+        mask = observation["action_mask"]
+        assert mask[action] if mask.ndim == 1 else mask[np.arange(34), action].all()
+        observation, _, terminated, truncated, info = env.step(action)
+        done = terminated or truncated
+    assert (info["assignment"] >= 0).all()
 
 
 def test_more_samples_are_never_worse():

@@ -76,7 +76,7 @@ def test_moves_are_exact_and_can_be_undone(case, data):
         item = data.draw(st.integers(0, graph.num_nodes - 1))
         source, target, partner = int(state.assignment[item]), data.draw(st.integers(-1, k - 1)), -1
         others = [v for v in range(graph.num_nodes) if v != item and state.assignment[v] == target]
-        if others and source >= 0 and source != target and data.draw(st.booleans()):
+        if others and source >= 0 and target >= 0 and source != target and data.draw(st.booleans()):
             partner = data.draw(st.sampled_from(others))
         move = (item, source, target, partner)
         before = [array.copy() for array in state[:8]]
@@ -96,7 +96,7 @@ def test_moves_are_exact_and_can_be_undone(case, data):
         kernels.apply(state, move)
 
 
-@given(partitions(allow_unplaced=False), st.integers(0, 2**32))
+@given(partitions(), st.integers(0, 2**32))
 def test_proposals_never_leave_the_feasible_partitions(case, seed):
     graph, k, epsilon, assignment = case
     model = PartitionCost(graph, k, epsilon)
