@@ -34,7 +34,9 @@ def repair(problem: PlacementProblem, assignment: NDArray[np.int64]) -> NDArray[
 def compile_repair(problem: PlacementProblem) -> None:
     """Compile what ``repair`` needs, before a clock starts."""
     kernel = problem.kernel()
-    _cheapest(kernel.state, kernel.delta, np.zeros((problem.num_items, problem.num_resources), np.int8))
+    mask = np.zeros((problem.num_items, problem.num_resources), np.int8)
+    _cheapest(kernel.state, kernel.delta, mask)
+    problem.step_kernel.movable(kernel.state, mask)
 
 
 @njit(nogil=True)
