@@ -42,7 +42,7 @@ def draw_learning_curve(curve: Sequence[Any], axes: Any, title: str) -> None:
     axes.axhline(1.0, color="grey", linewidth=1, linestyle="--", label="greedy")
     axes.grid(alpha=0.3, which="both")
     axes.legend()
-    _plain_ticks(axes.yaxis)
+    _plain_ticks(axes.yaxis, (1.0, 1.5, 2.0, 3.0, 5.0, 7.0))
 
 
 def draw_anytime(
@@ -59,14 +59,14 @@ def draw_anytime(
     axes.set(xscale="log", yscale="log", xlabel="seconds", ylabel="cost (mean over seeds)", title=title)
     axes.grid(alpha=0.3, which="both")
     axes.legend(fontsize="small", ncols=2)
-    _plain_ticks(axes.yaxis)
+    _plain_ticks(axes.yaxis, (1.0, 2.0, 5.0))
 
 
-def _plain_ticks(axis: Any) -> None:
-    """Write the ticks of a logarithmic axis as 1, 2, 5, 10, ... instead of powers."""
+def _plain_ticks(axis: Any, steps: tuple[float, ...]) -> None:
+    """Write the ticks of a logarithmic axis as plain numbers at these steps of each decade, instead of as powers."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_major_locator(LogLocator(subs=steps))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
