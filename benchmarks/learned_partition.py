@@ -17,7 +17,6 @@ from placezoo.agents.networks.checkpoint import Checkpoint
 from placezoo.agents.solution import describe_machine
 from placezoo.datasets.registry import find_file, public_files
 from placezoo.envs.problem import PlacementProblem
-from placezoo.experiments.leaderboard import processor_name
 
 ENV = "GraphPartition-v0"
 BUDGET = placezoo.Budget(seconds=60)
@@ -27,7 +26,7 @@ def main(folder: str) -> None:
     training = Checkpoint.load(folder).training
     parameters = training["parameters"]
     machine = describe_machine()
-    print(f"{processor_name()}, {machine['machine']}, Python {machine['python']}, {machine['date']}")
+    print(f"{machine['processor']}, {machine['machine']}, Python {machine['python']}, {machine['date']}")
     effort = f"{training['timesteps_done']:,} steps in {training['seconds_done']:g} s"
     print(f"policy: {effort} on {training['dataset']}/train\n")
     rows = [

@@ -23,14 +23,13 @@ from placezoo.agents.solution import describe_machine
 from placezoo.cost_models import PartitionCost
 from placezoo.datasets import Graph
 from placezoo.datasets.registry import find_file, public_files
-from placezoo.experiments.leaderboard import processor_name
 
 ENV = "GraphPartition-v0"
 
 
 def main() -> None:
     machine = describe_machine()
-    print(f"{processor_name()}, {machine['machine']}, Python {machine['python']}, {machine['date']}\n")
+    print(f"{machine['processor']}, {machine['machine']}, Python {machine['python']}, {machine['date']}\n")
     table = Table("what", "measured", "yardstick", box=None, pad_edge=False, header_style="bold")
     for row in [*kernels(), *environments(), *agents()]:
         table.add_row(*row)

@@ -143,8 +143,20 @@ def describe_machine() -> dict[str, str]:
         "python": platform.python_version(),
         "numpy": np.__version__,
         "machine": f"{platform.system()} {platform.machine()}",
+        "processor": _processor_name(),
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
     }
+
+
+def _processor_name() -> str:
+    """Return the processor's model where the system tells it."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
 
 
 def _from_json(content: dict[str, Any]) -> Solution:

@@ -202,7 +202,8 @@ def leaderboard(
     ),
 ) -> None:
     """Run agents x instances x seeds under one budget; writes results.json, results.csv and report.html."""
-    from placezoo.experiments.leaderboard import Leaderboard, gaps_to_best
+    from placezoo.experiments.leaderboard import Leaderboard
+    from placezoo.experiments.results import gaps_to_best
     from placezoo.experiments.suite import load_suite
 
     board = Leaderboard(load_suite(suite), out)

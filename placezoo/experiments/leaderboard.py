@@ -5,10 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-import platform
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,37 +20,13 @@ from placezoo.datasets.laplacian import laplacian_coordinates
 from placezoo.envs.problem import PlacementProblem
 from placezoo.envs.registration import make_problem
 from placezoo.experiments.evaluate import verify
+from placezoo.experiments.report import render_report
+from placezoo.experiments.results import Result, Run, gaps_to_best, result_row
 from placezoo.experiments.suite import Suite, SuiteAgent
 from placezoo.experiments.train import CURVE, CurvePoint, TrainingRun, read_curve, train
 
 TRAINED = "trained"  # as a hyperparameter: the policy that the suite trains; and that policy's folder
 FINISHED = "finished"  # a file in that folder, written last
-
-
-@dataclass(frozen=True)
-class Run:
-    """One agent on one problem with one seed."""
-
-    problem: PlacementProblem
-    agent: SuiteAgent
-    seed: int
-
-
-@dataclass(frozen=True)
-class Result:
-    """A finished and verified run.
-
-    Attributes:
-        run: what was run.
-        solution: what came out.
-        path: the solution's file.
-        is_new: False if an earlier call had already done it.
-    """
-
-    run: Run
-    solution: Solution
-    path: Path
-    is_new: bool
 
 
 class Leaderboard:
@@ -146,8 +120,6 @@ class Leaderboard:
 
     def write(self, results: list[Result]) -> None:
         """Write ``results.json``, ``results.csv`` and ``report.html``."""
-        from placezoo.experiments.report import render_report
-
         rows = [result_row(result) for result in results]
         table = io.StringIO()
         writer = csv.DictWriter(table, fieldnames=list(rows[0]), lineterminator="\n")
@@ -156,13 +128,16 @@ class Leaderboard:
         summary = {
             "suite": {"name": self.suite.name, "version": self.suite.version, "seconds": self.suite.seconds},
             "missing_instances": self.missing,
-            "machine": {**describe_machine(), "processor": processor_name()},
+            "machine": describe_machine(),
             "scores": {agent: float(np.mean(list(gaps.values()))) for agent, gaps in gaps_to_best(results).items()},
             "results": rows,
         }
         write_atomically(self.folder / "results.json", json.dumps(summary, indent=1) + "\n")
         write_atomically(self.folder / "results.csv", table.getvalue())
-        write_atomically(self.folder / "report.html", render_report(self, results))
+        write_atomically(
+            self.folder / "report.html",
+            render_report(self.suite, self.problems, self.missing, self.learning_curve(), results),
+        )
 
     def learning_curve(self) -> list[CurvePoint]:
         """Return the curve of the suite's training, empty if there was none."""
@@ -178,62 +153,3 @@ def _load_if_valid(path: Path, problem: PlacementProblem) -> Solution | None:
     except (FileNotFoundError, ValueError):
         return None
     return solution
-
-
-def result_row(result: Result) -> dict[str, Any]:
-    """Return a result as one row of the table."""
-    solution = result.solution
-    return {
-        "env": solution.env_id,
-        "instance": solution.instance,
-        "parameters": json.dumps(solution.parameters, sort_keys=True),
-        "agent": solution.agent,
-        "seed": solution.seed,
-        "total": solution.cost.total,
-        **{name: solution.cost.terms[name] for name in solution.cost.terms},
-        "feasible": solution.cost.feasible,
-        "seconds": round(solution.seconds, 4),
-        "evaluations": solution.evaluations,
-        "file": f"runs/{result.path.name}",
-    }
-
-
-def gaps_to_best(results: list[Result]) -> dict[str, dict[str, float]]:
-    """Return, for each agent and instance, by how much its mean cost over seeds exceeds the best cost any run found.
-
-    An infeasible run counts as the mean random assignment does.
-    """
-    best: dict[str, float] = {}
-    for result in results:
-        if result.solution.cost.feasible:
-            name = result.solution.instance
-            best[name] = min(best.get(name, np.inf), result.solution.cost.total)
-    costs: dict[str, dict[str, list[float]]] = {}
-    for result in results:
-        solution = result.solution
-        cost = (
-            solution.cost.total
-            if solution.cost.feasible
-            else max(solution.cost.total, result.run.problem.reference_cost)
-        )
-        costs.setdefault(solution.agent, {}).setdefault(solution.instance, []).append(cost)
-    return {
-        agent: {name: _gap(float(np.mean(values)), best.get(name)) for name, values in by_instance.items()}
-        for agent, by_instance in costs.items()
-    }
-
-
-def _gap(mean: float, best: float | None) -> float:
-    """Return the relative excess over the best cost; where nothing is feasible or the best is 0, the excess itself."""
-    return mean if not best else mean / best - 1.0
-
-
-def processor_name() -> str:
-    """Return the processor's model where the system tells it."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()

@@ -7,34 +7,48 @@ import html
 import json
 from importlib import resources
 from string import Template
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from placezoo.agents.registry import AGENTS
 from placezoo.agents.solution import Solution, describe_machine
-from placezoo.experiments.leaderboard import Result, gaps_to_best, processor_name
+from placezoo.envs.problem import PlacementProblem
 from placezoo.experiments.plots import draw_anytime, draw_learning_curve, figure_bytes
-
-if TYPE_CHECKING:
-    from placezoo.experiments.leaderboard import Leaderboard
+from placezoo.experiments.results import Result, gaps_to_best
+from placezoo.experiments.suite import Suite
+from placezoo.experiments.train import CurvePoint
 
 _PALETTE = (
     "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8c6d00", "#56b4e9", "#7f3c8d", "#4d4d4d", "#e31a1c", "#1b7837",
 )  # fmt: skip
 
 
-def render_report(board: Leaderboard, results: list[Result]) -> str:
-    """Return the report as HTML that needs no other file and no network."""
+def render_report(
+    suite: Suite,
+    problems: list[PlacementProblem],
+    missing: list[str],
+    curve: list[CurvePoint],
+    results: list[Result],
+) -> str:
+    """Return the report as HTML that needs no other file and no network.
+
+    Args:
+        suite: what was run.
+        problems: its problems, in the order of the report.
+        missing: optional instances that were not at hand.
+        curve: of the suite's training, empty if there was none.
+        results: every run.
+    """
     template = Template(resources.files("placezoo.experiments").joinpath("report.html").read_text("utf-8"))
     agents = list(dict.fromkeys(result.solution.agent for result in results))
     colours = {agent: _PALETTE[index % len(_PALETTE)] for index, agent in enumerate(agents)}
-    suite, machine = board.suite, describe_machine()
+    machine = describe_machine()
     facts = [
         f"suite {suite.name}, version {suite.version}",
         f"{suite.seconds:g} s per run, one process",
         f"seeds {', '.join(map(str, suite.seeds))}",
-        f"{processor_name()}, {machine['machine']}",
+        f"{machine['processor']}, {machine['machine']}",
         f"placezoo {machine['placezoo']}, Python {machine['python']}, NumPy {machine['numpy']}",
         machine["date"],
     ]
@@ -44,10 +58,10 @@ def render_report(board: Leaderboard, results: list[Result]) -> str:
         description=html.escape(suite.description),
         facts="".join(f"<li>{html.escape(fact)}</li>" for fact in facts),
         command=html.escape(command),
-        missing=_missing(board.missing),
+        missing=_missing(missing),
         summary=_summary_table(results, agents, colours),
-        training=_training(board),
-        instances="".join(_instance_section(problem, results, colours) for problem in board.problems),
+        training=_training(suite, curve),
+        instances="".join(_instance_section(problem, results, colours) for problem in problems),
         runs=len(results),
     )
 
@@ -98,11 +112,10 @@ def _summary_table(results: list[Result], agents: list[str], colours: dict[str, 
     return _table(["agent", "rank", "mean gap", *instances, "feasible", "mean seconds"], rows)
 
 
-def _training(board: Leaderboard) -> str:
-    curve = board.learning_curve()
+def _training(suite: Suite, curve: list[CurvePoint]) -> str:
     if not curve:
         return ""
-    training = board.suite.training or {}
+    training = suite.training or {}
     title = f"ppo on {training.get('env_id')}, {training.get('dataset') or training.get('instance')}"
     figure = figure_bytes(lambda axes: draw_learning_curve(curve, axes, title), "svg")
     last, best = curve[-1], np.nanmin([point.validation_cost for point in curve])

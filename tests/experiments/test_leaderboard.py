@@ -10,7 +10,8 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from placezoo.experiments.leaderboard import Leaderboard, gaps_to_best
+from placezoo.experiments.leaderboard import Leaderboard
+from placezoo.experiments.results import gaps_to_best
 from placezoo.experiments.suite import load_suite, suite_names
 
 SUITE = """
