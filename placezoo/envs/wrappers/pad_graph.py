@@ -106,7 +106,7 @@ class PadGraph(gym.ObservationWrapper, gym.utils.RecordConstructorArgs):
         >>> env = PadGraph(gym.make("GraphPartition-v0", instance="karate", num_parts=2))
         >>> observation, info = env.reset(seed=0)
         >>> observation["item_features"].shape
-        (34, 8)
+        (34, 10)
     """
 
     def __init__(
