@@ -15,6 +15,7 @@ from placezoo.agents.construct_decoder import ConstructDecoder
 from placezoo.agents.greedy import place_greedily
 from placezoo.agents.networks.checkpoint import Checkpoint
 from placezoo.agents.networks.graph_batch import Graphs, padded_graph, samples_of
+from placezoo.agents.networks.threads import single_thread
 from placezoo.agents.ppo_learner import PPOLearner
 from placezoo.agents.repair import compile_repair, repair
 from placezoo.agents.search import Search
@@ -86,13 +87,14 @@ class PPO(Agent):
         return _answer(self.policy, observation, None)
 
     def _search(self, search: Search) -> None:
-        policy = self.policy if self._has_policy else self._train(search)
-        if policy.formulation == "construct":
-            self._construct(policy, search)
-        elif policy.formulation == "improve":
-            self._improve(policy, search)
-        else:
-            self._one_shot(policy, search)
+        with single_thread():
+            policy = self.policy if self._has_policy else self._train(search)
+            if policy.formulation == "construct":
+                self._construct(policy, search)
+            elif policy.formulation == "improve":
+                self._improve(policy, search)
+            else:
+                self._one_shot(policy, search)
 
     def _train(self, search: Search) -> Checkpoint:
         source = ProblemSource(

@@ -124,6 +124,7 @@ def _download(entry: PublicFile) -> Path:
     advice = f"put it at {entry.path} below a folder named in {DATA_VARIABLE}"
     if not entry.url:
         raise OSError(f"{entry.name} has no public address; {advice}")
+    pooch.get_logger().setLevel("WARNING")  # an error is one line, and success needs none
     try:
         pooch.retrieve(entry.url, known_hash=f"sha256:{entry.sha256}", fname=target.name, path=target.parent)
     except (requests.RequestException, OSError) as error:

@@ -90,8 +90,7 @@ def train(
         ImportError: the ``agents`` extra is missing.
     """
     require_extra("agents", "training")
-    import torch
-
+    from placezoo.agents.networks.threads import single_thread
     from placezoo.agents.ppo_learner import PPOConfig, PPOLearner, TrainingStatus
 
     known = list(PPOConfig.__dataclass_fields__)
@@ -140,12 +139,8 @@ def train(
         if on_progress is not None:
             on_progress(point, done)
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # the matrices are small: on two cores a second thread costs more than it brings
-    try:
+    with single_thread():
         learner.learn(run.timesteps, run.seconds, on_update)
-    finally:
-        torch.set_num_threads(threads)
     _draw_curve(curve, Path(folder) / "curve.png", run)
     return curve
 
