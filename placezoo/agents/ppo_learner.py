@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import math
 import time
@@ -81,6 +82,14 @@ def _check_number(
         raise ValueError(f"ppo: {name} must be a finite number in its range, not {value!r}")
 
 
+def _check_device(device: str) -> None:
+    """Raise ValueError, in one line, if torch cannot compute there."""
+    try:
+        torch.empty(1, device=None if device == "auto" else device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"ppo: device {device!r} cannot be used ({str(error).splitlines()[0][:80]})") from None
+
+
 @dataclass(frozen=True)
 class TrainingStatus:
     """Where training stands; handed to the caller after each update.
@@ -121,6 +130,7 @@ class PPOLearner:
         **settings: Any,
     ) -> None:
         self.config = config or PPOConfig()
+        _check_device(device)
         self.source = source
         self.formulation = formulation
         problem = source.first()
@@ -147,11 +157,10 @@ class PPOLearner:
         )
 
     def checkpoint(self, **training: Any) -> Checkpoint:
-        """Return the policy as it is now."""
+        """Return a copy of the policy as it is now, on the CPU."""
         problem = self.source.first()
-        network = self.model.policy.network
-        assert isinstance(network, torch.nn.Module)
-        return Checkpoint(network, problem.env_id, self.formulation, feature_record(problem), training)  # type: ignore[arg-type]
+        network = copy.deepcopy(self.model.policy.network).cpu().eval()
+        return Checkpoint(network, problem.env_id, self.formulation, feature_record(problem), training)
 
     def learn(
         self,

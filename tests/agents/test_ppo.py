@@ -211,3 +211,21 @@ def test_bad_hyperparameters(settings):
         PPOConfig(**settings)
     with pytest.raises(ValueError, match="did you mean graph-sage"):
         learner(dataset="grid", encoder="graphsage")
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99"])
+def test_devices_that_are_not_there(device):
+    source = ProblemSource(GraphPartitionProblem, dataset="grid", parameters={"num_parts": 2})
+    with pytest.raises(ValueError, match="cannot be used"):
+        PPOLearner(source, "construct", PPOConfig(**SMALL), device=device)
+
+
+def test_a_checkpoint_is_a_copy_that_training_leaves_alone():
+    trained = learner(dataset="grid")
+    checkpoint = trained.checkpoint()
+    before = {name: value.clone() for name, value in checkpoint.network.state_dict().items()}
+    trained.learn(timesteps=128)
+    for name, value in checkpoint.network.state_dict().items():
+        torch.testing.assert_close(value, before[name], rtol=0, atol=0)
+    weights = trained.model.policy.network.state_dict()
+    assert any((weights[name] != value).any() for name, value in before.items())
