@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -184,10 +184,6 @@ class Graph:
             name=self.name,
             positions=None if self.positions is None else self.positions[nodes],
         )
-
-    def renamed(self, name: str) -> Graph:
-        """Return the same graph under another name."""
-        return replace(self, name=name)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Graph) and self.digest == other.digest
