@@ -9,8 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from placezoo.agents.networks.checkpoint import tensors_of
-from placezoo.agents.networks.graph_batch import Graphs
+from placezoo.agents.networks.checkpoint import item_graph_of
 from placezoo.agents.networks.policy_network import PolicyNetwork
 from placezoo.envs.problem import Kernel, PlacementProblem
 
@@ -32,7 +31,7 @@ class ConstructDecoder:
         self.network = network
         self.problem = problem
         with torch.no_grad():
-            graphs = Graphs.join([tensors_of(problem)])
+            graphs = item_graph_of(problem)
             encoded = network.encode(graphs)
             message = torch.relu(encoded.neighbour[graphs.edge_index[0]] + network.edge(graphs.edge_features))
             self._messages = torch.cat([message, torch.ones(len(message), 1)], 1)
@@ -84,7 +83,7 @@ class ConstructDecoder:
                 observe(kernel.state, features[sample], values)
             observed = torch.from_numpy(np.concatenate([features, sums / np.maximum(counts, 1.0)], axis=2))
             scores = self._scores(item, assignments, observed)
-            chosen = _choose(scores, masks, rng)
+            chosen = choose(scores, masks, rng)
             assignments[everyone, item] = chosen
             sums[everyone, chosen] += self._content[item]
             counts[everyone, chosen] += 1.0
@@ -109,9 +108,15 @@ class ConstructDecoder:
         return network.score(network.hidden_pairs(query, network.resource(observed), neighbours))[:, :, 0]
 
 
-def _choose(scores: Tensor, masks: NDArray[np.int8], rng: np.random.Generator | None) -> NDArray[np.int64]:
-    """Return the most likely or a drawn action of each sample."""
+def choose(scores: Tensor, masks: NDArray[np.int8], rng: np.random.Generator | None) -> NDArray[np.int64]:
+    """Return the most likely allowed action of each row, or with a generator one drawn from the softmax.
+
+    Args:
+        scores: [..., actions].
+        masks: of the same shape, above 0 where allowed.
+        rng: draws, or None.
+    """
     logits = np.where(masks > 0, scores.numpy().astype(np.float64), -np.inf)
     if rng is not None:
         logits = logits + rng.gumbel(size=logits.shape)  # the largest of these is a draw from the softmax
-    return np.argmax(logits, axis=1)
+    return np.argmax(logits, axis=-1)

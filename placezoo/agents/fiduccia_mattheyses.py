@@ -57,8 +57,7 @@ class FiducciaMattheyses(Agent):
         done = 0
         while self.starts is None or done < self.starts:
             start = grow_parts(problem.instance, problem.num_resources, problem.cost_model.max_part_weight, search.rng)
-            search.evaluations += 1
-            search.record(refine(problem.cost_model, repair(problem, start), search.rng, self.max_passes))
+            search.evaluate(refine(problem.cost_model, repair(problem, start), search.rng, self.max_passes))
             done += 1
             if search.is_over:
                 return

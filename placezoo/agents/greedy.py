@@ -80,7 +80,6 @@ class Greedy(Agent):
     def _search(self, search: Search) -> None:
         for _ in range(self.starts):
             assignment = repair(search.problem, greedy_assignment(search.problem, search.rng))
-            search.evaluations += 1
-            search.record(assignment)
+            search.evaluate(assignment)
             if search.is_over:
                 return

@@ -48,8 +48,7 @@ class LocalSearch(Agent):
     def _search(self, search: Search) -> None:
         problem = search.problem
         assignment = repair(problem, greedy_assignment(problem, search.rng))
-        search.evaluations += 1
-        search.record(assignment)
+        search.evaluate(assignment)
         patience = max(100, int(self.patience * problem.num_items))
         while not search.is_over:
             kernel = problem.kernel(assignment)

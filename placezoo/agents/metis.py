@@ -57,7 +57,6 @@ class Metis(Agent):
                     recursive=recursive,
                     options=pymetis.Options(seed=seed, ufactor=ufactor),
                 )
-                search.evaluations += 1
-                search.record(repair(problem, np.asarray(parts, np.int64)))
+                search.evaluate(repair(problem, np.asarray(parts, np.int64)))
                 if search.is_over:
                     return

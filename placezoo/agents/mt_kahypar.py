@@ -49,8 +49,7 @@ class MtKaHyPar(Agent):
         problem = search.problem
         assert isinstance(problem, GraphPartitionProblem)
         if problem.num_resources == 1:  # the library wants at least two blocks
-            search.evaluations += 1
-            search.record(np.zeros(problem.num_items, np.int64))
+            search.evaluate(np.zeros(problem.num_items, np.int64))
             return
         graph = problem.instance
         library = _library()
@@ -67,8 +66,7 @@ class MtKaHyPar(Agent):
             structure = library.create_graph(context, graph.num_nodes, len(edges), edges, *weights)
             mtkahypar.set_seed(int(search.rng.integers(2**31 - 1)))
             parts = structure.partition(context).get_partition()
-            search.evaluations += 1
-            search.record(repair(problem, np.asarray(parts, np.int64)))
+            search.evaluate(repair(problem, np.asarray(parts, np.int64)))
             if search.is_over:
                 return
 

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from placezoo.agents.agent import Agent
-from placezoo.agents.construct_decoder import ConstructDecoder
+from placezoo.agents.construct_decoder import ConstructDecoder, choose
 from placezoo.agents.greedy import place_greedily
 from placezoo.agents.networks.checkpoint import Checkpoint
 from placezoo.agents.networks.graph_batch import Graphs, padded_graph, samples_of
@@ -118,8 +118,7 @@ class PPO(Agent):
 
         first = decoder.construct(1, None, lambda: search.is_over, finish)
         assert first is not None
-        search.evaluations += 1
-        search.record(first[0])
+        search.evaluate(first[0])
         drawn = 1
         while drawn < self.samples and not search.is_over:
             count = search.evaluations_left(min(self.batch, self.samples - drawn))
@@ -129,8 +128,7 @@ class PPO(Agent):
             if answers is None:
                 return
             for answer in answers:
-                search.evaluations += 1
-                search.record(answer)
+                search.evaluate(answer)
             drawn += count
 
     def _improve(self, policy: Checkpoint, search: Search) -> None:
@@ -139,13 +137,11 @@ class PPO(Agent):
         inner: Any = env.unwrapped
         for _ in range(self.samples):
             observation, _ = env.reset(seed=int(search.rng.integers(2**31)))
-            search.evaluations += 1
-            search.record(inner.assignment)
+            search.evaluate(inner.assignment)
             truncated = False
             while not truncated and not search.is_over:
                 observation, _, _, truncated, _ = env.step(_answer(policy, observation, search.rng))
-                search.evaluations += 1
-                search.record(inner.assignment)
+                search.evaluate(inner.assignment)
             if search.is_over:
                 return
 
@@ -157,8 +153,7 @@ class PPO(Agent):
         observation, _ = env.reset(seed=0)
         for sample in range(self.samples):
             answer = _answer(policy, observation, None if sample == 0 else search.rng)
-            search.evaluations += 1
-            search.record(repair(problem, np.asarray(answer)))
+            search.evaluate(repair(problem, np.asarray(answer)))
             if search.is_over:
                 return
 
@@ -170,11 +165,11 @@ def _answer(
     """Return the most likely allowed action for an observation, or with a generator one drawn."""
     if "items" in observation:
         items, resources = observation["items"], observation["resources"]
-        graphs = Graphs.join([(torch.tensor(items.nodes), torch.tensor(items.edge_links), torch.tensor(items.edges))])
+        graphs = Graphs.of(torch.tensor(items.nodes), torch.tensor(items.edge_links), torch.tensor(items.edges))
         changing = {"resource_features": resources.nodes, **observation}
     else:
         tensors = {name: torch.as_tensor(np.asarray(values))[None] for name, values in observation.items()}
-        graphs = Graphs.join([padded_graph(tensors, 0)])
+        graphs = padded_graph(tensors, 0)
         changing = observation
     batch = {
         name: torch.as_tensor(np.asarray(changing[name]))[None]
@@ -183,7 +178,5 @@ def _answer(
     samples = samples_of(batch, torch.zeros(1, dtype=torch.int64))
     network, mask = policy.network, np.asarray(observation["action_mask"])
     scores, _ = network(graphs, network.encode(graphs), samples, policy.formulation != "construct")
-    logits = np.where(mask.ravel() > 0, scores[0].numpy().astype(np.float64), -np.inf)
-    if rng is not None:
-        logits = logits + rng.gumbel(size=logits.shape)
-    return int(np.argmax(logits)) if mask.ndim == 1 else np.argmax(logits.reshape(mask.shape), axis=1)
+    chosen = choose(scores[0].reshape(mask.shape), mask, rng)
+    return int(chosen) if mask.ndim == 1 else chosen

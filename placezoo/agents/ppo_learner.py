@@ -100,12 +100,14 @@ class TrainingStatus:
         relative_cost: mean final cost of the episodes since the last update over greedy construction's, NaN if none
             ended.
         episodes: how many episodes have ended so far.
+        done: the share of the timesteps or seconds that is over, at most 1.
     """
 
     timesteps: int
     seconds: float
     relative_cost: float
     episodes: int
+    done: float
 
 
 class PPOLearner:
@@ -226,13 +228,13 @@ class _Progress(BaseCallback):
         self._updates += 1
         self._decay()
 
+    def _done(self, seconds: float) -> float:
+        by_steps = self.num_timesteps / self._timesteps if self._timesteps else 0.0
+        by_time = seconds / self._seconds if self._seconds else 0.0
+        return min(1.0, max(by_steps, by_time))
+
     def _decay(self) -> None:
-        elapsed = time.perf_counter() - self._started
-        done = max(
-            self.num_timesteps / self._timesteps if self._timesteps else 0.0,
-            elapsed / self._seconds if self._seconds else 0.0,
-        )
-        left = max(0.0, 1.0 - done)
+        left = 1.0 - self._done(time.perf_counter() - self._started)
         config, model = self._learner.config, self._learner.model
         model.ent_coef = config.entropy_coefficient * left
         model.lr_schedule = lambda _: config.learning_rate * (0.1 + 0.9 * left)
@@ -241,7 +243,7 @@ class _Progress(BaseCallback):
         """Report the update that has just ended."""
         seconds = time.perf_counter() - self._started
         mean = float(np.mean(self._costs)) if self._costs else math.nan
-        self.status = TrainingStatus(self.num_timesteps, seconds, mean, self._episodes)
+        self.status = TrainingStatus(self.num_timesteps, seconds, mean, self._episodes, self._done(seconds))
         self._costs.clear()
         if self._on_update is not None:
             self._on_update(self.status)

@@ -17,7 +17,6 @@ class RandomSearch(Agent):
     def _search(self, search: Search) -> None:
         while True:
             assignment = search.problem.initial_assignment(search.rng)
-            search.evaluations += 1
-            search.record(assignment)
+            search.evaluate(assignment)
             if search.is_over:
                 return

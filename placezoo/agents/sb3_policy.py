@@ -55,13 +55,16 @@ class GraphPolicy(MaskableMultiInputActorCriticPolicy):
         keys = observations["instance_key"][first, 0].tolist()
         for key, sample in zip(keys, first, strict=True):
             if key not in self._remembered:
-                # Cloned, since the tensors share the memory of the environment's buffers.
-                features, links, edge_features = padded_graph(observations, sample)
-                graphs = Graphs.join([(features.clone(), links.clone(), edge_features.clone())])
+                graphs = padded_graph(observations, sample)
+                # Cloned, since a slice shares the memory of the environment's buffers.
+                graphs.features = graphs.features.clone()
                 self._remembered[key] = graphs, self.network.encode(graphs)
         if keys != self._joined_keys:
             known = [self._remembered[key] for key in keys]
-            self._joined = join_graphs([graphs for graphs, _ in known]), join_encoded([encoded for _, encoded in known])
+            self._joined = (
+                Graphs.join([graphs for graphs, _ in known]),
+                Encoded.join([encoded for _, encoded in known]),
+            )
             self._joined_keys = keys
         assert self._joined is not None
         return self._joined
@@ -95,31 +98,3 @@ class GraphPolicy(MaskableMultiInputActorCriticPolicy):
     def predict_values(self, obs: Any) -> Tensor:
         """Return values [B, 1]."""
         return self._scores(obs)[1][:, None]
-
-
-def join_graphs(parts: list[Graphs]) -> Graphs:
-    """Put graphs that are already sorted side by side."""
-    start, edges = [0], [0]
-    for part in parts:
-        start.append(start[-1] + part.start[-1])
-        edges.append(edges[-1] + part.edge_index.shape[1])
-    return Graphs(
-        features=torch.cat([part.features for part in parts]),
-        edge_index=torch.cat([part.edge_index + offset for part, offset in zip(parts, start, strict=False)], 1),
-        edge_features=torch.cat([part.edge_features for part in parts]),
-        edge_start=torch.cat(
-            [torch.zeros_like(parts[0].edge_start[:1])]
-            + [part.edge_start[1:] + offset for part, offset in zip(parts, edges, strict=False)]
-        ),
-        start=start,
-    )
-
-
-def join_encoded(parts: list[Encoded]) -> Encoded:
-    """Put the embeddings of graphs side by side."""
-    return Encoded(
-        query=torch.cat([part.query for part in parts]),
-        content=torch.cat([part.content for part in parts]),
-        neighbour=torch.cat([part.neighbour for part in parts]),
-        mean=torch.cat([part.mean for part in parts]),
-    )

@@ -53,7 +53,6 @@ class PaddedVecEnv(VecEnv):
             len(problem.resource_edges[0]), dict(single.spaces),
         )  # fmt: skip
         super().__init__(num_envs, space, self.inner.single_action_space)
-        self.render_mode = None
         self._buffers: Arrays = {
             name: np.zeros((num_envs, *(box.shape or ())), box.dtype) for name, box in space.spaces.items()
         }
@@ -140,12 +139,10 @@ class PaddedVecEnv(VecEnv):
 
     def has_attr(self, attr_name: str) -> bool:
         """Whether the environments have an attribute."""
-        return attr_name in ("action_masks", "render_mode") or hasattr(self.inner.envs[0], attr_name)
+        return hasattr(self.inner.envs[0], attr_name)
 
     def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
         """Return an attribute of each environment."""
-        if attr_name == "render_mode":
-            return [None for _ in self._get_indices(indices)]
         return [getattr(self.inner.envs[index], attr_name) for index in self._get_indices(indices)]
 
     def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:

@@ -65,6 +65,11 @@ class Search:
             return at_most
         return max(0, min(at_most, self.budget.evaluations - self.evaluations))
 
+    def evaluate(self, assignment: NDArray[np.int64]) -> Cost:
+        """Count one evaluation and record its assignment."""
+        self.evaluations += 1
+        return self.record(assignment)
+
     def record(self, assignment: NDArray[np.int64]) -> Cost:
         """Evaluate an assignment and keep it if it is the best so far. Does not count as an evaluation by itself."""
         cost = self.problem.evaluate(assignment)

@@ -52,8 +52,7 @@ class SimulatedAnnealing(Agent):
     def _search(self, search: Search) -> None:
         start = search.problem.initial_assignment(search.rng)
         kernel = search.problem.kernel(start)
-        search.evaluations += 1
-        current = search.record(start).total
+        current = search.evaluate(start).total
         hot, cold = self._temperatures(kernel, search)
         best = start.copy()
         best_total = current

@@ -35,8 +35,7 @@ class Spectral(Agent):
         assert isinstance(problem, GraphPartitionProblem)
         assignment = np.zeros(problem.num_items, np.int64)
         _bisect(problem.instance, np.arange(problem.num_items), 0, problem.num_resources, assignment)
-        search.evaluations += 1
-        search.record(repair(problem, assignment))
+        search.evaluate(repair(problem, assignment))
 
 
 def _bisect(

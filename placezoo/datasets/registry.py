@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import networkx as nx
 
@@ -166,6 +167,11 @@ def load(name: str | Path) -> Graph:
     if _looks_like_file(text):
         return read_metis(text, name=text)
     raise ValueError(unknown_name("instance", text, [*instance_names(), *(f"{d}/test/0" for d in DATASETS)]))
+
+
+def resolve(instance: Any) -> Any:
+    """Return an instance: itself, or what ``load`` finds under a name or path."""
+    return load(instance) if isinstance(instance, (str, Path)) else instance
 
 
 def _looks_like_file(text: str) -> bool:

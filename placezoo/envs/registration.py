@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 
-from placezoo.datasets.registry import load
+from placezoo.datasets.registry import resolve
 from placezoo.datasets.suggestion import unknown_name
 from placezoo.envs.graph_partition import GraphPartitionProblem
 from placezoo.envs.placement_env import PlacementEnv
@@ -50,7 +49,7 @@ def make_problem(env_id: str, instance: Any, **parameters: Any) -> PlacementProb
         ValueError: something named does not exist or is out of range.
     """
     _check_names(env_id, parameters, problem_parameters(env_id))
-    return problem_class(env_id)(load(instance) if isinstance(instance, (str, Path)) else instance, **parameters)
+    return problem_class(env_id)(resolve(instance), **parameters)
 
 
 def make_env(

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import functools
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from placezoo.datasets.dataset import Dataset, get_dataset
-from placezoo.datasets.registry import load
+from placezoo.datasets.registry import resolve
 from placezoo.envs.problem import PlacementProblem
 
 
@@ -55,7 +54,7 @@ class ProblemSource:
             self.max_edges = 2 * self.dataset.max_edges
             self.max_resources = self.problem(self.dataset.instance(split, 0)).num_resources
         else:
-            self._fixed = self.problem(load(instance) if isinstance(instance, (str, Path)) else instance)
+            self._fixed = self.problem(instance)
             self.max_items = self._fixed.num_items
             self.max_edges = len(self._fixed.item_edges[0])
             self.max_resources = self._fixed.num_resources
@@ -66,7 +65,7 @@ class ProblemSource:
         Raises:
             ValueError: the instance does not fit the parameters.
         """
-        return self._build(load(instance) if isinstance(instance, (str, Path)) else instance)
+        return self._build(resolve(instance))
 
     def _build_uncached(self, instance: Any) -> PlacementProblem:
         return self.problem_class(instance, **self._parameters)

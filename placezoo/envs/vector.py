@@ -206,10 +206,6 @@ class PlacementVectorEnv(VectorEnv):
         return self._order[np.arange(self.num_envs), self._cursor]
 
     def _observe(self) -> dict[str, Any]:
-        items = self._current_items()
-        masks = self._masks.copy()
-        if self.formulation == "construct":
-            masks[items == UNPLACED] = 0
         features = self._features.copy()
         return {
             "items": tuple(item_graph(problem) for problem in self.problems),
@@ -218,8 +214,8 @@ class PlacementVectorEnv(VectorEnv):
                 for index, problem in enumerate(self.problems)
             ),
             "assignment": self._assignments.copy(),
-            "current_item": items,
-            "action_mask": masks,
+            "current_item": self._current_items(),
+            "action_mask": self.action_masks(),
         }
 
     def _info(self, ended: NDArray[np.bool_] | None = None) -> dict[str, Any]:
@@ -234,7 +230,10 @@ class PlacementVectorEnv(VectorEnv):
 
     def action_masks(self) -> NDArray[np.int8]:
         """Return the current action masks of all environments (the name that sb3-contrib looks for)."""
-        return self._observe()["action_mask"]
+        masks = self._masks.copy()
+        if self.formulation == "construct":
+            masks[self._current_items() == UNPLACED] = 0
+        return masks
 
 
 # Not cached on disk: numba cannot find a function again that takes other functions, and would add a file at every

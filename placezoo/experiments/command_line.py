@@ -122,8 +122,6 @@ def solve(
     chosen = parse_settings(settings)
     if checkpoint is not None:
         chosen["checkpoint"] = checkpoint
-    if env not in PROBLEMS:
-        raise ValueError(unknown_name("environment", env, PROBLEMS))
     parameters, hyperparameters = split_settings(env, agent, chosen)
     solver = make_agent(agent, **hyperparameters)
     budget = Budget(10.0 if seconds is None and evaluations is None else seconds, evaluations)
@@ -160,8 +158,6 @@ def train_agent(
     if backend != "sb3":
         raise ValueError(unknown_name("backend", backend, ["sb3"]))
     chosen = parse_settings(settings)
-    if env not in PROBLEMS:
-        raise ValueError(unknown_name("environment", env, PROBLEMS))
     known = problem_parameters(env)
     run = TrainingRun(
         env, dataset, instance, formulation,

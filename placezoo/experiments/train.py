@@ -16,6 +16,7 @@ from placezoo.agents.budget import Budget
 from placezoo.agents.registry import require_extra
 from placezoo.agents.solution import describe_machine
 from placezoo.datasets.files import write_atomically
+from placezoo.datasets.suggestion import unknown_name
 from placezoo.envs.registration import make_problem, problem_class
 from placezoo.envs.source import ProblemSource
 
@@ -96,7 +97,7 @@ def train(
     known = list(PPOConfig.__dataclass_fields__)
     for name in run.hyperparameters:
         if name not in known:
-            raise ValueError(f"ppo: unknown hyperparameter {name!r}; known: {', '.join(known)}")
+            raise ValueError(f"ppo: {unknown_name('hyperparameter', name, known)}")
     if run.seconds is not None and not run.seconds > 0:
         raise ValueError(f"seconds must be above 0, not {run.seconds}")
     if run.timesteps is not None and run.timesteps < 1:
@@ -110,17 +111,11 @@ def train(
     best = np.inf
     spent_validating = 0.0
 
-    def share_done(status: TrainingStatus) -> float:
-        by_steps = status.timesteps / run.timesteps if run.timesteps else 0.0
-        by_time = status.seconds / run.seconds if run.seconds else 0.0
-        return min(1.0, max(by_steps, by_time))
-
     def on_update(status: TrainingStatus) -> None:
         nonlocal best, spent_validating
-        done = share_done(status)
         validated = sum(np.isfinite(point.validation_cost) for point in curve)
         validation_cost = np.nan
-        if done >= validated / run.validations or done >= 1.0:
+        if status.done >= validated / run.validations or status.done >= 1.0:
             started = time.perf_counter()
             validation_cost = _score(learner, held_out)
             if validation_cost < best:
@@ -137,7 +132,7 @@ def train(
         curve.append(point)
         write_curve(curve, Path(folder) / CURVE)
         if on_progress is not None:
-            on_progress(point, done)
+            on_progress(point, status.done)
 
     with single_thread():
         learner.learn(run.timesteps, run.seconds, on_update)

@@ -5,7 +5,7 @@ import torch
 
 import placezoo
 from placezoo.agents.construct_decoder import ConstructDecoder
-from placezoo.agents.networks.checkpoint import Checkpoint, feature_record, network_config, tensors_of
+from placezoo.agents.networks.checkpoint import Checkpoint, feature_record, item_graph_of, network_config
 from placezoo.agents.networks.graph_batch import Graphs, padded_graph, samples_of, unpad
 from placezoo.agents.networks.policy_network import PolicyNetwork
 from placezoo.datasets import Graph
@@ -38,7 +38,7 @@ def scores_one_by_one(network, batch, every_item):
     results = []
     for index in range(len(batch["num_items"])):
         single = {name: values[index : index + 1] for name, values in batch.items()}
-        graphs = Graphs.join([padded_graph(single, 0)])
+        graphs = padded_graph(single, 0)
         samples = samples_of(single, torch.zeros(1, dtype=torch.int64))
         results.append(network(graphs, network.encode(graphs), samples, every_item))
     return torch.cat([scores for scores, _ in results]), torch.cat([values for _, values in results])
@@ -70,7 +70,7 @@ def test_scores_follow_the_definition_in_plain_loops():
     network = network_for(problem)
     single = {name: values[3:4] for name, values in batch.items()}
     found, _ = scores_one_by_one(network, single, False)
-    graphs = Graphs.join([tensors_of(problem)])
+    graphs = item_graph_of(problem)
     encoded = network.encode(graphs)
     item, assignment = int(single["current_item"]), single["assignment"][0]
     for part in range(3):

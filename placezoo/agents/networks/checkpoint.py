@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_weights
 from safetensors.torch import save as save_weights
 
+from placezoo.agents.networks.graph_batch import Graphs
 from placezoo.agents.networks.policy_network import NetworkConfig, PolicyNetwork
 from placezoo.datasets.files import read_bytes, write_atomically
 from placezoo.envs.problem import PlacementProblem
@@ -106,7 +107,7 @@ def network_config(problem: PlacementProblem, encoder: str, width: int, layers: 
     return NetworkConfig(len(names.items), len(names.item_edges), len(names.resources), encoder, width, layers)
 
 
-def tensors_of(problem: PlacementProblem) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return a problem's item graph for ``Graphs.join``."""
+def item_graph_of(problem: PlacementProblem) -> Graphs:
+    """Return a problem's item graph as tensors."""
     links, edge_features = problem.item_edges
-    return torch.tensor(problem.item_features), torch.tensor(links), torch.tensor(edge_features)
+    return Graphs.of(torch.tensor(problem.item_features), torch.tensor(links), torch.tensor(edge_features))

@@ -22,26 +22,34 @@ class Graphs:
     start: list[int]  # [G + 1], where each graph's items start
 
     @classmethod
-    def join(cls, graphs: list[tuple[Tensor, Tensor, Tensor]]) -> Graphs:
-        """Put graphs side by side.
+    def of(cls, features: Tensor, links: Tensor, edge_features: Tensor) -> Graphs:
+        """Return one graph.
 
         Args:
-            graphs: of each, features [n, F], links [e, 2] (tail, head), and edge features [e, Fe].
+            features: [n, F].
+            links: int64 [e, 2], tail and head.
+            edge_features: [e, Fe].
         """
-        start = [0]
-        for features, _, _ in graphs:
-            start.append(start[-1] + len(features))
-        links = torch.cat([links + offset for (_, links, _), offset in zip(graphs, start, strict=False)])
-        edge_features = torch.cat([edge_features for _, _, edge_features in graphs])
         order = torch.argsort(links[:, 1], stable=True)
-        degrees = torch.bincount(links[:, 1], minlength=start[-1])
-        edge_start = torch.zeros(start[-1] + 1, dtype=torch.int64, device=links.device)
-        edge_start[1:] = torch.cumsum(degrees, 0)
+        edge_start = torch.zeros(len(features) + 1, dtype=torch.int64, device=links.device)
+        edge_start[1:] = torch.cumsum(torch.bincount(links[:, 1], minlength=len(features)), 0)
+        return cls(features, links[order].T.contiguous(), edge_features[order], edge_start, [0, len(features)])
+
+    @classmethod
+    def join(cls, parts: list[Graphs]) -> Graphs:
+        """Put graphs side by side."""
+        start, edges = [0], [0]
+        for part in parts:
+            start.append(start[-1] + part.start[-1])
+            edges.append(edges[-1] + part.edge_index.shape[1])
         return cls(
-            features=torch.cat([features for features, _, _ in graphs]),
-            edge_index=links[order].T.contiguous(),
-            edge_features=edge_features[order],
-            edge_start=edge_start,
+            features=torch.cat([part.features for part in parts]),
+            edge_index=torch.cat([part.edge_index + offset for part, offset in zip(parts, start, strict=False)], 1),
+            edge_features=torch.cat([part.edge_features for part in parts]),
+            edge_start=torch.cat(
+                [parts[0].edge_start[:1]]
+                + [part.edge_start[1:] + offset for part, offset in zip(parts, edges, strict=False)]
+            ),
             start=start,
         )
 
@@ -89,11 +97,11 @@ def unpad(observations: dict[str, Tensor]) -> tuple[list[int], Tensor]:
     return first.tolist(), inverse
 
 
-def padded_graph(observations: dict[str, Tensor], sample: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the item graph of one sample of a padded batch, for ``Graphs.join``."""
+def padded_graph(observations: dict[str, Tensor], sample: int) -> Graphs:
+    """Return the item graph of one sample of a padded batch, without its padding."""
     items = int(observations["num_items"][sample])
     edges = int(observations["num_item_edges"][sample])
-    return (
+    return Graphs.of(
         observations["item_features"][sample, :items],
         observations["item_edge_links"][sample, :edges],
         observations["item_edge_features"][sample, :edges],

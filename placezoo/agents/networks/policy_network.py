@@ -47,6 +47,16 @@ class Encoded:
     neighbour: Tensor  # [N, d], an item as another's neighbour
     mean: Tensor  # [G, d], the average item of each graph
 
+    @classmethod
+    def join(cls, parts: list[Encoded]) -> Encoded:
+        """Put the embeddings of graphs side by side."""
+        return cls(
+            query=torch.cat([part.query for part in parts]),
+            content=torch.cat([part.content for part in parts]),
+            neighbour=torch.cat([part.neighbour for part in parts]),
+            mean=torch.cat([part.mean for part in parts]),
+        )
+
 
 class PolicyNetwork(nn.Module):
     """Scores score(item, resource), and the value of the state.
