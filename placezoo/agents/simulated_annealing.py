@@ -67,6 +67,8 @@ class SimulatedAnnealing(Agent):
             if new_best < best_total:
                 best_total = new_best
                 search.record(best)
+            if kernel.settle is not None:
+                current = float(kernel.settle(kernel.state))
 
     def _temperatures(self, kernel: Kernel, search: Search) -> tuple[float, float]:
         sample = search.evaluations_left(_SAMPLE)

@@ -20,7 +20,8 @@ class Kernel(NamedTuple):
     ``state`` is a named tuple of arrays that starts with ``assignment: int64 [num_items]``; the functions are
     numba-jitted and change it in place. A move is four integers ``(item, source, target, partner)``: the item goes
     from resource ``source`` to ``target``, either may be -1 (unplaced); ``partner``, if not -1, is an item of
-    ``target`` that goes to ``source`` in exchange, neither being -1 then.
+    ``target`` that goes to ``source`` in exchange, neither being -1 then. A partner below -1 is a move of the domain's
+    own.
 
     Attributes:
         state: the arrays.
@@ -28,6 +29,8 @@ class Kernel(NamedTuple):
         delta: (state, move) -> what the move adds to the total cost, exactly.
         apply: (state, move) -> None, makes the move.
         undo: (state, move) -> None, takes back the move that was just made.
+        settle: (state) -> total cost, improves what the assignment leaves open (a chip's soft macros) from where it
+            stands; None where an assignment leaves nothing open. ``evaluate`` derives it from nothing instead.
     """
 
     state: Any
@@ -35,6 +38,7 @@ class Kernel(NamedTuple):
     delta: Callable
     apply: Callable
     undo: Callable
+    settle: Callable | None = None
 
 
 class StepKernel(NamedTuple):
