@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from placezoo.agents.agent import Agent
 from placezoo.agents.repair import compile_repair, repair
 from placezoo.agents.search import Search
+from placezoo.datasets.netlist_grouping import mtkahypar_library
 from placezoo.datasets.suggestion import unknown_name
 from placezoo.envs.graph_partition import GraphPartitionProblem
 from placezoo.envs.problem import PlacementProblem
@@ -52,7 +51,7 @@ class MtKaHyPar(Agent):
             search.evaluate(np.zeros(problem.num_items, np.int64))
             return
         graph = problem.instance
-        library = _library()
+        library = mtkahypar_library()
         once = graph.rows < graph.indices
         edges = list(zip(graph.rows[once].tolist(), graph.indices[once].tolist(), strict=True))
         weights = graph.node_weights.tolist(), graph.edge_weights[once].tolist()
@@ -69,11 +68,3 @@ class MtKaHyPar(Agent):
             search.evaluate(repair(problem, np.asarray(parts, np.int64)))
             if search.is_over:
                 return
-
-
-@functools.cache
-def _library() -> Any:
-    """Start the library, which may happen once in a process."""
-    import mtkahypar
-
-    return mtkahypar.initialize(1)

@@ -26,21 +26,22 @@ class SimulatedAnnealing(Agent):
     Args:
         initial_acceptance: in (0, 1).
         final_acceptance: in (0, 1).
-        chunk: moves between two looks at the clock, and at one temperature.
+        chunk: moves between two looks at the clock, and at one temperature; where an assignment leaves something open (a
+            chip's soft macros), that is settled after each chunk. Default 10,000, or then 20 times the items (TILOS).
     """
 
     name = "simulated-annealing"
 
     initial_acceptance: float = 0.5
     final_acceptance: float = 1e-4
-    chunk: int = 10_000
+    chunk: int | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         for field in ("initial_acceptance", "final_acceptance"):
             value = getattr(self, field)
             self.require(0 < value < 1, f"{field} must be between 0 and 1, not {value}")
-        self.require(self.chunk >= 1, f"chunk must be at least 1, not {self.chunk}")
+        self.require(self.chunk is None or self.chunk >= 1, f"chunk must be at least 1, not {self.chunk}")
 
     def prepare(self, problem: PlacementProblem) -> None:
         """Compile the loops for the problem's moves."""
@@ -56,9 +57,10 @@ class SimulatedAnnealing(Agent):
         hot, cold = self._temperatures(kernel, search)
         best = start.copy()
         best_total = current
+        chunk = self.chunk or (10_000 if kernel.settle is None else 20 * search.problem.num_items)
         while not search.is_over:
             temperature = hot * (cold / hot) ** search.progress
-            moves = search.evaluations_left(self.chunk)
+            moves = search.evaluations_left(chunk)
             current, new_best = _anneal(
                 kernel.state, kernel.propose, kernel.delta, kernel.apply, search.rng, temperature, moves, current,
                 best, best_total,

@@ -2,5 +2,6 @@
 
 from placezoo.cost_models.cost import Cost
 from placezoo.cost_models.partition import PartitionCost
+from placezoo.cost_models.proxy import ProxyCost
 
-__all__ = ["Cost", "PartitionCost"]
+__all__ = ["Cost", "PartitionCost", "ProxyCost"]

@@ -1,15 +1,16 @@
 """Moves of chip placement: macros between the cells of the grid, at the exact proxy cost.
 
 An assignment gives each item (a movable hard macro; with ``movable="all"`` soft macros too) the cell at whose centre it
-lies. What the assignment leaves open follows from it: once every item is placed, hard macros are flipped for the shortest
-wires and soft macros placed (``cost_models.soft_placer``). While an assignment is incomplete it costs nothing, and soft
-macros are where springs to what is placed hold them: that is the estimate that the wire mask goes by.
+lies. What the assignment leaves open follows from it: once every item is placed, hard macros are flipped for the
+shortest wires and soft macros placed (``cost_models.soft_placer``). While an assignment is incomplete it costs nothing,
+and soft macros are where springs to what is placed hold them: that is the estimate that the wire mask goes by.
 
-A move is ``(item, source, target, partner)`` with cells for source and target, -1 for unplaced. ``partner`` is -1; or an item
-that exchanges cells with ``item``; or ``MIRROR``, and source and target are orientations; or ``CYCLE - d``, and the items
-``item``, ``source``, ``target`` and d each go to the next one's cell.
+A move is ``(item, source, target, partner)`` with cells for source and target, -1 for unplaced. ``partner`` is -1; or
+an item that exchanges cells with ``item``; or ``MIRROR``, and source and target are orientations; or ``CYCLE - d``, and
+the items ``item``, ``source``, ``target`` and d each go to the next one's cell.
 
-Annealing's five actions are those of Circuit Training's and TILOS's simulated annealing: swap, shift, mirror, move, shuffle.
+Annealing's five actions are those of Circuit Training's and TILOS's simulated annealing: swap, shift, mirror, move,
+shuffle.
 """
 
 from __future__ import annotations
@@ -28,7 +29,6 @@ from placezoo.cost_models.proxy_state import (
     CELL_WIDTH,
     COLUMNS,
     FIRST_ROTATED,
-    HARD,
     HEIGHT,
     LENGTH_SCALE,
     ROWS,
@@ -51,19 +51,23 @@ CELL_FEATURE_NAMES = (
     "density", "congestion_vertical", "congestion_horizontal", "wire_mask", "position_mask", "free", "x", "y"
 )  # fmt: skip
 MIRROR, CYCLE = -2, -3
-CONFLICT_PENALTY = 1.0  # what each pair of overlapping hard macros, and each macro outside the canvas, adds to the total
+CONFLICT_PENALTY = (
+    1.0  # what each pair of overlapping hard macros, and each macro outside the canvas, adds to the total
+)
 
-UNPLACED, CONFLICTS, DERIVED, FLIPS, PENDING_ITEM, PENDING_TARGET, ESTIMATED, TRIED = range(8)  # counts; the move tried last
+UNPLACED, CONFLICTS, DERIVED, FLIPS, PENDING_ITEM, PENDING_TARGET, ESTIMATED, TRIED = range(
+    8
+)  # counts; the move tried last
 NUM_COUNTS = TRIED + 5  # and what it adds to the conflicts are the last five
 _SWEEPS = 3
-_ESTIMATE_ROUNDS = 2
+_FIRST_ROUNDS, _ESTIMATE_ROUNDS = 16, 2
 _SWAP, _SHIFT, _MIRROR, _MOVE = 0.24, 0.48, 0.52, 0.76  # upper ends of the shares of the five actions (TILOS, GWTW)
 _NEAR = 3  # cells: half of the moves go no further
 _TOUCH = 1e-9  # micron: blocks that share an edge do not overlap
 
 
 class Layout(NamedTuple):
-    """What legality goes by; shares its arrays with the rest of the state. Few, as each costs a little at every call."""
+    """What legality goes by: few arrays, shared with the rest of the state, as each costs a little at every call."""
 
     assignment: NDArray[np.int64]  # [N], cell or -1
     item_block: NDArray[np.int64]  # [N]
@@ -88,9 +92,7 @@ class ChipState(NamedTuple):
     layout: Layout
     home_orientation: NDArray[np.int8]  # [N], the netlist's
     counts: NDArray[np.int64]  # [NUM_COUNTS], see above
-    pending_total: NDArray[np.float64]  # [1]
-    pending_places: NDArray[np.float64]  # [S, 2], of soft macros after the last placing move that was asked about
-    pending_orientation: NDArray[np.int8]  # [N]
+    anchors: NDArray[np.float64]  # [S, 2], scratch
 
 
 _kernel = njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
@@ -244,91 +246,67 @@ def flip_macros(state):
 
 @_function
 def complete(state):
-    """Derive flips and soft macros of a whole assignment from nothing but the assignment."""
+    """Derive flips and soft macros of a whole assignment from nothing but the assignment; return the total."""
     proxy = state.proxy
-    if state.counts[FLIPS]:
+    flips = state.counts[FLIPS]
+    if flips:
         for item in range(state.assignment.size):
             proxy.orientation[state.item_block[item]] = state.home_orientation[item]
-    if not state.counts[DERIVED]:
-        rebuild(proxy)
-        if state.counts[FLIPS]:
+    floor = place_soft_macros(proxy, state.links)
+    for step in range(2):
+        if flips:
             flip_macros(state)
-            rebuild(proxy)
-        return
-    place_soft_macros(proxy, state.links, 1)
-    if state.counts[FLIPS]:
-        flip_macros(state)
-    sweep(proxy, state.links.blocks, proxy.hints[proxy_state.HINT_DENSITY], _SWEEPS - 1)
-    if state.counts[FLIPS]:
-        flip_macros(state)
-        rebuild(proxy)
+        if step == 0:
+            sweep(proxy, state.links.blocks, floor, _SWEEPS)
+    rebuild(proxy)
+    return total_of(state)
 
 
 @_function
 def settle(state):
     """Improve what follows from a whole assignment from where it stands; return the total."""
-    if state.counts[UNPLACED] == 0:
-        if state.counts[FLIPS]:
-            flip_macros(state)
-        if state.counts[DERIVED]:
-            sweep(state.proxy, state.links.blocks, state.proxy.hints[proxy_state.HINT_DENSITY], 1)
-        else:
-            rebuild(state.proxy)
+    if state.counts[FLIPS]:
+        flip_macros(state)
+    rebuild(state.proxy)
+    sweep(state.proxy, state.links.blocks, np.inf, 1)
+    rebuild(state.proxy)
     return total_of(state)
 
 
-@_function
-def estimate(state):
-    """Let soft macros follow what is placed (springs); while something is not."""
-    if state.counts[DERIVED]:
-        anchors = np.zeros((state.links.blocks.size, 2))
-        relax(state.proxy, state.links, anchors, 0.0, _ESTIMATE_ROUNDS)
+@_kernel
+def _estimate(state, rounds):
+    """Let soft macros follow what is placed (springs), while something is not."""
+    if state.links.blocks.size > 0:
+        relax(state.proxy, state.links, state.anchors, 0.0, rounds)
 
 
 @_function
 def start(state):
-    """Compute a state from its assignment, all arrays being empty or fixed."""
-    proxy = state.proxy
-    state.counts[UNPLACED] = 0
-    state.counts[CONFLICTS] = 0
-    state.counts[PENDING_ITEM] = -1
+    """Compute a state from its assignment, all arrays being empty or fixed; whole, it still needs ``complete``."""
+    proxy, layout, counts = state.proxy, state.layout, state.counts
+    counts[UNPLACED] = 0
     for item in range(state.assignment.size):
         block = state.item_block[item]
         proxy.orientation[block] = state.home_orientation[item]
+        proxy.placed[block] = state.assignment[item] >= 0
         if state.assignment[item] >= 0:
-            proxy.x[block], proxy.y[block] = cell_centre(state.layout, state.assignment[item])
-            proxy.placed[block] = 1
+            proxy.x[block], proxy.y[block] = cell_centre(layout, state.assignment[item])
         else:
-            proxy.placed[block] = 0
-            state.counts[UNPLACED] += 1
+            counts[UNPLACED] += 1
     pairs, alone = 0, 0
     for item in range(state.assignment.size):
         if state.assignment[item] >= 0:
             block = state.item_block[item]
-            count = conflicts(state.layout, item, proxy.x[block], proxy.y[block], -1, -1, -1)
-            own = obstacle_conflicts(state.layout, item, proxy.x[block], proxy.y[block])
-            pairs += count - own
+            own = obstacle_conflicts(layout, item, proxy.x[block], proxy.y[block])
             alone += own
-    state.counts[CONFLICTS] = pairs // 2 + alone
-    if state.counts[UNPLACED] == 0:
-        complete(state)
-    else:
-        _forget_soft(state)
-
-
-@_function
-def _forget_soft(state):
-    """Soft macros of an incomplete assignment are nowhere: they have estimates only."""
-    proxy = state.proxy
+            pairs += conflicts(layout, item, proxy.x[block], proxy.y[block], -1, -1, -1) - own
+    counts[CONFLICTS] = pairs // 2 + alone
     for block in state.links.blocks:
+        proxy.x[block], proxy.y[block] = 0.5 * proxy.grid[WIDTH], 0.5 * proxy.grid[HEIGHT]
         proxy.placed[block] = 0
-        if not state.counts[ESTIMATED]:
-            proxy.x[block], proxy.y[block] = 0.5 * proxy.grid[WIDTH], 0.5 * proxy.grid[HEIGHT]
-    rounds = 1 if state.counts[ESTIMATED] else 8
-    state.counts[ESTIMATED] = 1
-    for _ in range(rounds):
-        estimate(state)
-    rebuild(proxy)
+    if counts[UNPLACED] > 0:
+        _estimate(state, _FIRST_ROUNDS)
+        rebuild(proxy)
 
 
 @_kernel
@@ -339,29 +317,29 @@ def total_of(state):
     return state.proxy.totals[TOTAL] + CONFLICT_PENALTY * state.counts[CONFLICTS]
 
 
-@_kernel
+@_function
 def _list_move(state, move):
     """List where a move's blocks go in the proxy state."""
     item, source, target, partner = move
-    proxy, item_block = state.proxy, state.item_block
-    x, y, orientation = proxy.x, proxy.y, proxy.orientation
+    proxy, layout = state.proxy, state.layout
     begin_change(proxy)
-    block = item_block[item]
-    if partner == MIRROR:
-        list_block(proxy, block, x[block], y[block], target, 1)
-    elif partner <= CYCLE:
-        items = (item, source, target, CYCLE - partner)
-        for rank in range(4):
-            one, goal = item_block[items[rank]], item_block[items[(rank + 1) % 4]]
-            list_block(proxy, one, x[goal], y[goal], orientation[one], 1)
-    elif target < 0:
-        list_block(proxy, block, x[block], y[block], orientation[block], 0)
-    else:
-        new_x, new_y = cell_centre(state.layout, target)
-        list_block(proxy, block, new_x, new_y, orientation[block], 1)
-        if partner >= 0:
-            other = item_block[partner]
-            list_block(proxy, other, x[block], y[block], orientation[other], 1)
+    cycle = (item, source, target, CYCLE - partner)
+    for rank in range(4 if partner <= CYCLE else 2 if partner >= 0 else 1):
+        one = cycle[rank] if partner <= CYCLE else item if rank == 0 else partner
+        block = layout.item_block[one]
+        x, y, turn, placed = proxy.x[block], proxy.y[block], proxy.orientation[block], 1
+        if partner <= CYCLE:
+            goal = layout.item_block[cycle[(rank + 1) % 4]]
+            x, y = proxy.x[goal], proxy.y[goal]
+        elif partner == MIRROR:
+            turn = np.int8(target)
+        elif rank == 1:
+            x, y = proxy.x[layout.item_block[item]], proxy.y[layout.item_block[item]]
+        elif target >= 0:
+            x, y = cell_centre(layout, target)
+        else:
+            placed = 0
+        list_block(proxy, block, x, y, turn, placed)
 
 
 @_function
@@ -386,120 +364,56 @@ def _is_tried(state, move):
 
 @_kernel
 def _is_void(move):
-    return move[3] >= -1 and move[1] == move[2] or move[3] == MIRROR and move[1] == move[2]
+    return (move[3] >= -1 and move[1] == move[2]) or (move[3] == MIRROR and move[1] == move[2])
 
 
 @_function
 def delta(state, move):
-    """Return what a move adds to the total cost, exactly; what follows from the assignment stands, but for the last
-    item of a construction.
-    """  # fmt: skip
+    """Return what a move adds to the total cost, exactly; what follows from the assignment stays as it is.
+
+    A move from or to an incomplete assignment adds nothing: constructions are paid for when they are complete.
+    """
     item, source, target, partner = move
-    if _is_void(move):
-        return 0.0
-    unplaced = state.counts[UNPLACED]
-    if partner == -1 and source >= 0 and target < 0:
-        return -total_of(state)
-    if partner == -1 and source < 0 and target >= 0:
-        if unplaced > 1:
-            return 0.0
-        return _completing_total(state, item, target)
-    if unplaced > 0:
+    if _is_void(move) or state.counts[UNPLACED] > 0 or (target < 0 and partner == -1):
         return 0.0
     total = _try_move(state, move)
     return total - state.proxy.totals[TOTAL] + CONFLICT_PENALTY * state.counts[TRIED + 4]
 
 
 @_function
-def _completing_total(state, item, target):
-    """Return the total once the last item is placed; keeps the placement that follows for ``apply``."""
-    move = (item, -1, target, -1)
-    if state.counts[PENDING_ITEM] == item and state.counts[PENDING_TARGET] == target:
-        return state.pending_total[0]
-    proxy, blocks = state.proxy, state.links.blocks
-    before = np.empty((blocks.size, 2))
-    for i in range(blocks.size):
-        before[i, 0], before[i, 1] = proxy.x[blocks[i]], proxy.y[blocks[i]]
-    _transfer(state, move)
-    complete(state)
-    total = total_of(state)
-    for i in range(blocks.size):
-        state.pending_places[i, 0], state.pending_places[i, 1] = proxy.x[blocks[i]], proxy.y[blocks[i]]
-        proxy.x[blocks[i]], proxy.y[blocks[i]] = before[i, 0], before[i, 1]
-        proxy.placed[blocks[i]] = 0
-    for i in range(state.assignment.size):
-        state.pending_orientation[i] = proxy.orientation[state.item_block[i]]
-        proxy.orientation[state.item_block[i]] = state.home_orientation[i]
-    _transfer(state, (item, target, -1, -1))
-    rebuild(proxy)
-    state.pending_total[0] = total
-    state.counts[PENDING_ITEM], state.counts[PENDING_TARGET] = item, target
-    return total
-
-
-@_function
-def _transfer(state, move):
-    """Carry a move out on assignment, conflicts and proxy cost, leaving what follows from the assignment."""
+def apply(state, move):
+    """Make a move; while the assignment is incomplete, soft macros follow as estimates."""
+    if _is_void(move):
+        return
     item, source, target, partner = move
+    assignment, counts = state.assignment, state.counts
     if not _is_tried(state, move):
         _try_move(state, move)
     commit(state.proxy)
-    state.counts[CONFLICTS] += state.counts[TRIED + 4]
+    counts[CONFLICTS] += counts[TRIED + 4]
     if partner == MIRROR:
         return
     if partner <= CYCLE:
-        last, first = CYCLE - partner, state.assignment[item]
-        state.assignment[item] = state.assignment[source]
-        state.assignment[source] = state.assignment[target]
-        state.assignment[target] = state.assignment[last]
-        state.assignment[last] = first
+        last, first = CYCLE - partner, assignment[item]
+        assignment[item], assignment[source] = assignment[source], assignment[target]
+        assignment[target], assignment[last] = assignment[last], first
         return
-    state.assignment[item] = target
+    assignment[item] = target
     if partner >= 0:
-        state.assignment[partner] = source
+        assignment[partner] = source
     if source < 0:
-        state.counts[UNPLACED] -= 1
+        counts[UNPLACED] -= 1
+        _estimate(state, _ESTIMATE_ROUNDS)
     if target < 0:
-        state.counts[UNPLACED] += 1
-
-
-@_function
-def apply(state, move):
-    """Make a move."""
-    if _is_void(move):
-        return
-    was_whole = state.counts[UNPLACED] == 0
-    is_known = state.counts[PENDING_ITEM] == move[0] and state.counts[PENDING_TARGET] == move[2]
-    _transfer(state, move)
-    if was_whole and move[2] < 0 and move[3] == -1:
-        for i in range(state.assignment.size):
-            state.proxy.orientation[state.item_block[i]] = state.home_orientation[i]
-        _forget_soft(state)
-    elif not was_whole:
-        if state.counts[UNPLACED] > 0:
-            estimate(state)
-        elif is_known:
-            for i in range(state.links.blocks.size):
-                block = state.links.blocks[i]
-                state.proxy.x[block], state.proxy.y[block] = state.pending_places[i, 0], state.pending_places[i, 1]
-                state.proxy.placed[block] = 1
-            for i in range(state.assignment.size):
-                state.proxy.orientation[state.item_block[i]] = state.pending_orientation[i]
-            rebuild(state.proxy)
-        else:
-            complete(state)
-    state.counts[PENDING_ITEM] = -1
+        counts[UNPLACED] += 1
 
 
 @_function
 def undo(state, move):
     """Take a move back that was just made."""
     item, source, target, partner = move
-    if partner >= 0:
-        apply(state, (item, target, source, partner))
-    elif partner <= CYCLE:  # four items, backwards
-        last = CYCLE - partner
-        apply(state, (last, target, source, CYCLE - item))
+    if partner <= CYCLE:  # four items, backwards
+        apply(state, (CYCLE - partner, target, source, CYCLE - item))
     else:
         apply(state, (item, target, source, partner))
 
@@ -581,9 +495,7 @@ def position_mask(layout, item, mask):
             continue
         x, y = layout.x[layout.item_block[other]], layout.y[layout.item_block[other]]
         reach_x, reach_y = half_x + layout.half[other, 0], half_y + layout.half[other, 1]
-        _forbid(
-            corners, columns, rows, cell_width, cell_height, x - reach_x, x + reach_x, y - reach_y, y + reach_y
-        )
+        _forbid(corners, columns, rows, cell_width, cell_height, x - reach_x, x + reach_x, y - reach_y, y + reach_y)
     for row in range(rows):
         y = (row + 0.5) * cell_height
         fits_y = y - half_y >= -_TOUCH and y + half_y <= layout.grid[HEIGHT] + _TOUCH

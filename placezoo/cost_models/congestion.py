@@ -6,7 +6,6 @@ Demand that crosses the right or upper edge of a cell is charged to that cell.
 
 from __future__ import annotations
 
-import numpy as np
 from numba import njit
 
 from placezoo.cost_models.density import first_cell

@@ -1,7 +1,7 @@
 """The force-directed placer of Circuit Training: springs along nets, repulsion between overlapping macros.
 
-Source: Circuit Training's ``optimize_stdcells`` as published by TILOS in its simulated annealing (plc_netlist_fd_placer.cpp); Google's
-own is closed.
+Source: Circuit Training's ``optimize_stdcells`` as published by TILOS in its simulated annealing
+(plc_netlist_fd_placer.cpp); Google's own is closed.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ MOVE_FACTORS = (1.0, 1.0, 1.0)
 def force_directed(state, links, steps, attract, repel, move_factors, io_factor):
     """Place the soft macros by forces, starting from the centre of the canvas.
 
-    In a step each spring pulls with ``attract`` x weight x distance (x ``io_factor`` to a port), and of each overlapping
-    pair the soft macros are pushed apart with ``repel`` x largest move. The displacements are then scaled so that the
-    largest on either axis is ``move_factor`` x the canvas's longer side / steps; one that would leave the canvas is
-    not made.
+    In a step each spring pulls with ``attract`` x weight x distance (x ``io_factor`` to a port), and of each
+    overlapping pair the soft macros are pushed apart with ``repel`` x largest move. The displacements are then scaled
+    so that the largest on either axis is ``move_factor`` x the canvas's longer side / steps; one that would leave the
+    canvas is not made.
 
     Args:
         state: a ``ProxyState``; whole afterwards.

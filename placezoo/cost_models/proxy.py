@@ -1,7 +1,7 @@
 """The proxy cost of chip placement: wirelength + density + congestion.
 
-Source: Mirhoseini et al. 2021; exactly Circuit Training's plc_client as published by TILOS (Docs/ProxyCost), with pins outside
-the canvas counted in the nearest cell.
+Source: Mirhoseini et al. 2021; exactly Circuit Training's plc_client as published by TILOS (Docs/ProxyCost), with pins
+outside the canvas counted in the nearest cell.
 """
 
 from __future__ import annotations
@@ -76,7 +76,8 @@ class ProxyCost:
         grid = np.array([
             canvas.cell_width, canvas.cell_height, canvas.width, canvas.height,
             1 / (weight_sum * (canvas.width + canvas.height)) if weight_sum > 0 else 0.0,
-            1 / (canvas.cell_width * canvas.routes_per_micron[1]), 1 / (canvas.cell_height * canvas.routes_per_micron[0]),
+            1 / (canvas.cell_width * canvas.routes_per_micron[1]), 1 / (canvas.cell_height *
+            canvas.routes_per_micron[0]),
         ])  # fmt: skip
         cells = canvas.num_cells
         # int(0.1 * cells), as published; for fewer than ten cells 0 stands for the mean of the cells in use.
@@ -108,6 +109,12 @@ class ProxyCost:
         Raises:
             ValueError: the placement is of another netlist.
         """
+        state = self.empty_state(placement, placed)
+        proxy_state.rebuild(state)
+        return state
+
+    def empty_state(self, placement: Placement | None = None, placed: NDArray[np.bool_] | None = None) -> ProxyState:
+        """Return a state, as ``state`` does, from which nothing has been computed: call ``rebuild`` first."""
         placement = self.netlist.placement if placement is None else placement
         if placement.netlist is not self.netlist and placement.netlist != self.netlist:
             raise ValueError(f"the placement is of {placement.netlist.name}, the cost of {self.netlist.name}")
@@ -116,7 +123,7 @@ class ProxyCost:
         num_nets, cells = fixed["net_weights"].size, self.netlist.canvas.num_cells
         longest = int(np.diff(fixed["net_ptr"]).max(initial=1))
         most = proxy_state.MAX_MOVED
-        state = ProxyState(
+        return ProxyState(
             **fixed,
             x=placement.centers[self.blocks, 0],
             y=placement.centers[self.blocks, 1],
@@ -143,8 +150,6 @@ class ProxyCost:
             scratch=np.zeros(2 * cells),
             net_cells=np.zeros(longest, np.int64),
         )
-        proxy_state.rebuild(state)
-        return state
 
     @cached_property
     def _own_state(self) -> ProxyState:

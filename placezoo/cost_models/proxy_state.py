@@ -1,8 +1,8 @@
 """Everything the proxy cost knows about a placement, kept exactly while blocks move.
 
 A change of up to ``MAX_MOVED`` blocks is first tried (``try_change``): the grids of the trial are computed beside the
-true ones, and what the blocks' nets would be is remembered. ``commit`` then makes the change that was tried last; without
-it nothing has happened.
+true ones, and what the blocks' nets would be is remembered. ``commit`` then makes the change that was tried last;
+without it nothing has happened.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from placezoo.cost_models.congestion import add_macro_routes, congestion_values, pack_cell, route_net
 from placezoo.cost_models.density import add_area, first_cell
 from placezoo.cost_models.top_mean import top_mean
-from placezoo.datasets.netlist import FIRST_ROTATED
+from placezoo.datasets import netlist
 
 MAX_MOVED = 4
+FIRST_ROTATED = netlist.FIRST_ROTATED
 
 # Where things are in the small arrays of a state.
 CELL_WIDTH, CELL_HEIGHT, WIDTH, HEIGHT, LENGTH_SCALE, SCALE_V, SCALE_H = range(7)  # grid
@@ -276,34 +277,35 @@ def try_change(state):
     stamp, num_nets = counts[STAMP], 0
     length = state.totals[LENGTH]
     for rank in range(counts[NUM_MOVED]):
-        block = moved[rank]
-        if kinds[block] != POINT and placed[block]:
-            _cover(grids, grid, shape, macro_routes, kinds[block], sizes, x, y, orientation, block, -1.0)
-        for entry in range(block_ptr[block], block_ptr[block + 1]):
+        for entry in range(block_ptr[moved[rank]], block_ptr[moved[rank] + 1]):
             net = terminal_net[block_terminals[entry]]
             if net_stamp[net] != stamp:
                 net_stamp[net] = stamp
                 trial_nets[num_nets] = net
                 num_nets += 1
                 length -= net_weights[net] * net_length[net]
-                _route(grids, columns, net_ptr, net_weights, terminal_cell, cells, net, -1.0)
-    _exchange(state)
-    _place_listed(state)
-    for rank in range(counts[NUM_MOVED]):
-        block = moved[rank]
-        if kinds[block] != POINT and placed[block]:
-            _cover(grids, grid, shape, macro_routes, kinds[block], sizes, x, y, orientation, block, 1.0)
-    for i in range(num_nets):
-        net = trial_nets[i]
-        trial_lengths[i] = _length(x, y, net_ptr, terminal_block, terminal_cell, terminal_shift, net)
-        length += net_weights[net] * trial_lengths[i]
-        _route(grids, columns, net_ptr, net_weights, terminal_cell, cells, net, 1.0)
     counts[NUM_NETS] = num_nets
+    # Take away what is, add what would be, and go back. One loop, because each inlined call takes long to compile.
+    for phase in range(3):
+        if phase > 0:
+            _exchange(state)
+            _place_listed(state)
+        if phase == 2:
+            break
+        sign = 1.0 if phase == 1 else -1.0
+        for rank in range(counts[NUM_MOVED]):
+            block = moved[rank]
+            if kinds[block] != POINT and placed[block]:
+                _cover(grids, grid, shape, macro_routes, kinds[block], sizes, x, y, orientation, block, sign)
+        for i in range(num_nets):
+            net = trial_nets[i]
+            if phase == 1:
+                trial_lengths[i] = _length(x, y, net_ptr, terminal_block, terminal_cell, terminal_shift, net)
+                length += net_weights[net] * trial_lengths[i]
+            _route(grids, columns, net_ptr, net_weights, terminal_cell, cells, net, sign)
     state.trial_totals[LENGTH] = length
     state.trial_hints[:] = state.hints
     _costs(state, grids, state.trial_totals, state.trial_hints)
-    _exchange(state)
-    _place_listed(state)
     return state.trial_totals[TOTAL]
 
 

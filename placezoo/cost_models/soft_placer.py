@@ -1,9 +1,9 @@
 """Where standard-cell clusters go, given the hard macros: a coordinate descent on the proxy cost itself.
 
-Each soft macro in turn goes to the grid cell that costs least: what its nets add to the wirelength is separable in x and y and
-exact, what it adds to the density of the fullest cells is exact while the threshold stands, and what its nets add to the
-most congested cells is read from prices along their routes. All arithmetic is addition, multiplication, division and
-comparison of float64 in a fixed order, so that every machine finds the same placement.
+Each soft macro in turn goes to the grid cell that costs least: what its nets add to the wirelength is separable in x
+and y and exact, what it adds to the density of the fullest cells is exact while the threshold stands, and what its nets
+add to the most congested cells is read from prices along their routes. All arithmetic is addition, multiplication,
+division and comparison of float64 in a fixed order, so that every machine finds the same placement.
 """
 
 from __future__ import annotations
@@ -133,9 +133,10 @@ def sweep(state, movable, floor, sweeps):
     """Move each block in turn to the centre of the cell where it costs least, ``sweeps`` times.
 
     Args:
-        state: a ``ProxyState``; whole again afterwards.
+        state: a ``ProxyState``; call ``rebuild`` before and after.
         movable: int64, blocks.
-        floor: density up to which cells are free in the first sweep; later ones use that of the fullest cells.
+        floor: up to this density cells may be filled for nothing in the first sweep, at most to that of the fullest;
+            later sweeps go by the fullest as they are then.
         sweeps: how often each is moved.
     """
     grid, shape = state.grid, state.shape
@@ -148,7 +149,8 @@ def sweep(state, movable, floor, sweeps):
     cell_area = cell_width * cell_height
     share = 0.5 * state.weights[1] / max(shape[TOP_DENSITY], 1)
     for number in range(sweeps):
-        rebuild(state)
+        if number > 0:
+            rebuild(state)
         density = state.grids
         threshold = state.hints[HINT_DENSITY] if number > 0 else min(floor, state.hints[HINT_DENSITY])
         length_share = state.weights[0] * grid[LENGTH_SCALE]
@@ -202,25 +204,24 @@ def sweep(state, movable, floor, sweeps):
             packed = (row << 16) | column
             for entry in range(state.block_ptr[block], state.block_ptr[block + 1]):
                 state.terminal_cell[state.block_terminals[entry]] = packed
-    rebuild(state)
+
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def place_soft_macros(state, links, sweeps):
-    """Place the soft macros, all else standing, from nothing.
+def place_soft_macros(state, links):
+    """Give the soft macros a global placement, all else standing, from nothing: springs and spreading.
 
-    Springs and spreading (``cost_models.spreading``) give a global placement, sweeps finish it. What hard macros fill in
-    the fullest cells is free to fill elsewhere too.
+    What hard macros fill in the fullest cells is free to fill elsewhere too: returns that density, as a floor for
+    ``sweep``, which finishes the placement.
 
     Args:
         state: a ``ProxyState``; whole afterwards, whatever it was.
         links: ``Springs`` of the soft macros.
-        sweeps: at least 1.
     """
     blocks = links.blocks
     if blocks.size == 0:
         rebuild(state)
-        return
+        return 0.0
     for block in blocks:
         state.placed[block] = 0
     rebuild(state)
@@ -249,4 +250,5 @@ def place_soft_macros(state, links, sweeps):
     for i in range(blocks.size):
         state.x[blocks[i]], state.y[blocks[i]] = anchors[i, 0], anchors[i, 1]
         state.placed[blocks[i]] = 1
-    sweep(state, blocks, floor, sweeps)
+    rebuild(state)
+    return floor

@@ -1,7 +1,8 @@
 """Global placement of standard-cell clusters: springs, pulled apart until they fit between the macros.
 
-Source: Kim, Lee & Markov 2012, SimPL: wirelength is minimised with anchors at a look-ahead legalisation, whose pull grows. Here
-the legalisation bisects the canvas and moves as few blocks over each cut as the free area on either side demands.
+Source: Kim, Lee & Markov 2012, SimPL: wirelength is minimised with anchors at a look-ahead legalisation, whose pull
+grows. Here the legalisation bisects the canvas and moves as few blocks over each cut as the free area on either side
+demands.
 """
 
 from __future__ import annotations
@@ -51,11 +52,20 @@ def springs(
     key, inverse = np.unique(first[keep] * num_blocks + second[keep], return_inverse=True)
     weight = np.bincount(inverse, weights[keep], minlength=key.size)
     offset = np.stack(
-        [np.bincount(inverse, weights[keep] * terminal_offset[there[keep], axis], minlength=key.size) for axis in (0, 1)],
+        [
+            np.bincount(inverse, weights[keep] * terminal_offset[there[keep], axis], minlength=key.size)
+            for axis in (0, 1)
+        ],
         axis=1,
     )
     ptr = np.searchsorted(key // num_blocks, np.arange(soft.size + 1))
-    return Springs(soft.astype(np.int64), ptr, key % num_blocks, weight, offset / np.maximum(weight, 1e-300)[:, None])
+    return Springs(
+        soft.astype(np.int64),
+        ptr.astype(np.int64),
+        (key % num_blocks).astype(np.int64),
+        weight,
+        offset / np.maximum(weight, 1e-300)[:, None],
+    )
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -130,7 +140,7 @@ def spread(state, links, room, anchors):
                 anchors[i, 0] = min(max(anchors[i, 0], (c0 + 0.25) * cell_width), (c0 + 0.75) * cell_width)
                 anchors[i, 1] = min(max(anchors[i, 1], (r0 + 0.25) * cell_height), (r0 + 0.75) * cell_height)
             continue
-        along_x = (c1 - c0) * cell_width >= (r1 - r0) * cell_height and c1 - c0 > 1 or r1 - r0 == 1
+        along_x = ((c1 - c0) * cell_width >= (r1 - r0) * cell_height and c1 - c0 > 1) or r1 - r0 == 1
         if along_x:
             cut = (c0 + c1) // 2
             line = cut * cell_width

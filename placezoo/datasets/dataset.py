@@ -5,11 +5,14 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from placezoo.datasets import graph_generators as generators
 from placezoo.datasets.graph import Graph
+from placezoo.datasets.netlist import Netlist
+from placezoo.datasets.netlist_generator import generate_netlist
 from placezoo.datasets.suggestion import unknown_name
 
 SPLITS = ("train", "validation", "test")
@@ -24,16 +27,18 @@ class Dataset:
         description: one line.
         generate: (rng, name) -> instance.
         sizes: how many instances each split has.
-        max_nodes: no instance has more nodes.
-        max_edges: no instance has more edges.
+        max_nodes: no instance has more items.
+        max_edges: no instance has more edges between items.
+        max_resources: no instance has more resources, where those are the instance's own (a chip's grid cells).
     """
 
     name: str
     description: str
-    generate: Callable[[np.random.Generator, str], Graph]
+    generate: Callable[[np.random.Generator, str], Any]
     sizes: dict[str, int]
     max_nodes: int
     max_edges: int
+    max_resources: int | None = None
 
     def __hash__(self) -> int:
         return hash(self.name)
@@ -48,7 +53,7 @@ class Dataset:
             raise ValueError(unknown_name("split", split, self.sizes))
         return self.sizes[split]
 
-    def instance(self, split: str, index: int) -> Graph:
+    def instance(self, split: str, index: int) -> Any:
         """Return instance number ``index`` of the split, named ``dataset/split/index``.
 
         Raises:
@@ -60,7 +65,7 @@ class Dataset:
 
 
 @functools.lru_cache(maxsize=4096)
-def _generated(dataset: Dataset, split: str, index: int) -> Graph:
+def _generated(dataset: Dataset, split: str, index: int) -> Any:
     # The split is part of the seed, so that no split's instance can be another's.
     rng = np.random.default_rng([*dataset.name.encode(), SPLITS.index(split), index])
     return dataset.generate(rng, f"{dataset.name}/{split}/{index}")
@@ -83,6 +88,16 @@ def _barabasi_albert(rng: np.random.Generator, name: str) -> Graph:
     return generators.barabasi_albert(int(rng.integers(100, 201)), 3, rng, name=name)
 
 
+def _synthetic_chip(rng: np.random.Generator, name: str) -> Netlist:
+    num_hard = int(rng.integers(20, 61))
+    num_soft = int(num_hard * rng.uniform(2.5, 5.0))
+    return generate_netlist(
+        num_hard, num_soft, rng, grid=(int(rng.integers(14, 21)), int(rng.integers(14, 21))),
+        rent_exponent=float(rng.uniform(0.55, 0.75)), hard_utilization=float(rng.uniform(0.3, 0.5)),
+        soft_utilization=float(rng.uniform(0.12, 0.22)), name=name,
+    )  # fmt: skip
+
+
 _SIZES = {"train": 1000, "validation": 20, "test": 20}
 
 DATASETS = {
@@ -93,6 +108,15 @@ DATASETS = {
         Dataset("erdos-renyi", "G(n, 3n) of 100-200 nodes", _erdos_renyi, _SIZES, 200, 600),
         Dataset(
             "barabasi-albert", "scale-free graphs of 100-200 nodes, 3 edges a node", _barabasi_albert, _SIZES, 200, 600
+        ),
+        Dataset(
+            "synthetic-chips",
+            "clustered netlists by Rent's rule: 20-60 hard macros, 50-300 soft ones",
+            _synthetic_chip,
+            _SIZES,
+            60,
+            60 * 12,
+            400,
         ),
     )
 }

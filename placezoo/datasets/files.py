@@ -52,3 +52,8 @@ def write_atomically(path: str | Path, content: bytes | str) -> None:
 def sha256(content: bytes) -> str:
     """Return the SHA-256 of some bytes as lower-case hex."""
     return hashlib.sha256(content).hexdigest()
+
+
+def git_blob(content: bytes) -> str:
+    """Return the id that git gives some content as a file, as lower-case hex."""
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()

@@ -100,13 +100,13 @@ class Canvas:
         return self.columns * self.rows
 
 
-def default_canvas(total_area: float) -> Canvas:
-    """Return the canvas of a netlist without a placement file: a square used to 60 %, a grid of 10 x 10.
+def default_canvas(total_area: float, columns: int = 10, rows: int = 10) -> Canvas:
+    """Return the canvas of a netlist without a placement file: a square used to 60 %.
 
     Source: Circuit Training's plc_client.
     """
     side = float(np.sqrt(total_area / 0.6)) if total_area > 0 else 1.0
-    return Canvas(side, side)
+    return Canvas(side, side, columns, rows)
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,6 +131,8 @@ class Netlist:
         canvas: the area.
         name: what the instance is called in results.
         sides: of ports, ``LEFT`` ...; empty for all else.
+        halos: float64 [num_nodes, 4], room that standard cells must leave left, below, right and above a macro, micron;
+            written back to DEF, without influence here. Default none.
 
     Raises:
         ValueError: arrays disagree in shape, or a macro has no positive size, or is larger than the canvas.
@@ -150,14 +152,17 @@ class Netlist:
     canvas: Canvas
     name: str = "netlist"
     sides: tuple[str, ...] = field(default=(), repr=False)
+    halos: NDArray[np.float64] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         n, m = len(self.names), len(self.net_weights)
+        if self.halos is None:
+            object.__setattr__(self, "halos", np.zeros((n, 4)))
         for what, dtype, shape in (
             ("types", np.int8, (n,)), ("owners", np.int32, (n,)), ("sizes", np.float64, (n, 2)),
             ("centers", np.float64, (n, 2)), ("offsets", np.float64, (n, 2)), ("orientations", np.int8, (n,)),
             ("fixed", np.bool_, (n,)), ("net_indptr", np.int64, (m + 1,)), ("net_weights", np.float64, (m,)),
-            ("net_nodes", np.int32, None),
+            ("net_nodes", np.int32, None), ("halos", np.float64, (n, 4)),
         ):  # fmt: skip
             array = np.ascontiguousarray(getattr(self, what), dtype=dtype)
             if shape is not None and array.shape != shape:
@@ -176,9 +181,13 @@ class Netlist:
                 raise ValueError(f"{where}: {what} must be finite")
         if np.any(self.net_weights < 0):
             raise ValueError(f"net {int(np.flatnonzero(self.net_weights < 0)[0])} has a negative weight")
-        if self.net_indptr[0] != 0 or self.net_indptr[-1] != self.net_nodes.size or np.any(np.diff(self.net_indptr) < 1):
+        if (
+            self.net_indptr[0] != 0
+            or self.net_indptr[-1] != self.net_nodes.size
+            or np.any(np.diff(self.net_indptr) < 1)
+        ):
             raise ValueError("net_indptr must rise from 0 to the number of net nodes, each net having a driver")
-        if self.net_nodes.size and not (0 <= self.net_nodes.min() and self.net_nodes.max() < self.num_nodes):
+        if self.net_nodes.size and not (self.net_nodes.min() >= 0 and self.net_nodes.max() < self.num_nodes):
             raise ValueError("net_nodes names a node that does not exist")
         macros = self.macros
         width, height = self.sizes[macros].T
@@ -245,7 +254,9 @@ class Netlist:
         """The netlist's own placement."""
         return Placement(self, self.centers, self.orientations)
 
-    def with_positions(self, positions: Mapping[str, ArrayLike], orientations: Mapping[str, str] | None = None) -> Placement:
+    def with_positions(
+        self, positions: Mapping[str, ArrayLike], orientations: Mapping[str, str] | None = None
+    ) -> Placement:
         """Return the netlist's own placement with some centres (micron) and orientations changed.
 
         Raises:

@@ -1,6 +1,7 @@
 """Circuit Training's netlists: text protobuf (``.pb.txt``) with an optional placement file (``.plc``).
 
-Source: google-research/circuit_training, docs/NETLIST_FORMAT.md; the generic protobuf text parser takes 60 times as long.
+Source: google-research/circuit_training, docs/NETLIST_FORMAT.md; the generic protobuf text parser takes 60 times as
+long.
 """
 
 from __future__ import annotations
@@ -10,9 +11,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from placezoo.datasets.files import read_bytes
-from placezoo.datasets.netlist import FIRST_ROTATED, ORIENTATIONS, Netlist, NodeType, default_canvas
+from placezoo.datasets.files import read_bytes, write_atomically
+from placezoo.datasets.netlist import (
+    FIRST_ROTATED,
+    ORIENTATION_MATRICES,
+    ORIENTATIONS,
+    Netlist,
+    NodeType,
+    default_canvas,
+)
 from placezoo.datasets.plc_format import PlcFile, read_plc
 from placezoo.datasets.suggestion import unknown_name
 
@@ -210,7 +219,7 @@ def _build(nodes: list[_Node], content: bytes, path: Path, plc: PlcFile | None, 
     canvas = default_canvas(float(np.prod(sizes, axis=1).sum())) if plc is None else plc.canvas
     if plc is not None:
         plc.apply(types, centers, orientations, fixed)
-    for i in np.flatnonzero(types == NodeType.HARD_MACRO):
+    for i in np.flatnonzero(types == NodeType.HARD_MACRO).tolist():
         width, height = sizes[i] if orientations[i] < FIRST_ROTATED else sizes[i][::-1]
         if width > canvas.width or height > canvas.height:
             raise error(
@@ -222,3 +231,59 @@ def _build(nodes: list[_Node], content: bytes, path: Path, plc: PlcFile | None, 
         np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), np.array(members, np.int32), np.array(weights),
         canvas, name, tuple(sides),
     )  # fmt: skip
+
+
+def write_netlist(path: str | Path, netlist: Netlist, soft_macro_area_bloating_ratio: float = 2.0) -> None:
+    """Write a netlist as Circuit Training's text protobuf; numbers are float32, as in any TensorFlow GraphDef.
+
+    Args:
+        path: of the file.
+        netlist: what to write; its own placement goes along, its canvas does not (``write_plc`` has it).
+        soft_macro_area_bloating_ratio: for the metadata: area of soft macros over that of their cells.
+    """
+    sinks: dict[int, tuple[float, NDArray]] = {}
+    for net, weight in enumerate(netlist.net_weights):
+        first, last = netlist.net_indptr[net : net + 2]
+        driver = int(netlist.net_nodes[first])
+        if driver in sinks:
+            raise ValueError(f"{netlist.names[driver]} drives two nets, which this format cannot say")
+        sinks[driver] = weight, netlist.net_nodes[first + 1 : last]
+    parts = [_node_text("__metadata__", [], {"soft_macro_area_bloating_ratio": soft_macro_area_bloating_ratio})]
+    places, offsets = netlist.centers.astype(np.float32), netlist.offsets.astype(np.float32)
+    for node, name in enumerate(netlist.names):
+        kind = NodeType(netlist.types[node])
+        x, y = places[netlist.owners[node]]
+        attributes: dict[str, str | float] = {"type": _TYPE_NAMES[kind]}
+        if kind in (NodeType.HARD_PIN, NodeType.SOFT_PIN):
+            attributes["macro_name"] = netlist.names[netlist.owners[node]]
+            attributes["x_offset"], attributes["y_offset"] = offsets[node]
+            turned = ORIENTATION_MATRICES[netlist.orientations[netlist.owners[node]]].astype(np.float32)
+            x, y = x + turned[:2] @ offsets[node], y + turned[2:] @ offsets[node]
+            if node in sinks and sinks[node][0] != 1.0:
+                attributes["weight"] = sinks[node][0]
+        elif kind == NodeType.PORT:
+            if netlist.sides[node]:
+                attributes["side"] = netlist.sides[node].upper()
+        else:
+            attributes["width"], attributes["height"] = netlist.sizes[node]
+        if kind == NodeType.HARD_MACRO:
+            attributes["orientation"] = ORIENTATIONS[netlist.orientations[node]]
+        attributes["x"], attributes["y"] = x, y
+        inputs = [netlist.names[sink] for sink in sinks[node][1]] if node in sinks else []
+        parts.append(_node_text(name, inputs, attributes))
+    write_atomically(path, "".join(parts))
+
+
+_TYPE_NAMES = {
+    NodeType.PORT: "PORT", NodeType.STDCELL: "STDCELL", NodeType.HARD_MACRO: "MACRO", NodeType.SOFT_MACRO: "macro",
+    NodeType.HARD_PIN: "MACRO_PIN", NodeType.SOFT_PIN: "macro_pin",
+}  # fmt: skip
+
+
+def _node_text(name: str, inputs: list[str], attributes: dict[str, str | float]) -> str:
+    lines = ["node {", f'  name: "{name}"', *(f'  input: "{sink}"' for sink in inputs)]
+    for key in sorted(attributes):
+        value = attributes[key]
+        text = f'placeholder: "{value}"' if isinstance(value, str) else f"f: {np.float32(value)!s}"
+        lines += ["  attr {", f'    key: "{key}"', "    value {", f"      {text}", "    }", "  }"]
+    return "\n".join([*lines, "}"]) + "\n"

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from placezoo.datasets.files import read_bytes, write_atomically
-from placezoo.datasets.netlist import ORIENTATIONS, Canvas, Netlist, NodeType, Placement
+from placezoo.datasets.netlist import ORIENTATIONS, Canvas, NodeType, Placement
 from placezoo.datasets.suggestion import unknown_name
 
 _NUMBER = r"([^\s:]+)"
@@ -130,7 +130,11 @@ def read_plc(path: str | Path) -> PlcFile:
 
 
 def _read_header(
-    where: str, text: str, header: dict[str, tuple[float, ...]], texts: dict[str, str], blockages: list[tuple[float, ...]]
+    where: str,
+    text: str,
+    header: dict[str, tuple[float, ...]],
+    texts: dict[str, str],
+    blockages: list[tuple[float, ...]],
 ) -> None:
     for name, pattern in _HEADER.items():
         if found := pattern.search(text):
@@ -188,7 +192,7 @@ def _canvas(
     if "overlap" in header:
         optional["overlap_threshold"] = header["overlap"][0]
     try:
-        return Canvas(*header["size"], int(columns), int(rows), blockages=tuple(blockages), **optional, **texts)  # type: ignore[arg-type]
+        return Canvas(*header["size"], int(columns), int(rows), blockages=tuple(blockages), **optional, **texts)  # type: ignore[arg-type, misc]
     except ValueError as error:
         raise ValueError(f"{path}:1: {error}") from None
 

@@ -6,18 +6,20 @@ import functools
 import os
 import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import networkx as nx
 
+from placezoo.datasets.bookshelf_format import read_bookshelf
 from placezoo.datasets.dataset import DATASETS, get_dataset
-from placezoo.datasets.files import read_bytes, sha256
-from placezoo.datasets.graph import Graph
+from placezoo.datasets.def_format import read_def
+from placezoo.datasets.files import git_blob, read_bytes, sha256
 from placezoo.datasets.graph_conversion import from_networkx
 from placezoo.datasets.metis_format import read_metis
+from placezoo.datasets.netlist_format import read_netlist
 from placezoo.datasets.suggestion import unknown_name
 
 DATA_VARIABLE = "PLACEZOO_DATA"
@@ -25,36 +27,52 @@ DATA_VARIABLE = "PLACEZOO_DATA"
 
 @dataclass(frozen=True)
 class PublicFile:
-    """A public instance that is a file somewhere.
+    r"""A public instance that is a file somewhere, or the second file of one.
 
     Attributes:
         name: what ``load`` calls it.
+        path: where it lies below a folder of ``PLACEZOO_DATA`` or in the cache.
         description: one line.
         format: which reader reads it.
-        path: where it lies below a folder of ``PLACEZOO_DATA`` or in the cache.
         url: where it is fetched from, at a pinned commit; empty where there is no such place.
-        size: bytes, uncompressed.
-        sha256: of the uncompressed content.
+        size: bytes, uncompressed; 0 where unknown.
+        sha256: of the uncompressed content, or empty.
+        git_blob: its id in git, sha1 of ``blob SIZE\0`` and the content, where there is no sha256.
         licence: of the data.
         citation: the publication to cite.
+        placement: the second file: canvas and placement of a netlist.
+        published: published costs by method.
     """
 
     name: str
-    description: str
-    format: str
     path: str
-    url: str
-    size: int
-    sha256: str
-    licence: str
-    citation: str
+    description: str = ""
+    format: str = ""
+    url: str = ""
+    size: int = 0
+    sha256: str = ""
+    git_blob: str = ""
+    licence: str = ""
+    citation: str = ""
+    placement: PublicFile | None = None
+    published: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def files(self) -> list[PublicFile]:
+        """All files of the instance."""
+        return [self] if self.placement is None else [self, self.placement]
 
 
 @functools.cache
 def public_files() -> dict[str, PublicFile]:
     """Return the registry of public instances by name."""
     text = resources.files("placezoo.datasets").joinpath("registry.toml").read_text("utf-8")
-    return {name: PublicFile(name=name, **entry) for name, entry in tomllib.loads(text).items()}
+    entries = {}
+    for name, entry in tomllib.loads(text).items():
+        if "placement" in entry:
+            entry["placement"] = PublicFile(name=f"{name} (placement)", **entry["placement"])
+        entries[name] = PublicFile(name=name, **entry)
+    return entries
 
 
 EMBEDDED: dict[str, tuple[str, Callable[[], nx.Graph]]] = {
@@ -87,32 +105,43 @@ def find_file(entry: PublicFile) -> Path | None:
     return None
 
 
+def is_here(entry: PublicFile) -> bool:
+    """Return whether all files of an instance are on this machine."""
+    return all(find_file(file) is not None for file in entry.files)
+
+
 def verify_file(entry: PublicFile, path: Path) -> None:
     """Check a file against its registry entry.
 
     Raises:
         ValueError: the content is not the published one.
     """
-    found = sha256(read_bytes(path))
-    if found != entry.sha256:
-        raise ValueError(
-            f"{path}: not the published {entry.name}: sha256 {found[:16]}..., expected {entry.sha256[:16]}..."
-        )
+    content = read_bytes(path)
+    kind, expected = ("sha256", entry.sha256) if entry.sha256 else ("git blob", entry.git_blob)
+    found = sha256(content) if entry.sha256 else git_blob(content)
+    if found != expected:
+        raise ValueError(f"{path}: not the published {entry.name}: {kind} {found[:16]}..., expected {expected[:16]}...")
 
 
 def fetch(name: str) -> Path:
-    """Return the verified file of a public instance, downloading it into the cache if it is nowhere yet.
+    """Return the verified file of a public instance, downloading what is nowhere yet into the cache.
 
     Raises:
-        ValueError: no such instance, or the file's content is not the published one.
+        ValueError: no such instance, or a file's content is not the published one.
         OSError: it is not on this machine and cannot be downloaded.
     """
     if name not in public_files():
         raise ValueError(unknown_name("public instance", name, public_files()))
     entry = public_files()[name]
+    if entry.placement is not None:
+        _fetch_file(entry.placement)
+    return _fetch_file(entry)
+
+
+def _fetch_file(entry: PublicFile) -> Path:
     path = find_file(entry)
     if path is None:
-        path = _download(entry)
+        return _download(entry)
     verify_file(entry, path)
     return path
 
@@ -121,15 +150,21 @@ def _download(entry: PublicFile) -> Path:
     import pooch
     import requests
 
-    target = cache_folder() / entry.path
+    suffix = next((suffix for suffix in (".gz", ".xz") if entry.url.endswith(suffix)), "")
+    target = cache_folder() / (entry.path + suffix)
     advice = f"put it at {entry.path} below a folder named in {DATA_VARIABLE}"
     if not entry.url:
         raise OSError(f"{entry.name} has no public address; {advice}")
     pooch.get_logger().setLevel("WARNING")  # an error is one line, and success needs none
+    part = target.with_name(f"part-{target.name}")  # ends alike, so that it is read alike
     try:
-        pooch.retrieve(entry.url, known_hash=f"sha256:{entry.sha256}", fname=target.name, path=target.parent)
+        pooch.retrieve(entry.url, known_hash=None, fname=part.name, path=part.parent)
+        verify_file(entry, part)
+        part.replace(target)
     except (requests.RequestException, OSError) as error:
         raise OSError(f"cannot download {entry.name} from {entry.url} ({type(error).__name__}); {advice}") from None
+    finally:
+        part.unlink(missing_ok=True)
     return target
 
 
@@ -138,34 +173,43 @@ def instance_names() -> list[str]:
     return [*EMBEDDED, *public_files()]
 
 
-@functools.lru_cache(maxsize=64)
-def _load_public(name: str, path: Path, modified: int) -> Graph:
-    verify_file(public_files()[name], path)
-    return read_metis(path, name=name)
+# What reads each format; the file, its placement if it has one, and the instance's name.
+_READERS: dict[str, Callable[[Path, Path | None, str], Any]] = {
+    "metis": lambda path, _, name: read_metis(path, name=name),
+    "netlist": lambda path, placement, name: read_netlist(path, placement, name=name),
+}
 
 
-def load(name: str | Path) -> Graph:
+@functools.lru_cache(maxsize=32)
+def _load_public(name: str, paths: tuple[Path, ...], modified: tuple[int, ...]) -> Any:
+    return _READERS[public_files()[name].format](paths[0], paths[1] if len(paths) > 1 else None, name)
+
+
+def load(name: str | Path) -> Any:
     """Return a named instance.
 
     Args:
-        name: an embedded graph (``karate``), a public one (``4elt``), a member of a generated dataset
-            (``delaunay/test/3``), or the path of a METIS ``.graph`` file.
+        name: an embedded graph (``karate``), a public instance (``4elt``, ``ariane133-ng45``), a member of a generated
+            dataset (``delaunay/test/3``), or the path of a file: a METIS ``.graph``; a netlist ``.pb.txt``, with its
+            placement after a comma (``netlist.pb.txt,initial.plc``); a Bookshelf ``.aux``; or a ``.def`` with its LEF
+            files after commas.
 
     Raises:
-        ValueError: no such name (near ones are suggested), or the file is not what it should be.
+        ValueError: no such name (near ones are suggested), or a file is not what it should be.
         OSError: a public file is not on this machine and cannot be downloaded.
     """
     text = str(name)
     if text in EMBEDDED:
         return from_networkx(EMBEDDED[text][1](), name=text)
     if text in public_files():
-        path = fetch(text)
-        return _load_public(text, path, path.stat().st_mtime_ns)
+        fetch(text)
+        paths = tuple(path for file in public_files()[text].files if (path := find_file(file)) is not None)
+        return _load_public(text, paths, tuple(path.stat().st_mtime_ns for path in paths))
     parts = text.split("/")
     if len(parts) == 3 and parts[0] in DATASETS and parts[2].isdecimal():
         return get_dataset(parts[0]).instance(parts[1], int(parts[2]))
     if _looks_like_file(text):
-        return read_metis(text, name=text)
+        return _load_file(text)
     raise ValueError(unknown_name("instance", text, [*instance_names(), *(f"{d}/test/0" for d in DATASETS)]))
 
 
@@ -174,7 +218,29 @@ def resolve(instance: Any) -> Any:
     return load(instance) if isinstance(instance, (str, Path)) else instance
 
 
+_NETLIST_SUFFIXES = (".pb.txt", ".pb")
+_SUFFIXES = (".graph", ".metis", ".aux", ".def", *_NETLIST_SUFFIXES)
+
+
+def _plain(text: str) -> str:
+    """Return the name of a file without what says that it is compressed."""
+    return text.removesuffix(".gz").removesuffix(".xz")
+
+
 def _looks_like_file(text: str) -> bool:
-    return Path(text).is_file() or any(
-        text.endswith(suffix) for suffix in (".graph", ".graph.gz", ".graph.xz", ".metis")
-    )
+    first = text.split(",")[0]
+    return Path(text).is_file() or Path(first).is_file() or _plain(first).endswith(_SUFFIXES)
+
+
+def _load_file(text: str) -> Any:
+    first, *others = [text] if Path(text).is_file() else text.split(",")
+    kind = _plain(first)
+    if kind.endswith(_NETLIST_SUFFIXES):
+        if len(others) > 1:
+            raise ValueError(f"{text}: a netlist has one placement file, not {len(others)}")
+        return read_netlist(first, others[0] if others else None, name=text)
+    if kind.endswith(".def"):
+        return read_def(first, others, name=text)
+    if others:
+        raise ValueError(f"{text}: {first} is read alone, without {others[0]}")
+    return read_bookshelf(first, name=text) if kind.endswith(".aux") else read_metis(first, name=text)

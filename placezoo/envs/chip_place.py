@@ -122,8 +122,9 @@ class ChipPlaceProblem(PlacementProblem):
 
     def kernel(self, assignment: NDArray[np.int64] | None = None) -> Kernel:
         """Return the compiled moves over a fresh state."""
-        settle = moves.settle if self.soft_blocks.size or self.parameters["flips"] else None
-        return Kernel(self._state(assignment), moves.propose, moves.delta, moves.apply, moves.undo, settle)
+        return Kernel(
+            self._state(assignment), moves.propose, moves.delta, moves.apply, moves.undo, moves.settle, moves.complete
+        )
 
     def _state(self, assignment: NDArray[np.int64] | None) -> moves.ChipState:
         netlist, n = self.instance, self.num_items
@@ -135,12 +136,14 @@ class ChipPlaceProblem(PlacementProblem):
                 raise ValueError(f"an assignment is {n} whole numbers, not {array.dtype} of shape {array.shape}")
             array = array.astype(np.int64)
             if array.min() < -1 or array.max() >= self.num_resources:
-                raise ValueError(f"cells are 0..{self.num_resources - 1} (-1 = unplaced), not {array.min()}..{array.max()}")
+                raise ValueError(
+                    f"cells are 0..{self.num_resources - 1} (-1 = unplaced), not {array.min()}..{array.max()}"
+                )
         counts = np.zeros(moves.NUM_COUNTS, np.int64)
-        counts[moves.DERIVED], counts[moves.FLIPS] = self.soft_blocks.size > 0, self.parameters["flips"]
+        counts[moves.FLIPS] = self.parameters["flips"]
         placed = np.ones(self.cost_model.blocks.size, np.bool_)
         placed[self.item_blocks] = placed[self.soft_blocks] = False
-        proxy = self.cost_model.state(placed=placed)
+        proxy = self.cost_model.empty_state(placed=placed)
         item_hard = (netlist.types[self.item_nodes] == NodeType.HARD_MACRO).astype(np.int8)
         layout = moves.Layout(
             assignment=array, item_block=self.item_blocks, item_hard=item_hard, obstacles=self._obstacles,
@@ -157,11 +160,11 @@ class ChipPlaceProblem(PlacementProblem):
             order=np.array(self.item_order),
             home_orientation=netlist.orientations[self.item_nodes].copy(),
             counts=counts,
-            pending_total=np.zeros(1),
-            pending_places=np.zeros((self.soft_blocks.size, 2)),
-            pending_orientation=np.zeros(n, np.int8),
+            anchors=np.zeros((self.soft_blocks.size, 2)),
         )
         moves.start(state)
+        if state.counts[moves.UNPLACED] == 0:
+            moves.complete(state)
         return state
 
     def cost_of(self, state: moves.ChipState) -> Cost:
@@ -210,7 +213,7 @@ class ChipPlaceProblem(PlacementProblem):
 
     @cached_property
     def _spring_places(self) -> NDArray[np.float64]:
-        """Where springs alone would hold the movable macros, ports and fixed macros standing: float64 [num_items, 2]."""
+        """Where springs alone would hold the movable macros, all else standing: float64 [num_items, 2]."""
         state = self.cost_model.state()
         loose = np.concatenate([self.item_blocks, self.soft_blocks])
         links = springs(loose, state.net_ptr, state.net_weights, state.terminal_block, state.terminal_offset)

@@ -13,7 +13,9 @@ from placezoo.datasets.netlist import NodeType, Placement
 _HARD, _SOFT, _PORT, _EDGE = "#3b6ea5", "#f0b35f", "#b03a2e", "#16324f"
 
 
-def draw_placement(placement: Placement, axes: Any, cost: Cost | None = None, placed: NDArray[np.bool_] | None = None) -> None:
+def draw_placement(
+    placement: Placement, axes: Any, cost: Cost | None = None, placed: NDArray[np.bool_] | None = None
+) -> None:
     """Draw the canvas with its hard macros (blue; a dark corner marks orientation), soft macros (orange) and ports.
 
     Args:
@@ -39,9 +41,7 @@ def draw_placement(placement: Placement, axes: Any, cost: Cost | None = None, pl
             PatchCollection(patches, facecolor=colour, edgecolor=_EDGE, linewidth=0.4, alpha=alpha, zorder=order)
         )
         if kind == NodeType.HARD_MACRO:
-            marks = [
-                Polygon(_corner_mark(placement, int(node)), closed=True) for node in nodes
-            ]
+            marks = [Polygon(_corner_mark(placement, int(node)), closed=True) for node in nodes]
             axes.add_collection(PatchCollection(marks, facecolor=_EDGE, linewidth=0, zorder=order + 1))
     ports = blocks[netlist.types[blocks] == NodeType.PORT]
     axes.scatter(*placement.centers[ports].T, s=5, c=_PORT, zorder=5, linewidths=0, clip_on=False)
@@ -73,12 +73,19 @@ def draw_heat_map(values: NDArray[np.float64], placement: Placement, axes: Any, 
 
     netlist, canvas = placement.netlist, placement.netlist.canvas
     image = axes.imshow(
-        values, origin="lower", extent=(0, canvas.width, 0, canvas.height), cmap="magma", vmin=0, interpolation="nearest"
+        values,
+        origin="lower",
+        extent=(0, canvas.width, 0, canvas.height),
+        cmap="magma",
+        vmin=0,
+        interpolation="nearest",
     )
     for node in netlist.hard_macros:
         extent = placement.extents[node]
         axes.add_patch(
-            Rectangle(tuple(placement.centers[node] - extent / 2), *extent, fill=False, edgecolor="white", linewidth=0.3)
+            Rectangle(
+                tuple(placement.centers[node] - extent / 2), *extent, fill=False, edgecolor="white", linewidth=0.3
+            )
         )
     axes.set_title(title, fontsize=9)
     axes.figure.colorbar(image, ax=axes, fraction=0.046, pad=0.02)

@@ -19,7 +19,8 @@ class ConstructEnv(PlacementEnv):
     Action: Discrete(max_resources). The mask holds the resources that are allowed for the item; an action that it
     forbids ends the episode and costs the problem's ``infeasible_penalty``.
 
-    Ends (terminated): when every item is placed, or by a forbidden action. Starting from ``options={"assignment":
+    Ends (terminated): when every item is placed; by a forbidden action; or when the next item is allowed nowhere, which
+    costs the same. Starting from ``options={"assignment":
     ...}`` only its unplaced items are placed.
 
     Source: Mirhoseini et al. 2021 (AlphaChip); Addanki et al. 2019 (Placeto).
@@ -71,4 +72,15 @@ class ConstructEnv(PlacementEnv):
         self._kernel.apply(state, move)  # type: ignore[union-attr]
         self._cursor += 1
         self._advance()
-        return reward, self._cursor == self._pending.size, False
+        if self._cursor == self._pending.size:
+            return reward + self._completed(), True, False
+        if not self._mask.any():  # nowhere to go on
+            self._current_item = UNPLACED
+            return reward - self.problem.infeasible_penalty, True, False
+        return reward, False, False
+
+    def _completed(self) -> float:
+        """Return the reward for what follows from the whole assignment, after deriving it."""
+        kernel = self._kernel
+        assert kernel is not None
+        return 0.0 if kernel.complete is None else cost_decrease(0.0, float(kernel.complete(kernel.state)))

@@ -29,8 +29,10 @@ class Kernel(NamedTuple):
         delta: (state, move) -> what the move adds to the total cost, exactly.
         apply: (state, move) -> None, makes the move.
         undo: (state, move) -> None, takes back the move that was just made.
-        settle: (state) -> total cost, improves what the assignment leaves open (a chip's soft macros) from where it
-            stands; None where an assignment leaves nothing open. ``evaluate`` derives it from nothing instead.
+        settle: (state) -> total cost, improves what a whole assignment leaves open (a chip's soft macros) from where it
+            stands; None where an assignment leaves nothing open.
+        complete: (state) -> total cost, derives the same from nothing but the assignment, as ``evaluate`` does: called
+            when the last item has been placed. Then a move from or to an incomplete assignment has the delta 0.
     """
 
     state: Any
@@ -39,6 +41,7 @@ class Kernel(NamedTuple):
     apply: Callable
     undo: Callable
     settle: Callable | None = None
+    complete: Callable | None = None
 
 
 class StepKernel(NamedTuple):

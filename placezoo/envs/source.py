@@ -52,7 +52,7 @@ class ProblemSource:
             self._size = self.dataset.size(split)
             self.max_items = self.dataset.max_nodes
             self.max_edges = 2 * self.dataset.max_edges
-            self.max_resources = self.problem(self.dataset.instance(split, 0)).num_resources
+            self.max_resources = self.dataset.max_resources or self.first().num_resources
         else:
             self._fixed = self.problem(instance)
             self.max_items = self._fixed.num_items

@@ -19,6 +19,7 @@ from placezoo.envs.observation import UNPLACED, item_graph, resource_graph
 from placezoo.envs.one_shot import OneShotEnv, place_all
 from placezoo.envs.placement_env import PlacementEnv, read_options
 from placezoo.envs.problem import PlacementProblem
+from placezoo.envs.reward import cost_decrease
 from placezoo.envs.source import ProblemSource
 
 FORMULATIONS: dict[str, type[PlacementEnv]] = {env.formulation: env for env in (ConstructEnv, ImproveEnv, OneShotEnv)}
@@ -158,11 +159,21 @@ class PlacementVectorEnv(VectorEnv):
             self._states, moves, legal, active, next_items, rewards, self._masks, self._features, self._values,
             self._assignments, kernel.delta, kernel.apply, step_kernel.allowed, step_kernel.observe,
         )  # fmt: skip
-        rewards = np.where(active & ~legal, -self._penalties, rewards)
+        for index in np.flatnonzero(legal & (next_items == UNPLACED)):
+            self._complete(int(index), rewards)
+        stuck = legal & (next_items != UNPLACED) & ~self._masks.any(axis=1)
+        rewards = np.where(active & ~legal, -self._penalties, rewards - np.where(stuck, self._penalties, 0.0))
         self._cursor = np.where(legal, self._cursor + 1, self._cursor)
         # A forbidden action leaves nothing to place; an episode that has just begun keeps its first item.
-        self._order[active & ~legal] = UNPLACED
-        return rewards, active & (next_items == UNPLACED), np.zeros(self.num_envs, np.bool_)
+        self._order[active & ~legal | stuck] = UNPLACED
+        return rewards, active & (next_items == UNPLACED) | stuck, np.zeros(self.num_envs, np.bool_)
+
+    def _complete(self, index: int, rewards: NDArray[np.float64]) -> None:
+        """Derive what follows from an environment's whole assignment, and add its reward."""
+        kernel, problem = self.envs[index]._kernel, self.problems[index]
+        if kernel is not None and kernel.complete is not None:
+            rewards[index] += cost_decrease(0.0, float(kernel.complete(self._states[index])))
+            self._read(np.arange(self.num_envs) == index)
 
     def _improve(self, actions: NDArray[np.int64], active: NDArray[np.bool_]) -> tuple[NDArray, NDArray, NDArray]:
         everyone = np.arange(self.num_envs)
