@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from placezoo.agents.networks.checkpoint import item_graph_of
-from placezoo.agents.networks.policy_network import PolicyNetwork
+from placezoo.agents.networks.deconvolution import DeconvolutionNetwork
+from placezoo.agents.networks.graph_batch import Graphs, Samples
+from placezoo.agents.networks.policy_network import Encoded, PolicyNetwork
 from placezoo.envs.problem import Kernel, PlacementProblem
 
 _STEPS_BETWEEN_LOOKS = 64  # at the clock
@@ -20,26 +22,33 @@ class ConstructDecoder:
     """Runs several constructions of one problem side by side, equal to the policy's forward pass at every step.
 
     The forward pass sums over all placed items and gathers the current item's neighbours; here the sums are kept and
-    one item is added to them at each step, so that a step costs the same on 100 items as on 100,000.
+    one item is added to them at each step, so that a step costs the same on 100 items as on 100,000. (A network with
+    another head than pairs makes its own forward pass.)
 
     Args:
         network: a trained policy.
         problem: what to construct.
     """
 
-    def __init__(self, network: PolicyNetwork, problem: PlacementProblem) -> None:
+    def __init__(self, network: PolicyNetwork | DeconvolutionNetwork, problem: PlacementProblem) -> None:
         self.network = network
         self.problem = problem
+        self._is_pair = isinstance(network, PolicyNetwork)
         with torch.no_grad():
-            graphs = item_graph_of(problem)
-            encoded = network.encode(graphs)
-            message = torch.relu(encoded.neighbour[graphs.edge_index[0]] + network.edge(graphs.edge_features))
-            self._messages = torch.cat([message, torch.ones(len(message), 1)], 1)
+            graphs = self._graphs = item_graph_of(problem)
+            encoded = self._encoded = network.encode(graphs)
+        if isinstance(network, PolicyNetwork):
+            self._prepare_pairs(network, graphs, encoded)
+        self._places = np.arange(problem.num_resources + 1)[:, None] - 1  # unplaced first, then the resources
+
+    @torch.no_grad()
+    def _prepare_pairs(self, network: PolicyNetwork, graphs: Graphs, encoded: Encoded) -> None:
+        message = torch.relu(encoded.neighbour[graphs.edge_index[0]] + network.edge(graphs.edge_features))
+        self._messages = torch.cat([message, torch.ones(len(message), 1)], 1)
         self._query = encoded.query
         self._content = encoded.content.numpy()
         self._edge_start = graphs.edge_start.tolist()
         self._tails = graphs.edge_index[0].numpy()
-        self._places = np.arange(problem.num_resources + 1)[:, None] - 1  # unplaced first, then the resources
 
     @torch.inference_mode()
     def construct(
@@ -81,15 +90,32 @@ class ConstructDecoder:
             for sample, kernel in enumerate(kernels):
                 allowed(kernel.state, item, masks[sample])
                 observe(kernel.state, features[sample], values)
-            observed = torch.from_numpy(np.concatenate([features, sums / np.maximum(counts, 1.0)], axis=2))
-            scores = self._scores(item, assignments, observed)
+            if self._is_pair:
+                observed = torch.from_numpy(np.concatenate([features, sums / np.maximum(counts, 1.0)], axis=2))
+                scores = self._scores(item, assignments, observed)
+            else:
+                scores = self._whole_scores(item, assignments, features)
+            stuck = ~masks.any(axis=1)
+            masks[stuck] = 1  # nowhere is allowed: the answer will violate a constraint, and be repaired
             chosen = choose(scores, masks, rng)
             assignments[everyone, item] = chosen
-            sums[everyone, chosen] += self._content[item]
-            counts[everyone, chosen] += 1.0
+            if self._is_pair:
+                sums[everyone, chosen] += self._content[item]
+                counts[everyone, chosen] += 1.0
             for kernel, resource in zip(kernels, chosen.tolist(), strict=True):
                 kernel.apply(kernel.state, (item, -1, resource, -1))
         return assignments
+
+    def _whole_scores(self, item: int, assignments: NDArray[np.int64], features: NDArray[np.float32]) -> Tensor:
+        """Return the scores of one item by the network's own forward pass: [S, K]."""
+        count = len(assignments)
+        samples = Samples(
+            graph=torch.zeros(count, dtype=torch.int64),
+            assignment=torch.from_numpy(assignments),
+            current_item=torch.full((count,), item),
+            resource_features=torch.from_numpy(features),
+        )
+        return self.network(self._graphs, self._encoded, samples, False)[0]
 
     def _scores(self, item: int, assignments: NDArray[np.int64], observed: Tensor) -> Tensor:
         """Return the scores of one item's pairs: [S, K].
@@ -100,12 +126,14 @@ class ConstructDecoder:
             observed: [S, K, Fr + d], the resources' features and mean contents.
         """
         network = self.network
+        assert isinstance(network, PolicyNetwork)
         begin, end = self._edge_start[item], self._edge_start[item + 1]
         is_there = assignments[:, None, self._tails[begin:end]] == self._places  # [S, K + 1, neighbours]
         shares = torch.from_numpy(is_there.astype(np.float32) / np.float32(max(end - begin, 1)))
         neighbours = shares @ self._messages[begin:end]
         query = self._query[item].expand(len(assignments), -1)
-        return network.score(network.hidden_pairs(query, network.resource(observed), neighbours))[:, :, 0]
+        features = observed[:, :, : network.config.resource_features]
+        return network.pair_scores(network.hidden_pairs(query, network.resource(observed), neighbours), features)
 
 
 def choose(scores: Tensor, masks: NDArray[np.int8], rng: np.random.Generator | None) -> NDArray[np.int64]:

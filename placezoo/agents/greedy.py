@@ -13,6 +13,8 @@ from placezoo.agents.agent import Agent
 from placezoo.agents.graph_growing import grow_parts
 from placezoo.agents.repair import compile_repair, repair
 from placezoo.agents.search import Search
+from placezoo.agents.wire_mask import place_by_wire_mask
+from placezoo.envs.chip_place import ChipPlaceProblem
 from placezoo.envs.graph_partition import GraphPartitionProblem
 from placezoo.envs.problem import Kernel, PlacementProblem
 
@@ -56,9 +58,17 @@ def _(problem: GraphPartitionProblem, rng: np.random.Generator) -> NDArray[np.in
     return grow_parts(problem.instance, problem.num_resources, problem.cost_model.max_part_weight, rng)
 
 
+@greedy_assignment.register
+def _(problem: ChipPlaceProblem, rng: np.random.Generator) -> NDArray[np.int64]:
+    return place_by_wire_mask(problem, problem.item_order, rng.integers(problem.num_resources, size=problem.num_items))
+
+
 @dataclass(frozen=True)
 class Greedy(Agent):
-    """The domain's greedy construction; for graph partitioning, greedy graph growing (Karypis & Kumar 1998, GGGP).
+    """The domain's greedy construction.
+
+    For graph partitioning, greedy graph growing (Karypis & Kumar 1998, GGGP); for chips, the largest macro first, each by
+    the wire mask (Shi et al. 2023).
 
     Args:
         starts: how many random starts; the best counts.

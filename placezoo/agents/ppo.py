@@ -118,7 +118,7 @@ class PPO(Agent):
 
         first = decoder.construct(1, None, lambda: search.is_over, finish)
         assert first is not None
-        search.evaluate(first[0])
+        search.evaluate(repair(problem, first[0]))
         drawn = 1
         while drawn < self.samples and not search.is_over:
             count = search.evaluations_left(min(self.batch, self.samples - drawn))
@@ -128,7 +128,7 @@ class PPO(Agent):
             if answers is None:
                 return
             for answer in answers:
-                search.evaluate(answer)
+                search.evaluate(repair(problem, answer))
             drawn += count
 
     def _improve(self, policy: Checkpoint, search: Search) -> None:

@@ -42,6 +42,7 @@ class PPOConfig:
         encoder: the encoder's name.
         width: of the network.
         layers: of the encoder.
+        head: ``pair``, or ``deconvolution`` where resources are the cells of a grid.
     """
 
     num_envs: int = 32
@@ -58,6 +59,7 @@ class PPOConfig:
     encoder: str = "graph-sage"
     width: int = 32
     layers: int = 2
+    head: str = "pair"
 
     def __post_init__(self) -> None:
         for name in ("num_envs", "num_steps", "batch_size", "num_epochs", "width", "layers"):
@@ -139,7 +141,7 @@ class PPOLearner:
         # Relative to greedy construction, returns of easy and hard instances lie close together, which spares the
         # critic most of what it would have to learn about instances.
         self._env = PaddedVecEnv(self.config.num_envs, source, formulation, mean_greedy_cost, **settings)
-        network = network_config(problem, self.config.encoder, self.config.width, self.config.layers)
+        network = network_config(problem, self.config.encoder, self.config.width, self.config.layers, self.config.head)
         self.model = MaskablePPO(
             GraphPolicy,
             self._env,

@@ -29,10 +29,13 @@ class AgentEntry:
 
 
 _GRAPHS = ("GraphPartition-v0",)
+_CHIPS = ("ChipPlace-v0",)
 
 AGENTS = {
     "random": AgentEntry("random_search:RandomSearch", "the best of many random assignments"),
-    "greedy": AgentEntry("greedy:Greedy", "the domain's greedy construction (graphs: greedy graph growing)"),
+    "greedy": AgentEntry(
+        "greedy:Greedy", "the domain's greedy construction (graphs: growing parts; chips: by wire mask)"
+    ),
     "local-search": AgentEntry("local_search:LocalSearch", "iterated local search with exact incremental costs"),
     "simulated-annealing": AgentEntry("simulated_annealing:SimulatedAnnealing", "Metropolis moves, geometric cooling"),
     "fm": AgentEntry(
@@ -41,6 +44,7 @@ AGENTS = {
     "spectral": AgentEntry("spectral:Spectral", "recursive bisection by the Fiedler vector", "", _GRAPHS),
     "metis": AgentEntry("metis:Metis", "METIS, k-way and recursive, the better", "solvers", _GRAPHS),
     "mt-kahypar": AgentEntry("mt_kahypar:MtKaHyPar", "Mt-KaHyPar, highest quality", "solvers", _GRAPHS),
+    "wire-mask": AgentEntry("wire_mask:WireMask", "evolution of genotypes placed by the wire mask", "", _CHIPS),
     "ppo": AgentEntry("ppo:PPO", "graph neural network trained by masked PPO", "agents"),
 }
 

@@ -10,7 +10,8 @@ from sb3_contrib.common.maskable.policies import MaskableMultiInputActorCriticPo
 from torch import Tensor
 
 from placezoo.agents.networks.graph_batch import Graphs, padded_graph, samples_of, unpad
-from placezoo.agents.networks.policy_network import Encoded, NetworkConfig, PolicyNetwork
+from placezoo.agents.networks.heads import make_network
+from placezoo.agents.networks.policy_network import Encoded, NetworkConfig
 
 
 class GraphPolicy(MaskableMultiInputActorCriticPolicy):
@@ -34,7 +35,7 @@ class GraphPolicy(MaskableMultiInputActorCriticPolicy):
         super().__init__(*args, **kwargs)
 
     def _build(self, lr_schedule: Any) -> None:
-        self.network = PolicyNetwork(self._network_config)
+        self.network = make_network(self._network_config)
         # The extractor of the base class would flatten the graph; nothing of it is used or trained.
         self.features_extractor = self.pi_features_extractor = self.vf_features_extractor = torch.nn.Identity()
         self.optimizer = self.optimizer_class(self.network.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs)

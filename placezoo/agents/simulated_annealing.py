@@ -26,8 +26,9 @@ class SimulatedAnnealing(Agent):
     Args:
         initial_acceptance: in (0, 1).
         final_acceptance: in (0, 1).
-        chunk: moves between two looks at the clock, and at one temperature; where an assignment leaves something open (a
-            chip's soft macros), that is settled after each chunk. Default 10,000, or then 20 times the items (TILOS).
+        chunk: moves between two looks at the clock, and at one temperature; where an assignment leaves something open
+            (a chip's soft macros), that is settled after each chunk. Default 10,000, or 20 times the items (TILOS)
+            where something is to be settled.
     """
 
     name = "simulated-annealing"

@@ -373,8 +373,7 @@ def delta(state, move):
 
     A move from or to an incomplete assignment adds nothing: constructions are paid for when they are complete.
     """
-    item, source, target, partner = move
-    if _is_void(move) or state.counts[UNPLACED] > 0 or (target < 0 and partner == -1):
+    if _is_void(move) or state.counts[UNPLACED] > 0 or (move[2] < 0 and move[3] == -1):
         return 0.0
     total = _try_move(state, move)
     return total - state.proxy.totals[TOTAL] + CONFLICT_PENALTY * state.counts[TRIED + 4]

@@ -206,7 +206,6 @@ def sweep(state, movable, floor, sweeps):
                 state.terminal_cell[state.block_terminals[entry]] = packed
 
 
-
 @njit(cache=True, nogil=True, error_model="numpy")
 def place_soft_macros(state, links):
     """Give the soft macros a global placement, all else standing, from nothing: springs and spreading.

@@ -1,4 +1,4 @@
-"""Bookshelf, the format of the ISPD and ICCAD contests: ``.aux`` with ``.nodes``, ``.nets``, ``.pl``, ``.scl``, ``.wts``.
+"""Bookshelf, the contests' format: ``.aux`` with ``.nodes``, ``.nets``, ``.pl``, ``.scl`` and perhaps ``.wts``.
 
 Source: UCLA/UMich GSRC Bookshelf, placement slot. Lengths are taken as micron; the canvas is the box around the rows.
 """

@@ -93,7 +93,7 @@ def _synthetic_chip(rng: np.random.Generator, name: str) -> Netlist:
     num_soft = int(num_hard * rng.uniform(2.5, 5.0))
     return generate_netlist(
         num_hard, num_soft, rng, grid=(int(rng.integers(14, 21)), int(rng.integers(14, 21))),
-        rent_exponent=float(rng.uniform(0.55, 0.75)), hard_utilization=float(rng.uniform(0.3, 0.5)),
+        rent_exponent=float(rng.uniform(0.55, 0.75)), hard_utilization=float(rng.uniform(0.25, 0.42)),
         soft_utilization=float(rng.uniform(0.12, 0.22)), name=name,
     )  # fmt: skip
 

@@ -49,7 +49,8 @@ def read_def(
 
     The canvas is the box of DIEAREA with its lower left at (0, 0); what lies outside the box around the rows is blocked
     for hard macros, as are placement blockages. Components of a LEF block (CLASS BLOCK) are hard macros, others
-    standard cells; a net is driven by its input port or output pin, else by its first. Power and ground nets are left out.
+    standard cells; a net is driven by its input port or output pin, else by its first. Power and ground nets are left
+    out.
 
     Args:
         path: the DEF file, perhaps compressed.

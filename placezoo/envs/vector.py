@@ -170,7 +170,7 @@ class PlacementVectorEnv(VectorEnv):
 
     def _complete(self, index: int, rewards: NDArray[np.float64]) -> None:
         """Derive what follows from an environment's whole assignment, and add its reward."""
-        kernel, problem = self.envs[index]._kernel, self.problems[index]
+        kernel = self.envs[index]._kernel
         if kernel is not None and kernel.complete is not None:
             rewards[index] += cost_decrease(0.0, float(kernel.complete(self._states[index])))
             self._read(np.arange(self.num_envs) == index)

@@ -12,7 +12,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_weights
 from safetensors.torch import save as save_weights
 
+from placezoo.agents.networks.deconvolution import DeconvolutionNetwork
 from placezoo.agents.networks.graph_batch import Graphs
+from placezoo.agents.networks.heads import make_network
 from placezoo.agents.networks.policy_network import NetworkConfig, PolicyNetwork
 from placezoo.datasets.files import read_bytes, write_atomically
 from placezoo.envs.problem import PlacementProblem
@@ -33,7 +35,7 @@ class Checkpoint:
         training: how it was trained: dataset, parameters, timesteps, seconds, score.
     """
 
-    network: PolicyNetwork
+    network: PolicyNetwork | DeconvolutionNetwork
     env_id: str
     formulation: str
     features: dict[str, list[str]]
@@ -68,7 +70,7 @@ class Checkpoint:
             config = json.loads(read_bytes(path))
             if not isinstance(config, dict) or config.get("format") != FORMAT:
                 raise ValueError(f"not a checkpoint (format {FORMAT!r} expected)")
-            network = PolicyNetwork(NetworkConfig(**config["network"]))
+            network = make_network(NetworkConfig(**config["network"]))
             network.load_state_dict(load_weights(read_bytes(folder / WEIGHTS)))
             network.eval()
             return cls(network, config["env"], config["formulation"], config["features"], config["training"])
@@ -101,10 +103,15 @@ def feature_record(problem: PlacementProblem) -> dict[str, list[str]]:
     return {kind: list(names) for kind, names in problem.feature_names.__dict__.items()}
 
 
-def network_config(problem: PlacementProblem, encoder: str, width: int, layers: int) -> NetworkConfig:
+def network_config(
+    problem: PlacementProblem, encoder: str, width: int, layers: int, head: str = "pair"
+) -> NetworkConfig:
     """Return the sizes of a network for a problem's features."""
     names = problem.feature_names
-    return NetworkConfig(len(names.items), len(names.item_edges), len(names.resources), encoder, width, layers)
+    prior, x, y = (names.resources.index(name) if name in names.resources else -1 for name in ("wire_mask", "x", "y"))
+    return NetworkConfig(
+        len(names.items), len(names.item_edges), len(names.resources), encoder, width, layers, head, prior, (x, y)
+    )
 
 
 def item_graph_of(problem: PlacementProblem) -> Graphs:

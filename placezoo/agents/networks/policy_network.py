@@ -24,6 +24,10 @@ class NetworkConfig:
         encoder: the encoder's name.
         width: of all embeddings.
         layers: of the encoder.
+        head: what scores actions: ``pair``, or ``deconvolution`` where the resources are the cells of a grid.
+        prior: the resource feature that unlikely actions have much of, which a fresh network already goes by (a
+            chip's wire mask); -1 for none.
+        grid: the resource features that are a cell's x and y, -1 to 1 over the canvas; -1 where there are none.
     """
 
     item_features: int
@@ -32,6 +36,12 @@ class NetworkConfig:
     encoder: str = "graph-sage"
     width: int = 32
     layers: int = 2
+    head: str = "pair"
+    prior: int = -1
+    grid: tuple[int, int] = (-1, -1)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "grid", tuple(self.grid))
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON values."""
@@ -58,6 +68,19 @@ class Encoded:
         )
 
 
+class Prior(nn.Module):
+    """What a fresh policy goes by: less of one feature is better, by a weight that is learned like all others."""
+
+    def __init__(self, config: NetworkConfig, start: float = 8.0) -> None:
+        super().__init__()
+        self._feature = config.prior
+        self.weight = nn.Parameter(torch.tensor(start)) if config.prior >= 0 else None
+
+    def forward(self, resource_features: Tensor) -> Tensor | float:
+        """Return what the scores of resources with features [..., Fr] start from: [...]."""
+        return 0.0 if self.weight is None else -self.weight * resource_features[..., self._feature]
+
+
 class PolicyNetwork(nn.Module):
     """Scores score(item, resource), and the value of the state.
 
@@ -74,7 +97,8 @@ class PolicyNetwork(nn.Module):
         super().__init__()
         d = config.width
         self.config = config
-        self.encoder = make_encoder(config.encoder, config.item_features, d, config.layers)
+        self.encoder = make_encoder(config.encoder, config.item_features, config.edge_features, d, config.layers)
+        self.prior = Prior(config)
         self.query = nn.Linear(d, d)
         self.content = nn.Linear(d, d)
         self.neighbour = nn.Linear(d, d)
@@ -88,9 +112,13 @@ class PolicyNetwork(nn.Module):
         nn.init.zeros_(last.bias)
         self.score = nn.Sequential(nn.ReLU(), nn.Linear(d, d), nn.ReLU(), last)
 
+    def pair_scores(self, hidden: Tensor, resource_features: Tensor) -> Tensor:
+        """Return the scores of pairs, [R, K], from what ``hidden_pairs`` returns and the resources' features."""
+        return self.score(hidden)[:, :, 0] + self.prior(resource_features)
+
     def encode(self, graphs: Graphs) -> Encoded:
         """Return the embeddings of graphs."""
-        hidden = self.encoder(graphs.features, graphs.edge_index)
+        hidden = self.encoder(graphs.features, graphs.edge_index, graphs.edge_features)
         sizes = [end - begin for begin, end in pairwise(graphs.start)]
         return Encoded(
             query=self.query(hidden),
@@ -167,7 +195,7 @@ class PolicyNetwork(nn.Module):
         resource = self.resource(torch.cat([samples.resource_features, self.contents(graphs, encoded, samples)], 2))
         neighbours = self.neighbours(graphs, encoded, samples, rows)
         hidden = self.hidden_pairs(encoded.query[rows[1]], resource[rows[0]], neighbours)
-        scores = self.score(hidden)[:, :, 0]
+        scores = self.pair_scores(hidden, samples.resource_features[rows[0]])
         batch, resources = samples.resource_features.shape[:2]
         summary = torch.relu(hidden).mean(1)
         if every_item:
