@@ -67,8 +67,8 @@ def _(problem: ChipPlaceProblem, rng: np.random.Generator) -> NDArray[np.int64]:
 class Greedy(Agent):
     """The domain's greedy construction.
 
-    For graph partitioning, greedy graph growing (Karypis & Kumar 1998, GGGP); for chips, the largest macro first, each by
-    the wire mask (Shi et al. 2023).
+    For graph partitioning, greedy graph growing (Karypis & Kumar 1998, GGGP); for chips, the largest macro first, each
+    by the wire mask (Shi et al. 2023).
 
     Args:
         starts: how many random starts; the best counts.

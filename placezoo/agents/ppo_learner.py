@@ -39,6 +39,7 @@ class PPOConfig:
         entropy_coefficient: at the start; falls linearly to 0.
         value_coefficient: weight of the value loss.
         max_grad_norm: gradients are scaled down to this norm.
+        worst_reward: no step costs more than so many times greedy construction.
         encoder: the encoder's name.
         width: of the network.
         layers: of the encoder.
@@ -56,6 +57,7 @@ class PPOConfig:
     entropy_coefficient: float = 0.01
     value_coefficient: float = 0.5
     max_grad_norm: float = 0.5
+    worst_reward: float = 2.0
     encoder: str = "graph-sage"
     width: int = 32
     layers: int = 2
@@ -66,7 +68,7 @@ class PPOConfig:
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise ValueError(f"ppo: {name} must be a whole number of at least 1, not {value!r}")
-        for name in ("learning_rate", "clip_range", "max_grad_norm"):
+        for name in ("learning_rate", "clip_range", "max_grad_norm", "worst_reward"):
             _check_number(name, getattr(self, name), above=0.0)
         for name in ("entropy_coefficient", "value_coefficient"):
             _check_number(name, getattr(self, name), at_least=0.0)
@@ -140,7 +142,9 @@ class PPOLearner:
         problem = source.first()
         # Relative to greedy construction, returns of easy and hard instances lie close together, which spares the
         # critic most of what it would have to learn about instances.
-        self._env = PaddedVecEnv(self.config.num_envs, source, formulation, mean_greedy_cost, **settings)
+        self._env = PaddedVecEnv(
+            self.config.num_envs, source, formulation, mean_greedy_cost, self.config.worst_reward, **settings
+        )
         network = network_config(problem, self.config.encoder, self.config.width, self.config.layers, self.config.head)
         self.model = MaskablePPO(
             GraphPolicy,

@@ -12,22 +12,24 @@ from placezoo.envs.problem import PlacementProblem
 def repair(problem: PlacementProblem, assignment: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return a feasible assignment near an infeasible one, or the best found on the way.
 
-    Makes, as long as constraints are violated, the valid move that adds least to the total cost (of which violations
-    are part) and does not add to it; a feasible assignment comes back as it is.
+    Asks the domain first (``problem.legalize``). Then makes, as long as constraints are violated, the valid move that
+    adds least to the total cost (of which violations are part) and does not add to it; a feasible assignment comes back
+    as it is.
     """
     if problem.evaluate(assignment).feasible:
         return assignment
+    assignment = problem.legalize(assignment)
     kernel = problem.kernel(assignment)
     mask = np.zeros((problem.num_items, problem.num_resources), np.int8)
     for _ in range(problem.num_items):
+        if problem.cost_of(kernel.state).feasible:
+            break
         mask[:] = 0
         problem.step_kernel.movable(kernel.state, mask)
         item, resource, change = _cheapest(kernel.state, kernel.delta, mask)
         if change > 0:
             break
         kernel.apply(kernel.state, (item, int(kernel.state.assignment[item]), resource, -1))
-        if problem.cost_of(kernel.state).feasible:
-            break
     return kernel.state.assignment
 
 

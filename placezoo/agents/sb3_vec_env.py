@@ -31,6 +31,7 @@ class PaddedVecEnv(VecEnv):
         source: where problems come from.
         formulation: ``construct``, ``improve`` or ``one-shot``.
         reference: what an instance's rewards are divided by, problem -> cost above 0; as in ``RelativeReward``.
+        worst: no step's relative reward is below minus this: a construction that jams should not drown all others.
         settings: keyword arguments of the formulation.
     """
 
@@ -40,9 +41,11 @@ class PaddedVecEnv(VecEnv):
         source: ProblemSource,
         formulation: str,
         reference: Callable[[PlacementProblem], float] = reward_scale,
+        worst: float = np.inf,
         **settings: Any,
     ) -> None:
         self._reference = reference
+        self._worst = worst
         self.inner = PlacementVectorEnv(
             num_envs, source, formulation, autoreset_mode=AutoresetMode.SAME_STEP, **settings
         )
@@ -85,7 +88,7 @@ class PaddedVecEnv(VecEnv):
     def step_wait(self) -> tuple[Arrays, NDArray[np.float32], NDArray[np.bool_], list[dict[str, Any]]]:
         """Step; environments whose episode ends return the next one's first observation."""
         observation, rewards, terminated, truncated, info = self.inner.step(self._actions)
-        rewards = rewards / self._scales
+        rewards = np.maximum(rewards / self._scales, -self._worst)
         ended = terminated | truncated
         self._returns += rewards
         self._lengths += 1

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from placezoo.agents.agent import Agent
 from placezoo.agents.search import Search
@@ -46,43 +47,76 @@ class SimulatedAnnealing(Agent):
 
     def prepare(self, problem: PlacementProblem) -> None:
         """Compile the loops for the problem's moves."""
-        kernel = problem.kernel(problem.initial_assignment(np.random.default_rng(0)))
-        state, rng = kernel.state, np.random.default_rng(0)
-        _sample_deltas(state, kernel.propose, kernel.delta, rng, 0)
-        _anneal(state, kernel.propose, kernel.delta, kernel.apply, rng, 1.0, 0, 0.0, state.assignment.copy(), 0.0)
+        compile_annealing(problem)
 
     def _search(self, search: Search) -> None:
         start = search.problem.initial_assignment(search.rng)
-        kernel = search.problem.kernel(start)
-        current = search.evaluate(start).total
-        hot, cold = self._temperatures(kernel, search)
-        best = start.copy()
-        best_total = current
-        chunk = self.chunk or (10_000 if kernel.settle is None else 20 * search.problem.num_items)
-        while not search.is_over:
-            temperature = hot * (cold / hot) ** search.progress
-            moves = search.evaluations_left(chunk)
-            current, new_best = _anneal(
-                kernel.state, kernel.propose, kernel.delta, kernel.apply, search.rng, temperature, moves, current,
-                best, best_total,
-            )  # fmt: skip
-            search.evaluations += moves
-            if new_best < best_total:
-                best_total = new_best
-                search.record(best)
-            if kernel.settle is not None:
-                current = float(kernel.settle(kernel.state))
+        search.evaluate(start)
+        anneal(search, start, self.initial_acceptance, self.final_acceptance, self.chunk)
 
-    def _temperatures(self, kernel: Kernel, search: Search) -> tuple[float, float]:
-        sample = search.evaluations_left(_SAMPLE)
-        deltas = _sample_deltas(kernel.state, kernel.propose, kernel.delta, search.rng, sample)
-        search.evaluations += sample
-        worsening = deltas[deltas > 0]
-        if worsening.size == 0:
-            return 1.0, 1e-3
-        hot = float(worsening.mean() / -np.log(self.initial_acceptance))
-        cold = float(np.quantile(worsening, 0.1) / -np.log(self.final_acceptance))
-        return hot, min(hot, cold)
+
+def compile_annealing(problem: PlacementProblem) -> None:
+    """Compile what ``anneal`` calls, before a clock starts."""
+    kernel = problem.kernel(problem.initial_assignment(np.random.default_rng(0)))
+    state, rng = kernel.state, np.random.default_rng(0)
+    _sample_deltas(state, kernel.propose, kernel.delta, rng, 0)
+    _anneal(state, kernel.propose, kernel.delta, kernel.apply, rng, 1.0, 0, 0.0, state.assignment.copy(), 0.0)
+    if kernel.settle is not None:
+        kernel.settle(state)
+
+
+def anneal(
+    search: Search,
+    start: NDArray[np.int64],
+    initial_acceptance: float,
+    final_acceptance: float,
+    chunk: int | None = None,
+) -> None:
+    """Anneal from an assignment until the search is over; what of its budget is spent already is not spent again.
+
+    Args:
+        search: of which problem, how long.
+        start: int64 [num_items].
+        initial_acceptance: of an average worsening move at the start, below 1; 0: moves that worsen are never made.
+        final_acceptance: of a small worsening move at the end.
+        chunk: moves at one temperature, None for the default.
+    """
+    kernel = search.problem.kernel(start)
+    current = search.problem.cost_of(kernel.state).total
+    hot, cold = _temperatures(kernel, search, initial_acceptance, final_acceptance)
+    best, best_total = start.copy(), current
+    chunk = chunk or (10_000 if kernel.settle is None else 20 * search.problem.num_items)
+    begun = search.progress
+    while not search.is_over:
+        temperature = hot * (cold / hot) ** ((search.progress - begun) / (1.0 - begun))
+        moves = search.evaluations_left(chunk)
+        current, new_best = _anneal(
+            kernel.state, kernel.propose, kernel.delta, kernel.apply, search.rng, temperature, moves, current, best,
+            best_total,
+        )  # fmt: skip
+        search.evaluations += moves
+        if new_best < best_total:
+            best_total = new_best
+            search.record(best)
+        if kernel.settle is not None:
+            current = float(kernel.settle(kernel.state))
+
+
+def _temperatures(
+    kernel: Kernel, search: Search, initial_acceptance: float, final_acceptance: float
+) -> tuple[float, float]:
+    """Return the first and the last temperature."""
+    sample = search.evaluations_left(_SAMPLE)
+    deltas = _sample_deltas(kernel.state, kernel.propose, kernel.delta, search.rng, sample)
+    search.evaluations += sample
+    worsening = deltas[deltas > 0]
+    if worsening.size == 0:
+        return 1.0, 1e-3
+    cold = float(np.quantile(worsening, 0.1) / -np.log(final_acceptance))
+    if initial_acceptance == 0:
+        return cold, cold
+    hot = float(worsening.mean() / -np.log(initial_acceptance))
+    return max(hot, cold), min(hot, cold)
 
 
 # These loops are not cached on disk: numba cannot find a function again that takes other functions, and would add a

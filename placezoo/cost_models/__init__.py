@@ -1,7 +1,22 @@
 """What an assignment costs: compiled kernels and the small classes that hold their arrays."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from placezoo.cost_models.cost import Cost
 from placezoo.cost_models.partition import PartitionCost
 from placezoo.cost_models.proxy import ProxyCost
 
-__all__ = ["Cost", "PartitionCost", "ProxyCost"]
+if TYPE_CHECKING:
+    from placezoo.cost_models.differentiable_proxy import DifferentiableProxyCost
+
+__all__ = ["Cost", "DifferentiableProxyCost", "PartitionCost", "ProxyCost"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "DifferentiableProxyCost":  # torch is an extra, and takes a second to import
+        from placezoo.cost_models.differentiable_proxy import DifferentiableProxyCost
+
+        return DifferentiableProxyCost
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -89,10 +89,10 @@ def _barabasi_albert(rng: np.random.Generator, name: str) -> Graph:
 
 
 def _synthetic_chip(rng: np.random.Generator, name: str) -> Netlist:
-    num_hard = int(rng.integers(20, 61))
+    num_hard = int(rng.integers(12, 37))
     num_soft = int(num_hard * rng.uniform(2.5, 5.0))
     return generate_netlist(
-        num_hard, num_soft, rng, grid=(int(rng.integers(14, 21)), int(rng.integers(14, 21))),
+        num_hard, num_soft, rng, grid=(int(rng.integers(10, 15)), int(rng.integers(10, 15))),
         rent_exponent=float(rng.uniform(0.55, 0.75)), hard_utilization=float(rng.uniform(0.25, 0.42)),
         soft_utilization=float(rng.uniform(0.12, 0.22)), name=name,
     )  # fmt: skip
@@ -111,12 +111,12 @@ DATASETS = {
         ),
         Dataset(
             "synthetic-chips",
-            "clustered netlists by Rent's rule: 20-60 hard macros, 50-300 soft ones",
+            "clustered netlists by Rent's rule: 12-36 hard macros, 30-180 soft ones",
             _synthetic_chip,
             _SIZES,
-            60,
-            60 * 12,
-            400,
+            36,
+            36 * 12,
+            196,
         ),
     )
 }

@@ -88,9 +88,10 @@ def read_lef(path: str | Path) -> dict[str, LefMacro]:
             )  # fmt: skip
             name = ""
         elif word == "END" and len(fields) > 1 and fields[1] == pin:
-            if boxes:
-                low, high = np.min(boxes, axis=0), np.max(boxes, axis=0)
-                pins[pin] = ((float(low[0] + high[2]) / 2, float(low[1] + high[3]) / 2), direction)
+            if not boxes:  # without shapes it is at the centre
+                boxes = [(*(np.array(size) / 2 - np.array(origin)),) * 2]
+            low, high = np.min(boxes, axis=0), np.max(boxes, axis=0)
+            pins[pin] = ((float(low[0] + high[2]) / 2, float(low[1] + high[3]) / 2), direction)
             pin = ""
         elif word == "CLASS":
             kind = fields[1].rstrip(";") if len(fields) > 1 else ""

@@ -92,7 +92,6 @@ def _line(content: bytes, position: int) -> int:
     return content.count(b"\n", 0, position) + 1
 
 
-_STRING = "a string"
 _GRAMMAR = {  # after what comes what, for errors only
     "node": "{", "attr": "{", "value": "{", "name": ":", "input": ":", "key": ":", "placeholder": ":", "s": ":",
     "f": ":", "i": ":",
@@ -101,7 +100,7 @@ _GRAMMAR = {  # after what comes what, for errors only
 
 def _syntax_error(content: bytes, position: int, path: Path) -> ValueError:
     """Return the error of the first token of a node that does not fit."""
-    depth, previous = 0, ""
+    depth, before, previous = 0, "", ""
     for token in _TOKEN.finditer(content, position):
         text = token.group().decode(errors="replace")
         line = _line(content, token.start())
@@ -109,6 +108,8 @@ def _syntax_error(content: bytes, position: int, path: Path) -> ValueError:
             return ValueError(f"{path}:{line}: a string is not closed")
         if previous in _GRAMMAR and text != _GRAMMAR[previous]:
             return ValueError(f"{path}:{line}: expected {_GRAMMAR[previous]!r} after {previous}, found {text!r}")
+        if previous == ":" and before in ("name", "input", "key") and not text.startswith('"'):
+            return ValueError(f"{path}:{line}: expected a string in quotes after {before}:, found {text!r}")
         if text == "{":
             depth += 1
         elif text == "}":
@@ -121,7 +122,7 @@ def _syntax_error(content: bytes, position: int, path: Path) -> ValueError:
             return ValueError(f"{path}:{line}: unexpected {text!r}")
         elif depth == 0 and text != "node":
             return ValueError(f"{path}:{line}: expected a node, found {text!r}")
-        previous = text
+        before, previous = previous, text
     else:
         return ValueError(f"{path}:{_line(content, len(content))}: the file ends within a node")
     return ValueError(

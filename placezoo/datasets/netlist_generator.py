@@ -55,7 +55,7 @@ def generate_netlist(
     side = int(np.clip(round(np.sqrt(0.55 * (num_hard + num_soft))), 8, 64))
     columns, rows = (side, side) if grid is None else grid
     width = float(np.sqrt(num_hard * 16000.0 / hard_utilization))  # hard macros of 16,000 square micron on average
-    canvas = Canvas(width, width, columns, rows, _ROUTES, _MACRO_ROUTES, smoothing_range=0, block=name)
+    canvas = Canvas(width, width, columns, rows, _ROUTES, _MACRO_ROUTES, smoothing_range=0)
     hard_sizes, bank = _hard_sizes(num_hard, hard_utilization * width * width, canvas, rng)
     soft_area = rng.lognormal(0.0, 0.8, num_soft)
     soft_area *= soft_utilization * width * width / soft_area.sum()
@@ -82,7 +82,8 @@ def _hard_sizes(
 def _leaves(num_hard: int, num_soft: int, bank: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
     """Return the blocks in the order of the hierarchy's leaves: hard ones 0..num_hard - 1, banks together."""
     home = rng.random(int(bank.max()) + 1)
-    position = np.concatenate([home[bank] + 0.03 * rng.random(num_hard), rng.random(num_soft)])
+    # Soft macros are numbered in the order of the leaves.
+    position = np.concatenate([home[bank] + 0.03 * rng.random(num_hard), np.sort(rng.random(num_soft))])
     return np.argsort(position)
 
 

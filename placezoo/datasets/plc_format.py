@@ -153,7 +153,8 @@ def _read_header(
             return
     for name, pattern in _TEXT.items():
         if found := pattern.match(text[1:].strip()):
-            texts[name] = found[1].strip()
+            text_value = found[1].strip()
+            texts[name] = "" if text_value == f"unset_{name}" else text_value
 
 
 def _read_row(where: str, text: str) -> tuple[int, float, float, int, bool]:

@@ -289,6 +289,24 @@ class ChipPlaceProblem(PlacementProblem):
         weights = np.array([pairs[int(tail), int(head)] for tail, head in links])
         return _read_only(links), _read_only((weights / weights.max()).astype(np.float32)[:, None])
 
+    def legalize(self, assignment: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return a placement near another: each item, the largest first, on the nearest cell that is free.
+
+        If that jams, all are packed in rows.
+        """
+        canvas = self.instance.canvas
+        cells = np.maximum(assignment, 0)
+        places = np.stack([cells % canvas.columns + 0.5, cells // canvas.columns + 0.5], axis=1)
+        return self.nearest_cells(places * [canvas.cell_width, canvas.cell_height])
+
+    def nearest_cells(self, places: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Return an assignment near some places, as ``legalize`` does: float64 [num_items, 2], micron."""
+        layout, mask = self._state(None).layout, np.zeros(self.num_resources, np.int8)
+        if not _settle_down(layout, self.item_order, np.ascontiguousarray(places, np.float64), mask):
+            layout.assignment[:] = -1
+            _pack(layout, self.item_order, mask)
+        return layout.assignment.copy()
+
     def initial_assignment(self, rng: np.random.Generator) -> NDArray[np.int64]:
         """Draw a random legal placement: item by item onto a random free cell; packed into rows if that jams."""
         layout = self._state(None).layout
@@ -321,6 +339,24 @@ def _place_at_random(layout, order, mask, rng):
             if rank < 0:
                 _set_down(layout, item, cell)
                 break
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _settle_down(layout, order, places, mask):
+    """Place all items of an empty layout on the free cells nearest to some places; return whether that worked."""
+    for item in order:
+        moves.position_mask(layout, item, mask)
+        best, nearest = -1, np.inf
+        for cell in range(mask.size):
+            if mask[cell]:
+                x, y = moves.cell_centre(layout, cell)
+                distance = (x - places[item, 0]) ** 2 + (y - places[item, 1]) ** 2
+                if distance < nearest:
+                    best, nearest = cell, distance
+        if best < 0:
+            return False
+        _set_down(layout, item, best)
     return True
 
 

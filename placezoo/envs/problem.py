@@ -155,6 +155,10 @@ class PlacementProblem(ABC):
         self.step_kernel.allowed(self.kernel(assignment).state, item, mask)
         return mask.astype(bool)
 
+    def legalize(self, assignment: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return an assignment near an infeasible one with fewer violations, where the domain knows how."""
+        return assignment
+
     def move_cost(self, assignment: NDArray[np.int64], item: int, resource: int) -> float:
         """Return what moving one item to a resource would add to the total cost.
 

@@ -1,4 +1,5 @@
 import gzip
+import json
 import shutil
 
 import numpy as np
@@ -8,6 +9,7 @@ from placezoo import datasets
 from placezoo.datasets import graph_generators as generators
 from placezoo.datasets import registry
 from placezoo.datasets.files import write_atomically
+from placezoo.envs.registration import make_problem
 
 
 @pytest.fixture
@@ -29,11 +31,29 @@ def test_near_names_are_suggested():
 
 def test_registry_entries_are_complete():
     for entry in registry.public_files().values():
-        assert len(entry.sha256) == 64
-        assert entry.size > 0
         assert entry.licence
         assert entry.citation
-        assert not entry.url or entry.url.startswith("https://")
+        assert entry.format in ("metis", "netlist")
+        assert (entry.format == "netlist") == (entry.placement is not None)
+        for file in entry.files:
+            assert len(file.sha256) == 64 or len(file.git_blob) == 40
+            assert (file.size > 0) == bool(file.sha256)
+            assert not file.url or file.url.startswith("https://")
+
+
+def test_every_public_download_is_registered():
+    """The list of what is too large to lie in PLACEZOO_DATA, where it is there."""
+    path = next((folder / "chip/downloads.json" for folder in registry.data_folders()), None)
+    if path is None or not path.is_file():
+        pytest.skip("chip/downloads.json is not in PLACEZOO_DATA")
+    for listed in json.loads(path.read_text()):
+        entry = registry.public_files()[listed["name"]]
+        assert entry.placement is not None
+        assert entry.git_blob == listed["netlist_git_blob"]
+        assert entry.placement.git_blob == listed["placement_git_blob"]
+        assert entry.url.endswith(f"{listed['commit']}/{listed['netlist']}")
+        published = listed.get("published_proxy_cost", {})
+        assert list(entry.published.values()) == list(published.values())
 
 
 def test_a_file_with_other_content_is_refused(empty_machine, public_graph):
@@ -99,7 +119,7 @@ def test_a_download_lands_in_the_cache_and_is_verified(empty_machine, monkeypatc
         assert path.read_bytes() == content
         (site / "airfoil1.graph").write_bytes(content + b"\n")
         path.unlink()
-        with pytest.raises(ValueError, match="hash"):
+        with pytest.raises(ValueError, match="not the published airfoil1"):
             registry.fetch("airfoil1")
         assert not path.exists()
         server.shutdown()
@@ -117,9 +137,15 @@ def test_members_of_datasets_are_the_same_every_time_and_splits_differ():
 def test_datasets_keep_their_bounds():
     for dataset in datasets.DATASETS.values():
         for index in range(100):
-            graph = dataset.instance("train", index)
-            assert graph.num_nodes <= dataset.max_nodes
-            assert graph.num_edges <= dataset.max_edges
+            instance = dataset.instance("train", index)
+            if isinstance(instance, datasets.Graph):
+                assert instance.num_nodes <= dataset.max_nodes
+                assert instance.num_edges <= dataset.max_edges
+            else:
+                problem = make_problem("ChipPlace-v0", instance)
+                assert problem.num_items <= dataset.max_nodes
+                assert len(problem.item_edges[0]) <= 2 * dataset.max_edges
+                assert problem.num_resources <= dataset.max_resources
     with pytest.raises(ValueError, match=r"has instances 0\.\.19, not 20"):
         datasets.load("delaunay/test/20")
 

@@ -47,7 +47,7 @@ class DeconvolutionNetwork(nn.Module):
             nn.ReLU(), nn.ConvTranspose2d(d // 4, 16, 4, 2, 1), nn.ReLU(), nn.ConvTranspose2d(16, _CHANNELS, 4, 2, 1)
         )
         self.image = nn.Conv2d(config.resource_features + 2 * _CHANNELS + 1, d // 2, 3, padding=1)
-        self.middle = nn.Conv2d(d // 2, d // 2, 5, padding=2)
+        self.middle = nn.Conv2d(d // 2, d // 2, 3, padding=2, dilation=2)
         self.last = nn.Conv2d(d // 2, 1, 1)
         nn.init.orthogonal_(self.last.weight, 0.01)
         nn.init.zeros_(self.last.bias)  # type: ignore[arg-type]

@@ -71,14 +71,17 @@ class Encoded:
 class Prior(nn.Module):
     """What a fresh policy goes by: less of one feature is better, by a weight that is learned like all others."""
 
-    def __init__(self, config: NetworkConfig, start: float = 8.0) -> None:
+    def __init__(self, config: NetworkConfig, start: float = 20.0) -> None:
         super().__init__()
-        self._feature = config.prior
-        self.weight = nn.Parameter(torch.tensor(start)) if config.prior >= 0 else None
+        self._feature, self._start = config.prior, start
+        self.weight = nn.Parameter(torch.zeros(())) if config.prior >= 0 else None
 
     def forward(self, resource_features: Tensor) -> Tensor | float:
         """Return what the scores of resources with features [..., Fr] start from: [...]."""
-        return 0.0 if self.weight is None else -self.weight * resource_features[..., self._feature]
+        if self.weight is None:
+            return 0.0
+        # A step of the size that suits the other weights changes this one by some per cent.
+        return -self._start * torch.exp(10.0 * self.weight) * resource_features[..., self._feature]
 
 
 class PolicyNetwork(nn.Module):
