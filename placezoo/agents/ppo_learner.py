@@ -17,6 +17,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 
 from placezoo.agents.greedy import greedy_assignment
 from placezoo.agents.networks.checkpoint import Checkpoint, feature_record, network_config
+from placezoo.agents.repair import repair
 from placezoo.agents.sb3_policy import GraphPolicy
 from placezoo.agents.sb3_vec_env import PaddedVecEnv
 from placezoo.envs.problem import PlacementProblem
@@ -199,7 +200,7 @@ class PPOLearner:
 def mean_greedy_cost(problem: PlacementProblem) -> float:
     """Return the mean cost of 4 greedy constructions, or 1 where they are free of cost."""
     rng = np.random.default_rng(0)
-    mean = float(np.mean([problem.evaluate(greedy_assignment(problem, rng)).total for _ in range(4)]))
+    mean = float(np.mean([problem.evaluate(repair(problem, greedy_assignment(problem, rng))).total for _ in range(4)]))
     return mean if mean > 0 else 1.0
 
 

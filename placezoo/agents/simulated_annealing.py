@@ -13,6 +13,7 @@ from placezoo.agents.search import Search
 from placezoo.envs.problem import Kernel, PlacementProblem
 
 _SAMPLE = 2000  # proposals from which the temperatures are read
+_COMPLETE_EVERY = 4  # chunks
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def anneal(
     hot, cold = _temperatures(kernel, search, initial_acceptance, final_acceptance)
     best, best_total = start.copy(), current
     chunk = chunk or (10_000 if kernel.settle is None else 20 * search.problem.num_items)
-    begun = search.progress
+    begun, chunks = search.progress, 0
     while not search.is_over:
         temperature = hot * (cold / hot) ** ((search.progress - begun) / (1.0 - begun))
         moves = search.evaluations_left(chunk)
@@ -98,7 +99,13 @@ def anneal(
         if new_best < best_total:
             best_total = new_best
             search.record(best)
-        if kernel.settle is not None:
+        chunks += 1
+        if kernel.complete is not None and chunks % _COMPLETE_EVERY == 0:
+            # From nothing, as evaluations do it: settling again and again can be better or worse than that.
+            current = float(kernel.complete(kernel.state))
+            if search.best_cost is None or current < search.best_cost.total:
+                search.record(kernel.state.assignment)
+        elif kernel.settle is not None:
             current = float(kernel.settle(kernel.state))
 
 

@@ -16,7 +16,9 @@ __all__ = ["Cost", "DifferentiableProxyCost", "PartitionCost", "ProxyCost"]
 
 def __getattr__(name: str) -> Any:
     if name == "DifferentiableProxyCost":  # torch is an extra, and takes a second to import
-        from placezoo.cost_models.differentiable_proxy import DifferentiableProxyCost
-
+        try:
+            from placezoo.cost_models.differentiable_proxy import DifferentiableProxyCost
+        except ModuleNotFoundError as error:
+            raise ImportError(f"{name} needs {error.name}: pip install 'placezoo[agents]'") from None
         return DifferentiableProxyCost
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

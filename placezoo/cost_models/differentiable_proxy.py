@@ -17,6 +17,7 @@ from placezoo.cost_models.proxy import WEIGHTS, ProxyCost
 from placezoo.cost_models.proxy_state import HARD, POINT
 from placezoo.datasets.netlist import FIRST_ROTATED, ORIENTATION_MATRICES, Netlist, Placement
 
+_BISECTIONS = 40
 _MAX_SEGMENTS = 5  # of a net of three cells; other nets have two for each sink
 
 
@@ -42,6 +43,19 @@ class DifferentiableProxyCost(nn.Module):
         >>> places.grad.shape == places.shape
         True
     """
+
+    macros: Tensor
+    extents: Tensor
+    is_hard: Tensor
+    terminal_block: Tensor
+    terminal_net: Tensor
+    terminal_offset: Tensor
+    net_weights: Tensor
+    cell: Tensor
+    left_edges: Tensor
+    lower_edges: Tensor
+    spread_columns: Tensor
+    spread_rows: Tensor
 
     def __init__(
         self,
@@ -149,11 +163,23 @@ class DifferentiableProxyCost(nn.Module):
         return ((extremes[0] + extremes[1]).sum(2) * self.net_weights).sum(1) * self._length_scale
 
     def _top_mean(self, values: Tensor, k: int, smoothing: float) -> Tensor:
-        """Return the mean of the k largest of [B, n], soft above the k-th by a tenth of the smoothing: [B]."""
-        if smoothing <= 0:
-            return values.topk(k, dim=1).values.mean(1)
-        threshold = values.detach().topk(k, dim=1).values[:, -1:]
+        """Return the mean of the k largest of [B, n]: [B].
+
+        It is the least of ``t + sum(max(v - t, 0)) / k`` over all t (Rockafellar & Uryasev 2000); the maximum is
+        softened by a tenth of the smoothing. At the least t the derivative by t vanishes, so t may be held while
+        differentiating.
+        """
+        if smoothing <= 0 or k >= values.shape[1]:
+            return values.topk(min(k, values.shape[1]), dim=1).values.mean(1)
         width = 0.1 * smoothing
+        fixed = values.detach()
+        low = fixed.amin(1, keepdim=True) - 40 * width
+        high = fixed.amax(1, keepdim=True) + 40 * width
+        for _ in range(_BISECTIONS):
+            middle = (low + high) / 2
+            too_low = torch.sigmoid((fixed - middle) / width).sum(1, keepdim=True) > k
+            low, high = torch.where(too_low, middle, low), torch.where(too_low, high, middle)
+        threshold = (low + high) / 2
         return threshold[:, 0] + (width * F.softplus((values - threshold) / width)).sum(1) / k
 
     def _density(self, density: Tensor, smoothing: float) -> Tensor:

@@ -63,7 +63,7 @@ def springs(
         soft.astype(np.int64),
         ptr.astype(np.int64),
         (key % num_blocks).astype(np.int64),
-        weight,
+        np.asarray(weight, np.float64),
         offset / np.maximum(weight, 1e-300)[:, None],
     )
 

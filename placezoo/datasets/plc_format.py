@@ -193,7 +193,7 @@ def _canvas(
     if "overlap" in header:
         optional["overlap_threshold"] = header["overlap"][0]
     try:
-        return Canvas(*header["size"], int(columns), int(rows), blockages=tuple(blockages), **optional, **texts)  # type: ignore[arg-type, misc]
+        return Canvas(*header["size"], int(columns), int(rows), blockages=tuple(blockages), **optional, **texts)  # type: ignore[arg-type, call-arg, misc]
     except ValueError as error:
         raise ValueError(f"{path}:1: {error}") from None
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -16,7 +18,7 @@ from placezoo.cost_models.proxy import WEIGHTS, ProxyCost
 from placezoo.cost_models.spreading import relax, springs
 from placezoo.datasets.netlist import Netlist, NodeType, Placement
 from placezoo.datasets.suggestion import unknown_name
-from placezoo.envs.chip_rendering import draw_placement
+from placezoo.envs.chip_rendering import draw_heat_map, draw_placement
 from placezoo.envs.problem import FeatureNames, Kernel, PlacementProblem, StepKernel
 
 MOVABLE = ("macros", "all")
@@ -323,6 +325,24 @@ class ChipPlaceProblem(PlacementProblem):
         """Draw the canvas: hard macros, soft macros, ports."""
         state = self._state(assignment)
         draw_placement(self.placement_of(state), axes, self.cost_of(state), state.proxy.placed.astype(bool))
+
+    def panels(self, assignment: NDArray[np.int64]) -> list[Callable[[Any], None]]:
+        """Return drawings of the canvas, and of density and congestion as heat maps."""
+        state = self._state(assignment)
+        placement, canvas = self.placement_of(state), self.instance.canvas
+        shape, cells = (canvas.rows, canvas.columns), canvas.num_cells
+        maps = {
+            "density": state.proxy.grids[0].copy(),
+            "vertical congestion": state.proxy.values[:cells].copy(),
+            "horizontal congestion": state.proxy.values[cells:].copy(),
+        }
+        return [
+            lambda axes: self.draw(assignment, axes),
+            *(
+                functools.partial(draw_heat_map, values.reshape(shape), placement, title=title)
+                for title, values in maps.items()
+            ),
+        ]
 
 
 @njit(cache=True, nogil=True)

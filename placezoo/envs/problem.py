@@ -141,6 +141,10 @@ class PlacementProblem(ABC):
     def draw(self, assignment: NDArray[np.int64], axes: Any) -> None:
         """Draw an assignment (-1 = unplaced) on matplotlib axes."""
 
+    def panels(self, assignment: NDArray[np.int64]) -> list[Callable[[Any], None]]:
+        """Return what a picture of a solution shows side by side: functions that draw on matplotlib axes."""
+        return [lambda axes: self.draw(assignment, axes)]
+
     def evaluate(self, assignment: NDArray[np.int64]) -> Cost:
         """Return the cost of an assignment: int64 [num_items], a resource for each item; -1 (unplaced) is infeasible.
 

@@ -15,7 +15,17 @@ from placezoo.agents.budget import Budget
 from placezoo.agents.registry import AGENTS, make_agent
 from placezoo.agents.solution import ClaimError, Solution
 from placezoo.datasets.dataset import DATASETS
-from placezoo.datasets.registry import EMBEDDED, cache_folder, data_folders, fetch, find_file, public_files, verify_file
+from placezoo.datasets.registry import (
+    EMBEDDED,
+    cache_folder,
+    data_folders,
+    fetch,
+    find_file,
+    is_here,
+    load,
+    public_files,
+    verify_file,
+)
 from placezoo.datasets.suggestion import unknown_name
 from placezoo.envs.registration import PROBLEMS, make_problem, problem_parameters
 from placezoo.experiments.evaluate import verify
@@ -98,7 +108,8 @@ def list_datasets() -> None:
     for name, (description, _) in EMBEDDED.items():
         table.add_row(name, "embedded", "yes", description)
     for name, entry in public_files().items():
-        table.add_row(name, f"file, {entry.size / 1e6:.1f} MB", "yes" if find_file(entry) else "no", entry.description)
+        size = f"file, {entry.size / 1e6:.1f} MB" if entry.size else "file"
+        table.add_row(name, size, "yes" if is_here(entry) else "no", entry.description)
     for name, dataset in DATASETS.items():
         sizes = ", ".join(f"{split} {size}" for split, size in dataset.sizes.items())
         table.add_row(f"{name}/SPLIT/NUMBER", f"generated ({sizes})", "yes", dataset.description)
@@ -108,7 +119,10 @@ def list_datasets() -> None:
 @app.command()
 def solve(
     env: Environment,
-    instance: Annotated[str, typer.Option(help="A name (see `placezoo datasets`) or the path of a METIS .graph file.")],
+    instance: Annotated[
+        str,
+        typer.Option(help="A name (see `placezoo datasets`) or a path: METIS .graph, .pb.txt,.plc, .aux, .def,.lef."),
+    ],
     agent: Annotated[str, typer.Option(help="The agent's name (see `placezoo agents`).")],
     settings: Settings = None,
     checkpoint: Annotated[str | None, typer.Option(help="The training folder of a learned agent.")] = None,
@@ -116,7 +130,12 @@ def solve(
     evaluations: Annotated[int | None, typer.Option(help="Evaluations.")] = None,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Write the solution here, as JSON.")] = None,
-    render: Annotated[Path | None, typer.Option(help="Draw the solution here, as PNG.")] = None,
+    export: Annotated[
+        Path | None, typer.Option(help="Write a chip's placement here: .plc, .tcl (OpenROAD) or .def.")
+    ] = None,
+    render: Annotated[
+        Path | None, typer.Option(help="Draw the solution here: a PNG, or a GIF of its construction.")
+    ] = None,
 ) -> None:
     """Solve one instance with one agent."""
     chosen = parse_settings(settings)
@@ -130,6 +149,8 @@ def solve(
         solution = solver.solve(problem, budget, seed)
     if out is not None:
         solution.save(out)
+    if export is not None:
+        _export(problem, solution, export)
     if render is not None:
         _render(problem, solution, render)
     _print_solution(solution)
@@ -250,16 +271,47 @@ def data_verify(
             raise ValueError(unknown_name("public instance", name, public_files()))
         entry = public_files()[name]
         path = find_file(entry)
-        if path is None:
+        if path is None or not is_here(entry):
             if names:
                 raise ClaimError(f"{name}: not on this machine; `placezoo data get {name}` fetches it")
             console.print(f"{name}: not on this machine")
             continue
         try:
-            verify_file(entry, path)
+            for file in entry.files:
+                verify_file(file, find_file(file) or path)
         except ValueError as error:
             raise ClaimError(str(error)) from None
         console.print(f"{name}: {path} is the published file ({entry.licence})")
+        if entry.placement is not None:
+            console.print(f"{name}: {_check_header(name)}")
+
+
+def _check_header(name: str) -> str:
+    """Compute the costs again that a netlist's placement file has in its header, and say how they compare.
+
+    Raises:
+        ClaimError: wirelength or density is not the header's.
+    """
+    from placezoo.cost_models.proxy import ProxyCost
+    from placezoo.datasets.plc_format import read_plc
+
+    netlist = load(name)
+    placement = public_files()[name].placement
+    header = read_plc(find_file(placement) or "").costs if placement is not None else {}
+    header = {term: claimed for term, claimed in header.items() if claimed > 0}  # 0.0: never computed
+    if netlist.canvas.num_cells < 10:
+        header.pop("density", None)  # published rules for so few cells differ
+    if not header:
+        return "its header has no costs"
+    terms = ProxyCost(netlist).evaluate(netlist.placement).terms
+    said = []
+    for term, claimed in header.items():
+        agrees = abs(terms[term] - claimed) <= 6e-5
+        if not agrees and term != "congestion":
+            raise ClaimError(f"{name}: the header's {term} is {claimed:g}, computed {terms[term]:.6g}")
+        # The binary that wrote the headers counts pins outside the canvas in a way that was never published.
+        said.append(f"{term} {claimed:g}" + ("" if agrees else f" (here {terms[term]:.4f}: pins outside the canvas)"))
+    return "costs computed again agree with its header: " + ", ".join(said)
 
 
 def _table(*columns: str) -> Table:
@@ -271,10 +323,32 @@ def _table(*columns: str) -> Table:
 
 def _render(problem: Any, solution: Solution, path: Path) -> None:
     from placezoo.datasets.files import write_atomically
-    from placezoo.experiments.plots import figure_bytes
+    from placezoo.experiments.plots import construction_gif, panel_bytes
 
-    picture = figure_bytes(lambda axes: problem.draw(solution.assignment, axes), "png", (6.4, 6.4))
+    if path.suffix == ".gif":
+        picture = construction_gif(problem, solution.assignment)
+    else:
+        picture = panel_bytes(problem.panels(solution.assignment), "png")
     write_atomically(path, picture)
+
+
+def _export(problem: Any, solution: Solution, path: Path) -> None:
+    """Write a chip's placement for other tools; a DEF goes into a copy of the instance's own."""
+    from placezoo.datasets.placement_writer import write_def, write_openroad_tcl
+    from placezoo.datasets.plc_format import write_plc
+    from placezoo.envs.chip_place import ChipPlaceProblem
+
+    if not isinstance(problem, ChipPlaceProblem):
+        raise ValueError(f"--export writes placements of ChipPlace-v0, not of {problem.env_id}")
+    placement = problem.placement(solution.assignment)
+    if path.suffix == ".plc":
+        write_plc(path, placement, solution.cost.terms, problem.instance.name)
+    elif path.suffix == ".tcl":
+        write_openroad_tcl(path, placement)
+    elif path.suffix == ".def":
+        write_def(path, placement, problem.instance.name.split(",")[0])
+    else:
+        raise ValueError(f"{path}: --export writes .plc, .tcl or .def")
 
 
 def _print_solution(solution: Solution) -> None:

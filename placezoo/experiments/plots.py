@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -24,6 +25,48 @@ def figure_bytes(draw: Callable[[Any], None], kind: str, size: tuple[float, floa
         draw(figure.add_subplot())
         content = io.BytesIO()
         figure.savefig(content, format=kind, metadata={"Date": None} if kind == "svg" else None)
+    return content.getvalue()
+
+
+def panel_bytes(panels: Sequence[Callable[[Any], None]], kind: str, side: float = 6.4) -> bytes:
+    """Draw panels side by side, two to a row, and return the file's content, ``png`` or ``svg``."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    columns = min(len(panels), 2)
+    rows = -(-len(panels) // columns)
+    figure = Figure(figsize=(side * columns, side * rows), dpi=100, layout="constrained")
+    FigureCanvasAgg(figure)
+    for number, draw in enumerate(panels):
+        draw(figure.add_subplot(rows, columns, number + 1))
+    content = io.BytesIO()
+    figure.savefig(content, format=kind)
+    return content.getvalue()
+
+
+def construction_gif(problem: Any, assignment: Any, seconds: float = 6.0) -> bytes:
+    """Return an animated GIF of a construction: the items of an assignment placed one after another, in order.
+
+    Args:
+        problem: of which.
+        assignment: int64 [num_items], whole.
+        seconds: how long it runs, the last picture not counted.
+    """
+    from PIL import Image
+
+    from placezoo.envs.rendering import figure_to_rgb
+
+    order = problem.item_order
+    steps = np.unique(np.linspace(0, order.size, min(order.size + 1, 60)).astype(int))
+    frames = []
+    for step in steps:
+        partial = np.full(order.size, -1, np.int64)
+        partial[order[:step]] = assignment[order[:step]]
+        picture = figure_to_rgb(functools.partial(problem.draw, partial), size=(5.0, 5.0), dpi=80)
+        frames.append(Image.fromarray(picture).quantize(64))
+    durations = [max(int(1000 * seconds / len(frames)), 20)] * (len(frames) - 1) + [2000]
+    content = io.BytesIO()
+    frames[0].save(content, "GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0)
     return content.getvalue()
 
 

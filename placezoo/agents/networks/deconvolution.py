@@ -96,10 +96,11 @@ class DeconvolutionNetwork(nn.Module):
         image = layers.new_zeros(batch, height * width, layers.shape[2])
         image = image.scatter_add(1, spot[:, :, None].expand_as(layers), layers)
         image = image.transpose(1, 2).reshape(batch, -1, height, width)
-        hidden = torch.relu(self.image(image))
-        hidden = hidden + torch.relu(self.middle(hidden))
+        inside = image[:, -1:]
+        hidden = torch.relu(self.image(image)) * inside
+        hidden = hidden + torch.relu(self.middle(hidden)) * inside
         scores = torch.gather(self.last(hidden).view(batch, -1), 1, spot)
-        value = self.value(torch.cat([state, hidden.mean((2, 3))], 1))[:, 0]
+        value = self.value(torch.cat([state, hidden.sum((2, 3)) / inside.sum((2, 3))], 1))[:, 0]
         return scores + self.prior(features), value
 
     def _contents(self, encoded: Encoded, samples: Samples, start: Tensor) -> Tensor:

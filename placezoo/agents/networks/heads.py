@@ -6,7 +6,10 @@ from placezoo.agents.networks.deconvolution import DeconvolutionNetwork
 from placezoo.agents.networks.policy_network import NetworkConfig, PolicyNetwork
 from placezoo.datasets.suggestion import unknown_name
 
-HEADS = {"pair": PolicyNetwork, "deconvolution": DeconvolutionNetwork}
+HEADS: dict[str, type[PolicyNetwork] | type[DeconvolutionNetwork]] = {
+    "pair": PolicyNetwork,
+    "deconvolution": DeconvolutionNetwork,
+}
 
 
 def make_network(config: NetworkConfig) -> PolicyNetwork | DeconvolutionNetwork:

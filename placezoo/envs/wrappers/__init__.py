@@ -1,8 +1,9 @@
 """Wrappers: one idea each."""
 
+from placezoo.envs.wrappers.canvas_image import CanvasImage
 from placezoo.envs.wrappers.flatten_graph import FlattenGraph
 from placezoo.envs.wrappers.pad_graph import PadGraph
 from placezoo.envs.wrappers.relative_reward import RelativeReward
 from placezoo.envs.wrappers.time_limit_budget import TimeLimitBudget
 
-__all__ = ["FlattenGraph", "PadGraph", "RelativeReward", "TimeLimitBudget"]
+__all__ = ["CanvasImage", "FlattenGraph", "PadGraph", "RelativeReward", "TimeLimitBudget"]
