@@ -16,7 +16,7 @@ from placezoo.agents.greedy import place_greedily
 from placezoo.agents.networks.checkpoint import Checkpoint
 from placezoo.agents.networks.graph_batch import Graphs, padded_graph, samples_of
 from placezoo.agents.networks.threads import single_thread
-from placezoo.agents.ppo_learner import PPOLearner
+from placezoo.agents.ppo_learner import PPOConfig, PPOLearner
 from placezoo.agents.repair import compile_repair, repair
 from placezoo.agents.search import Search
 from placezoo.envs.problem import Kernel, PlacementProblem
@@ -34,10 +34,11 @@ class PPO(Agent):
     The first answer takes the most likely action everywhere, the others draw; each whole answer is one evaluation.
     If the budget ends within the first construction, the items that are left go where they add least to the cost.
     Without a checkpoint, most of the budget goes into training on the very instance (as AlphaChip can), and
-    construction follows.
+    construction follows; with one, as much of it as ``finetune`` says. The best episode of that training counts too.
 
     Args:
         checkpoint: the folder that ``placezoo train`` wrote, or None.
+        finetune: the share of the budget that goes into training the checkpoint on the very instance, in [0, 1).
         samples: how many answers at most, the first included.
         batch: how many are constructed side by side.
     """
@@ -45,11 +46,13 @@ class PPO(Agent):
     name = "ppo"
 
     checkpoint: str | None = None
+    finetune: float = 0.0
     samples: int = 16
     batch: int = 16
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self.require(0 <= self.finetune < 1, f"finetune must be in [0, 1), not {self.finetune}")
         self.require(self.samples >= 1, f"samples must be at least 1, not {self.samples}")
         self.require(self.batch >= 1, f"batch must be at least 1, not {self.batch}")
 
@@ -88,7 +91,9 @@ class PPO(Agent):
 
     def _search(self, search: Search) -> None:
         with single_thread():
-            policy = self.policy if self._has_policy else self._train(search)
+            policy = self.policy if self._has_policy else None
+            if policy is None or self.finetune > 0:
+                policy = self._train(search, policy)
             if policy.formulation == "construct":
                 self._construct(policy, search)
             elif policy.formulation == "improve":
@@ -96,17 +101,20 @@ class PPO(Agent):
             else:
                 self._one_shot(policy, search)
 
-    def _train(self, search: Search) -> Checkpoint:
+    def _train(self, search: Search, start: Checkpoint | None) -> Checkpoint:
         source = ProblemSource(
             type(search.problem), instance=search.problem.instance, parameters=search.problem.parameters
         )
-        learner = PPOLearner(source, "construct", seed=int(search.rng.integers(2**31)))
-        budget = search.budget
-        seconds = None if budget.seconds is None else max(0.01, _TRAINING_SHARE * budget.seconds - search.seconds)
-        episodes = None if budget.evaluations is None else max(1, int(_TRAINING_SHARE * budget.evaluations))
+        seed, formulation = int(search.rng.integers(2**31)), start.formulation if start else "construct"
+        learner = PPOLearner(source, formulation, _on_one_instance(search.problem), seed, start=start)
+        budget, share = search.budget, self.finetune if start else _TRAINING_SHARE
+        seconds = None if budget.seconds is None else max(0.01, share * budget.seconds - search.seconds)
+        episodes = None if budget.evaluations is None else max(1, int(share * budget.evaluations))
         timesteps = None if episodes is None else episodes * search.problem.num_items
         status = learner.learn(timesteps=timesteps, seconds=seconds)
         search.evaluations += status.episodes
+        if learner.best is not None:
+            search.record(learner.best[1])
         return learner.checkpoint()
 
     def _construct(self, policy: Checkpoint, search: Search) -> None:
@@ -156,6 +164,20 @@ class PPO(Agent):
             search.evaluate(repair(problem, np.asarray(answer)))
             if search.is_over:
                 return
+
+
+def _on_one_instance(problem: PlacementProblem) -> PPOConfig:
+    """Return hyperparameters for training on one instance.
+
+    Where constructions are paid for at their end only, advantages must reach back to their first step.
+    """
+    if problem.kernel().complete is None:
+        return PPOConfig()
+    return PPOConfig(
+        num_envs=16, num_steps=max(problem.num_items, 64), batch_size=1024, num_epochs=2, learning_rate=1e-3, gamma=1.0,
+        gae_lambda=1.0, entropy_coefficient=0.0, worst_reward=1.3, encoder="edge-gnn",
+        head="deconvolution" if {"x", "y"} <= set(problem.feature_names.resources) else "pair",
+    )  # fmt: skip
 
 
 @torch.no_grad()

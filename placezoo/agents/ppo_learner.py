@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from sb3_contrib import MaskablePPO
 from stable_baselines3.common.callbacks import BaseCallback
 
@@ -124,7 +125,14 @@ class PPOLearner:
         config: hyperparameters.
         seed: of networks, environments and actions.
         device: ``cpu``, ``cuda`` or ``auto``.
+        start: a policy to go on from; it decides the network's sizes.
         settings: keyword arguments of the formulation.
+
+    Attributes:
+        best: the cost and assignment of the best feasible episode, where the source is one instance; else None.
+
+    Raises:
+        ValueError: the policy to start from is for another problem or formulation.
     """
 
     def __init__(
@@ -134,12 +142,14 @@ class PPOLearner:
         config: PPOConfig | None = None,
         seed: int = 0,
         device: str = "cpu",
+        start: Checkpoint | None = None,
         **settings: Any,
     ) -> None:
         self.config = config or PPOConfig()
         _check_device(device)
         self.source = source
         self.formulation = formulation
+        self.best: tuple[float, NDArray[np.int64]] | None = None
         problem = source.first()
         # Relative to greedy construction, returns of easy and hard instances lie close together, which spares the
         # critic most of what it would have to learn about instances.
@@ -147,6 +157,11 @@ class PPOLearner:
             self.config.num_envs, source, formulation, mean_greedy_cost, self.config.worst_reward, **settings
         )
         network = network_config(problem, self.config.encoder, self.config.width, self.config.layers, self.config.head)
+        if start is not None:
+            start.check_fits(problem)
+            if start.formulation != formulation:
+                raise ValueError(f"this checkpoint was trained for {start.formulation}, not for {formulation}")
+            network = start.network.config
         self.model = MaskablePPO(
             GraphPolicy,
             self._env,
@@ -164,6 +179,13 @@ class PPOLearner:
             seed=seed,
             device=device,
         )
+        if start is not None:
+            self.model.policy.network.load_state_dict(start.network.state_dict())
+
+    def note_episode(self, info: dict[str, Any]) -> None:
+        """Keep an episode's assignment if it is feasible and the best so far, where there is one instance."""
+        if self.source.dataset is None and info["feasible"] and (self.best is None or info["cost"] < self.best[0]):
+            self.best = info["cost"], info["assignment"][: self.source.first().num_items].copy()
 
     def checkpoint(self, **training: Any) -> Checkpoint:
         """Return a copy of the policy as it is now, on the CPU."""
@@ -227,6 +249,7 @@ class _Progress(BaseCallback):
             if "episode" in info:
                 self._costs.append(-info["episode"]["r"])
                 self._episodes += 1
+                self._learner.note_episode(info)
         return self._seconds is None or time.perf_counter() - self._started < self._seconds
 
     def _on_rollout_start(self) -> None:

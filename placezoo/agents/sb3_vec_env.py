@@ -100,6 +100,7 @@ class PaddedVecEnv(VecEnv):
                 "episode": {"r": float(self._returns[index]), "l": int(self._lengths[index]), "t": 0.0},
                 "cost": float(final["cost"]["total"][index]),
                 "feasible": bool(final["feasible"][index]),
+                "assignment": final["assignment"][index],
             }
             if truncated[index]:  # SB3 bootstraps from the last observation of a truncated episode only
                 infos[index]["terminal_observation"] = {

@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from placezoo.cost_models import proxy_state
@@ -164,8 +165,9 @@ class ProxyCost:
         if placement.netlist is not self.netlist and placement.netlist != self.netlist:
             raise ValueError(f"the placement is of {placement.netlist.name}, the cost of {self.netlist.name}")
         state = self._own_state
-        state.x[:], state.y[:] = placement.centers[self.blocks].T
-        state.orientation[:] = placement.orientations[self.blocks]
+        np.take(placement.centers[:, 0], self.blocks, out=state.x)
+        np.take(placement.centers[:, 1], self.blocks, out=state.y)
+        np.take(placement.orientations, self.blocks, out=state.orientation)
         proxy_state.rebuild(state)
         return self.cost_of(state, violations(placement))
 
@@ -181,7 +183,11 @@ class ProxyCost:
 
 
 def violations(placement: Placement) -> tuple[str, ...]:
-    """Say which hard macros overlap or stick out of the canvas, the first few of each by name."""
+    """Say which hard macros overlap or stick out of the canvas, the first of each by name."""
+    netlist, canvas = placement.netlist, placement.netlist.canvas
+    hard = netlist.hard_macros
+    if not _any_conflict(placement.centers, placement.orientations, netlist.sizes, hard, canvas.width, canvas.height):
+        return ()
     found = []
     overlaps, outside = placement.overlaps(), placement.outside()
     if overlaps:
@@ -189,3 +195,20 @@ def violations(placement: Placement) -> tuple[str, ...]:
     if outside:
         found.append(f"{len(outside)} hard macros stick out of the canvas, {outside[0]} for example")
     return tuple(found)
+
+
+@njit(cache=True, nogil=True)
+def _any_conflict(centers, orientations, sizes, hard, width, height):
+    """Return whether any hard macros overlap or stick out, up to the tolerance of ``Placement.overlaps``."""
+    half = np.empty((hard.size, 2))
+    for i in range(hard.size):
+        turned = 1 if orientations[hard[i]] >= proxy_state.FIRST_ROTATED else 0
+        half[i, 0], half[i, 1] = 0.5 * sizes[hard[i], turned], 0.5 * sizes[hard[i], 1 - turned]
+        x, y = centers[hard[i], 0], centers[hard[i], 1]
+        if min(x - half[i, 0], y - half[i, 1], width - x - half[i, 0], height - y - half[i, 1]) < -1e-9:
+            return True
+        for j in range(i):
+            depth_x = half[i, 0] + half[j, 0] - abs(x - centers[hard[j], 0])
+            if depth_x > 1e-9 and half[i, 1] + half[j, 1] - abs(y - centers[hard[j], 1]) > 1e-9:
+                return True
+    return False

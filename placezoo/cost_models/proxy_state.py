@@ -197,16 +197,34 @@ def rebuild(state):
     terminal_shift, terminal_cell = state.terminal_shift, state.terminal_cell
     x, y, orientation, placed = state.x, state.y, state.orientation, state.placed
     grids[:] = 0.0
-    for terminal in range(terminal_block.size):
-        _place_terminal(
-            grid, shape, x, y, orientation, placed, terminal_block, terminal_offset, terminal_shift, terminal_cell,
-            terminal,
-        )  # fmt: skip
     total = 0.0
+    columns = shape[COLUMNS]
+    # One pass over each net for places, box and cells: memory is what takes the time.
     for net in range(net_weights.size):
-        net_length[net] = _length(x, y, net_ptr, terminal_block, terminal_cell, terminal_shift, net)
+        low_x, high_x, low_y, high_y = np.inf, -np.inf, np.inf, -np.inf
+        count = 0
+        for terminal in range(net_ptr[net], net_ptr[net + 1]):
+            _place_terminal(
+                grid, shape, x, y, orientation, placed, terminal_block, terminal_offset, terminal_shift, terminal_cell,
+                terminal,
+            )  # fmt: skip
+            cell = terminal_cell[terminal]
+            if cell < 0:
+                continue
+            block = terminal_block[terminal]
+            px, py = x[block] + terminal_shift[terminal, 0], y[block] + terminal_shift[terminal, 1]
+            low_x, high_x = min(low_x, px), max(high_x, px)
+            low_y, high_y = min(low_y, py), max(high_y, py)
+            known = False
+            for i in range(count):
+                known |= cells[i] == cell
+            if not known:
+                cells[count] = cell
+                count += 1
+        net_length[net] = high_x - low_x + high_y - low_y if high_x >= low_x else 0.0
         total += net_weights[net] * net_length[net]
-        _route(grids, shape[COLUMNS], net_ptr, net_weights, terminal_cell, cells, net, 1.0)
+        if count > 1:
+            route_net(grids, columns, cells, count, max(net_weights[net], 1.0))
     for block in range(x.size):
         if kinds[block] != POINT and placed[block]:
             _cover(grids, grid, shape, macro_routes, kinds[block], sizes, x, y, orientation, block, 1.0)

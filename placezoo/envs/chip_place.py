@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -27,7 +27,7 @@ _TRIES = 20  # random placements that may fail before a packed one is returned
 
 
 class ChipPlaceProblem(PlacementProblem):
-    """Place the hard macros of a netlist at the centres of grid cells, without overlap, at the least proxy cost.
+    """Place a chip's hard macros at the centres of grid cells, without overlap, at the least proxy cost.
 
     Soft macros (clusters of standard cells) and flips follow from where the hard macros are: see
     ``cost_models.soft_placer``. The cost is ``wirelength + 0.5 density + 0.5 congestion`` unless weighted otherwise;
@@ -38,9 +38,7 @@ class ChipPlaceProblem(PlacementProblem):
         movable: ``macros``: hard macros are items, soft ones follow; ``all``: soft macros are items too.
         flips: whether hard macros are flipped (N, FN, FS, S) for the shortest wires; else they stay as they are.
         smoothing_range: cells to each side over which congestion is spread; default the netlist's own.
-        wirelength_weight: in the total.
-        density_weight: in the total.
-        congestion_weight: in the total.
+        weights: of wirelength, density and congestion in the total.
 
     Raises:
         ValueError: a parameter is out of range, or there is nothing to place.
@@ -63,9 +61,7 @@ class ChipPlaceProblem(PlacementProblem):
         movable: str = "macros",
         flips: bool = True,
         smoothing_range: int | None = None,
-        wirelength_weight: float = WEIGHTS[0],
-        density_weight: float = WEIGHTS[1],
-        congestion_weight: float = WEIGHTS[2],
+        weights: Sequence[float] = WEIGHTS,
     ) -> None:
         if not isinstance(instance, Netlist):
             raise ValueError(f"ChipPlace-v0 places a Netlist, not a {type(instance).__name__}")
@@ -73,12 +69,13 @@ class ChipPlaceProblem(PlacementProblem):
             raise ValueError(unknown_name("movable", str(movable), MOVABLE))
         if not isinstance(flips, bool):
             raise ValueError(f"flips must be true or false, not {flips!r}")
-        self.cost_model = ProxyCost(instance, smoothing_range, (wirelength_weight, density_weight, congestion_weight))
+        if isinstance(weights, (str, int, float)):
+            raise ValueError(f"weights must be three numbers, not {weights!r}")
+        self.cost_model = ProxyCost(instance, smoothing_range, tuple(weights))  # type: ignore[arg-type]
         self.instance = instance
         self.parameters = {
             "movable": movable, "flips": flips, "smoothing_range": smoothing_range,
-            "wirelength_weight": float(wirelength_weight), "density_weight": float(density_weight),
-            "congestion_weight": float(congestion_weight),
+            "weights": list(self.cost_model.weights),
         }  # fmt: skip
         self.item_nodes = self._items()
         if self.item_nodes.size == 0:

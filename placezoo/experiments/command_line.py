@@ -170,6 +170,7 @@ def train_agent(
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     out: Annotated[Path, typer.Option(help="The folder for checkpoint and curve.")] = Path("runs/ppo"),
+    start: Annotated[str | None, typer.Option(help="Go on from the checkpoint in this folder.")] = None,
 ) -> None:
     """Train a learned agent; writes policy.safetensors, policy.json, curve.csv and curve.png."""
     from placezoo.experiments.train import CurvePoint, TrainingRun, train
@@ -188,6 +189,7 @@ def train_agent(
         seconds=300.0 if seconds is None and timesteps is None else seconds,
         seed=seed,
         device=device,
+        start=start,
     )  # fmt: skip
     with training_bar() as show:
         curve: list[CurvePoint] = train(run, out, show)
@@ -196,6 +198,29 @@ def train_agent(
     console.print(f"{last.timesteps:,} steps, {last.episodes:,} episodes, {last.seconds:.0f} s")
     console.print(f"best validation cost: {best:.4f} x greedy construction's")
     console.print(f"policy and curve: {out}")
+
+
+@app.command()
+def finetune(
+    checkpoint: Annotated[Path, typer.Argument(help="The training folder of a learned agent.")],
+    env: Environment,
+    instance: Annotated[str | None, typer.Option(help="Learn this one instance.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="Or learn from the train split of this dataset.")] = None,
+    settings: Settings = None,
+    timesteps: Annotated[int | None, typer.Option(help="Environment steps.")] = None,
+    seconds: Annotated[float | None, typer.Option(help="Wall time; 300 if neither is given.")] = None,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    out: Annotated[Path, typer.Option(help="The folder for checkpoint and curve.")] = Path("runs/finetuned"),
+) -> None:
+    """Train a checkpoint further; writes what `placezoo train` writes, into another folder."""
+    from placezoo.agents.networks.checkpoint import Checkpoint
+
+    start = Checkpoint.load(checkpoint)
+    train_agent(
+        env, dataset, instance, "ppo", "sb3", start.formulation, settings, timesteps, seconds, seed, device, out,
+        str(checkpoint),
+    )  # fmt: skip
 
 
 @app.command()

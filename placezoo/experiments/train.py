@@ -38,6 +38,7 @@ class TrainingRun:
         seconds: wall time, None for no limit.
         seed: of everything random.
         device: ``cpu`` or ``cuda``.
+        start: the folder of a checkpoint to go on from, or None.
         validations: how often the validation split is scored during training.
     """
 
@@ -51,6 +52,7 @@ class TrainingRun:
     seconds: float | None = None
     seed: int = 0
     device: str = "cpu"
+    start: str | None = None
     validations: int = 10
 
 
@@ -91,6 +93,7 @@ def train(
         ImportError: the ``agents`` extra is missing.
     """
     require_extra("agents", "training")
+    from placezoo.agents.networks.checkpoint import Checkpoint
     from placezoo.agents.networks.threads import single_thread
     from placezoo.agents.ppo_learner import PPOConfig, PPOLearner, TrainingStatus
 
@@ -105,7 +108,8 @@ def train(
     source = ProblemSource(
         problem_class(run.env_id), instance=run.instance, dataset=run.dataset, split="train", parameters=run.parameters
     )
-    learner = PPOLearner(source, run.formulation, PPOConfig(**run.hyperparameters), run.seed, run.device)
+    start = Checkpoint.load(run.start) if run.start is not None else None
+    learner = PPOLearner(source, run.formulation, PPOConfig(**run.hyperparameters), run.seed, run.device, start)
     held_out = _validation_problems(run, source)
     curve: list[CurvePoint] = []
     best = np.inf

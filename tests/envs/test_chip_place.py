@@ -334,7 +334,7 @@ def test_pictures(netlist):
         ({"movable": "soft"}, "unknown movable"),
         ({"flips": 1}, "flips"),
         ({"smoothing_range": -1}, "smoothing_range"),
-        ({"density_weight": -1.0}, "weights"),
+        ({"weights": [1, -1, 0]}, "weights"),
     ],
 )
 def test_bad_parameters(netlist, parameters, message):
