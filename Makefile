@@ -24,6 +24,7 @@ lint: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/partition.py
+	$(BIN)/python benchmarks/chip.py
 
 docs: $(DOCS_STAMP)
 	$(BIN)/mkdocs build --strict

@@ -45,7 +45,7 @@ data_app = typer.Typer(no_args_is_help=True, help="Public instances: fetch, find
 app.add_typer(data_app, name="data")
 
 # One line each: a pipe has no width of its own.
-console = Console(highlight=False, markup=False, soft_wrap=True, width=None if sys.stdout.isatty() else 200)
+console = Console(highlight=False, markup=False, soft_wrap=True, width=None if sys.stdout.isatty() else 1000)
 
 Settings = Annotated[
     list[str] | None,

@@ -104,9 +104,17 @@ def test_repair_makes_any_placement_legal(problem):
 
 @pytest.mark.parametrize(
     ("name", "hyperparameters"),
-    [("wire-mask", {"starts": 0}), ("wire-mask", {"slack": 2.0}), ("analytic", {"share": 1.0}),
-     ("analytic", {"steps": 0}), ("analytic", {"learning_rate": 0.0}), ("analytic", {"acceptance": 1.0}), ("analytic", {"overlap_weight": -1.0})],
-)  # fmt: skip
+    [
+        ("wire-mask", {"starts": 0}),
+        ("wire-mask", {"slack": 2.0}),
+        ("analytic", {"share": 1.0}),
+        ("analytic", {"steps": 0}),
+        ("analytic", {"learning_rate": 0.0}),
+        ("analytic", {"acceptance": 1.0}),
+        ("analytic", {"overlap_weight": -1.0}),
+        ("ppo", {"finetune": 1.0}),
+    ],
+)
 def test_bad_hyperparameters(name, hyperparameters):
     with pytest.raises(ValueError, match=next(iter(hyperparameters))):
         placezoo.make_agent(name, **hyperparameters)

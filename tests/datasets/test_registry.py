@@ -125,6 +125,60 @@ def test_a_download_lands_in_the_cache_and_is_verified(empty_machine, monkeypatc
         server.shutdown()
 
 
+def test_a_netlist_is_fetched_and_verified_by_its_git_blob_id(empty_machine, monkeypatch, capsys):
+    """As ibm01 is: two files from a server, checked by blob id, then by the costs in the header."""
+    import http.server
+    import subprocess
+    import threading
+
+    from placezoo.cost_models import ProxyCost
+    from placezoo.experiments import command_line
+
+    site = empty_machine / "site"
+    site.mkdir()
+    netlist = datasets.generate_netlist(num_hard=4, num_soft=8, seed=0, grid=(6, 5))
+    datasets.write_netlist(site / "netlist.pb.txt", netlist)
+    datasets.write_plc(site / "initial.plc", netlist.placement)
+    exact = datasets.read_netlist(site / "netlist.pb.txt", site / "initial.plc")
+    terms = {name: round(value, 4) for name, value in ProxyCost(exact).evaluate(exact.placement).terms.items()}
+    datasets.write_plc(site / "initial.plc", netlist.placement, costs=terms)
+    contents = {path.name: path.read_bytes() for path in site.iterdir()}
+    blobs = {name: registry.git_blob(content) for name, content in contents.items()}
+    if shutil.which("git"):
+        known = subprocess.run(["git", "hash-object", site / "initial.plc"], capture_output=True, text=True, check=True)
+        assert known.stdout.strip() == blobs["initial.plc"]
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *arguments):
+            super().__init__(*arguments, directory=str(site))
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+
+        def file(name, **more):
+            url = f"http://127.0.0.1:{server.server_port}/{name}"
+            return registry.PublicFile(name="chip", path=f"chip/{name}", url=url, git_blob=blobs[name], **more)
+
+        entry = file("netlist.pb.txt", format="netlist", licence="none", placement=file("initial.plc"))
+        monkeypatch.setenv("PLACEZOO_DATA", "")
+        monkeypatch.setattr(registry, "cache_folder", lambda: empty_machine / "cache")
+        for module in (registry, command_line):
+            monkeypatch.setattr(module, "public_files", lambda: {"chip": entry})
+        assert datasets.load("chip").placement.centers.tolist() == exact.placement.centers.tolist()
+        command_line.data_verify(["chip"])
+        said = capsys.readouterr().out
+        assert "is the published file" in said
+        assert "costs computed again agree with its header: wirelength" in said
+        (empty_machine / "cache/chip/initial.plc").unlink()
+        (site / "initial.plc").write_bytes(contents["initial.plc"] + b"\n")
+        with pytest.raises(ValueError, match="not the published chip: git blob"):
+            registry.fetch("chip")
+        server.shutdown()
+
+
 def test_members_of_datasets_are_the_same_every_time_and_splits_differ():
     for name, dataset in datasets.DATASETS.items():
         first = datasets.load(f"{name}/train/3")
