@@ -7,6 +7,8 @@ from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, get_type_hints
 
+import numpy as np
+
 from placezoo.agents.budget import Budget
 from placezoo.agents.search import Search
 from placezoo.agents.solution import Solution, TracePoint, budget_record, describe_machine, problem_record
@@ -63,6 +65,7 @@ class Agent(ABC):
         if not isinstance(problem, self.problem_class):
             raise ValueError(f"{self.name} is for {self.problem_class.env_id}, it cannot solve {problem.env_id}")
         self.prepare(problem)
+        problem.evaluate(problem.initial_assignment(np.random.default_rng(0)))  # compiles what every search calls
         search = Search(problem, budget or DEFAULT_BUDGET, seed)
         self._search(search)
         assert search.best is not None

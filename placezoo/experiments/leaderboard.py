@@ -45,7 +45,7 @@ class Leaderboard:
 
     Raises:
         ValueError: the suite names something that does not exist.
-        OSError: an instance that is not optional cannot be had.
+        OSError: an instance that is not optional cannot be had, or none at all.
     """
 
     def __init__(self, suite: Suite, folder: str | Path) -> None:
@@ -61,6 +61,11 @@ class Leaderboard:
                     if not group.optional:
                         raise
                     self.missing.append(name)
+        if not self.problems:
+            raise OSError(
+                f"suite {suite.name}: none of its instances ({', '.join(self.missing[:3])}, ...) is here or can "
+                "be fetched (set PLACEZOO_DATA)"
+            )
         for agent in suite.agents:  # a misspelt agent should not be found out after an hour
             make_agent(agent.name, **{k: v for k, v in agent.hyperparameters.items() if v != TRAINED})
 

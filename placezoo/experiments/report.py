@@ -138,12 +138,13 @@ def _instance_section(problem: Any, results: list[Result], colours: dict[str, st
     rows = []
     for agent, runs in sorted(by_agent.items(), key=lambda entry: np.mean([run.cost.total for run in entry[1]])):
         totals = np.array([run.cost.total for run in runs])
-        spread = f" ± {totals.std(ddof=1):.1f}" if len(totals) > 1 and totals.std() > 0 else ""
+        digits = 1 if totals.mean() >= 10 else 4  # edges cut, or a cost around one
+        spread = f" ± {totals.std(ddof=1):.{digits}f}" if len(totals) > 1 and totals.std() > 0 else ""
         terms = [name for name in best.cost.terms if name != "cut"]
         rows.append(
             [
                 _agent_cell(agent, colours),
-                (f"{totals.mean():.1f}{spread}", totals.mean()),
+                (f"{totals.mean():.{digits}f}{spread}", totals.mean()),
                 (f"{totals.min():g}", totals.min()),
                 *(
                     (
