@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from numba import njit
 
-from placezoo.cost_models.density import first_cell
+from placezoo.cost_models.density import covered
 
 DENSITY, VERTICAL, HORIZONTAL, MACRO_VERTICAL, MACRO_HORIZONTAL = range(5)  # rows of the grids of a placement
 _TOLERANCE = 1e-5  # micron: a row or column of cells counts as fully covered up to this
@@ -126,11 +126,9 @@ def add_macro_routes(grids, grid, shape, macro_routes, x, y, width, height, sign
     """
     cell_width, cell_height = grid[0], grid[1]
     columns, rows = shape[0], shape[1]
-    left, right, bottom, top = x - width / 2, x + width / 2, y - height / 2, y + height / 2
+    left, right, bottom, top, first_column, last_column, first_row, last_row = covered(grid, shape, x, y, width, height)
     if top < 0 or right < 0 or bottom >= rows * cell_height or left >= columns * cell_width:
         return
-    first_column, last_column = first_cell(left, cell_width, columns), first_cell(right, cell_width, columns)
-    first_row, last_row = first_cell(bottom, cell_height, rows), first_cell(top, cell_height, rows)
     # A macro that covers its first or last row (column) only partly uses no vertical (horizontal) tracks of the last.
     skip_row, skip_column = -1, -1
     if last_row > first_row:

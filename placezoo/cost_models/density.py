@@ -16,6 +16,15 @@ def first_cell(low, size, count):
 
 
 @njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def covered(grid, shape, x, y, width, height):
+    """Return a block's left, right, lower and upper edge, and its first and last column and row of cells."""
+    left, right, bottom, top = x - width / 2, x + width / 2, y - height / 2, y + height / 2
+    first_column, last_column = first_cell(left, grid[0], shape[0]), first_cell(right, grid[0], shape[0])
+    first_row, last_row = first_cell(bottom, grid[1], shape[1]), first_cell(top, grid[1], shape[1])
+    return left, right, bottom, top, first_column, last_column, first_row, last_row
+
+
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
 def add_area(grids, grid, shape, x, y, width, height, sign):
     """Add (sign 1) or take away (-1) the share of each cell's area that a block covers.
 
@@ -30,10 +39,8 @@ def add_area(grids, grid, shape, x, y, width, height, sign):
         sign: 1.0 or -1.0.
     """
     cell_width, cell_height = grid[0], grid[1]
-    columns, rows = shape[0], shape[1]
-    left, right, bottom, top = x - width / 2, x + width / 2, y - height / 2, y + height / 2
-    first_column, last_column = first_cell(left, cell_width, columns), first_cell(right, cell_width, columns)
-    first_row, last_row = first_cell(bottom, cell_height, rows), first_cell(top, cell_height, rows)
+    columns = shape[0]
+    left, right, bottom, top, first_column, last_column, first_row, last_row = covered(grid, shape, x, y, width, height)
     scale = sign / (cell_width * cell_height)
     for row in range(first_row, last_row + 1):
         overlap_y = min(top, (row + 1) * cell_height) - max(bottom, row * cell_height)

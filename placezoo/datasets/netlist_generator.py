@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from placezoo.datasets.netlist import Canvas, Netlist, NodeType
 
+_TRIES = 100  # draws of macro sizes
 _ROUTES, _MACRO_ROUTES = (57.031, 56.818), (39.583, 30.303)  # NanGate45, as in TILOS's instances
 
 
@@ -40,7 +41,7 @@ def generate_netlist(
         name: of the instance.
 
     Raises:
-        ValueError: a parameter is out of range.
+        ValueError: a parameter is out of range, or hard macros of such sizes do not fit on the grid's cells.
     """
     if num_hard < 1 or num_soft < 2:
         raise ValueError(f"a netlist needs a hard macro and two soft ones, not {num_hard} and {num_soft}")
@@ -56,7 +57,15 @@ def generate_netlist(
     columns, rows = (side, side) if grid is None else grid
     width = float(np.sqrt(num_hard * 16000.0 / hard_utilization))  # hard macros of 16,000 square micron on average
     canvas = Canvas(width, width, columns, rows, _ROUTES, _MACRO_ROUTES, smoothing_range=0)
-    hard_sizes, bank = _hard_sizes(num_hard, hard_utilization * width * width, canvas, rng)
+    for _ in range(_TRIES):
+        hard_sizes, bank = _hard_sizes(num_hard, hard_utilization * width * width, canvas, rng)
+        if _fit_in_rows(hard_sizes, canvas):
+            break
+    else:
+        raise ValueError(
+            f"{num_hard} hard macros that fill {hard_utilization:g} of a grid of {columns} x {rows} cells do not fit: "
+            "use fewer, a lower hard_utilization or a finer grid"
+        )
     soft_area = rng.lognormal(0.0, 0.8, num_soft)
     soft_area *= soft_utilization * width * width / soft_area.sum()
     soft_sizes = np.stack([np.full(num_soft, canvas.cell_width), soft_area / canvas.cell_width], axis=1)
@@ -64,6 +73,25 @@ def generate_netlist(
     builder = _Builder(canvas, hard_sizes, soft_sizes, num_ports, rng)
     _connect(builder, leaves, rent_exponent, rng)
     return builder.netlist(name)
+
+
+def _fit_in_rows(sizes: NDArray[np.float64], canvas: Canvas) -> bool:
+    """Return whether the macros fit with their centres on those of cells: the largest first, from the lower left."""
+    x = (np.arange(canvas.columns) + 0.5) * canvas.cell_width
+    y = (np.arange(canvas.rows) + 0.5) * canvas.cell_height
+    taken: list[tuple[float, float, float, float]] = []
+    for number in np.argsort(-np.prod(sizes, axis=1), kind="stable"):
+        half_x, half_y = sizes[number] / 2
+        inside_x, inside_y = (x >= half_x) & (x <= canvas.width - half_x), (y >= half_y) & (y <= canvas.height - half_y)
+        free = inside_y[:, None] & inside_x
+        for other_x, other_y, other_half_x, other_half_y in taken:
+            near_x, near_y = np.abs(x - other_x) < half_x + other_half_x, np.abs(y - other_y) < half_y + other_half_y
+            free &= ~(near_y[:, None] & near_x)
+        if not free.any():
+            return False
+        row, column = np.unravel_index(int(np.argmax(free)), free.shape)
+        taken.append((x[column], y[row], half_x, half_y))
+    return True
 
 
 def _hard_sizes(

@@ -18,6 +18,7 @@ from placezoo.datasets import (
     read_groups,
     write_netlist,
 )
+from placezoo.envs.registration import make_problem
 
 
 def test_a_seed_determines_the_netlist():
@@ -62,6 +63,18 @@ def test_rents_rule_holds(exponent):
 def test_bad_parameters(arguments):
     with pytest.raises(ValueError, match=r"needs|must be"):
         generate_netlist(**{"num_hard": 3, "num_soft": 4, **arguments})
+
+
+def test_macros_that_cannot_be_placed_are_refused():
+    with pytest.raises(ValueError, match="do not fit: use fewer"):
+        generate_netlist(70, 10, grid=(8, 8), hard_utilization=0.5)
+
+
+def test_every_chip_of_the_dataset_can_be_placed():
+    for split in datasets.SPLITS:
+        for index in range(12):
+            problem = make_problem("ChipPlace-v0", f"synthetic-chips/{split}/{index}")
+            assert problem.evaluate(problem.initial_assignment(np.random.default_rng(0))).feasible
 
 
 def test_the_dataset_keeps_its_limits():

@@ -1,6 +1,9 @@
+import contextlib
 import gzip
+import http.server
 import json
 import shutil
+import threading
 
 import numpy as np
 import pytest
@@ -86,11 +89,25 @@ def test_without_file_and_network_the_error_says_what_to_do(empty_machine, monke
         datasets.load("4elt")
 
 
+@contextlib.contextmanager
+def serving(folder):
+    """Serve a folder on this machine, as the network would."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *arguments):
+            super().__init__(*arguments, directory=str(folder))
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
 def test_a_download_lands_in_the_cache_and_is_verified(empty_machine, monkeypatch, public_graph):
     """Serve the real file from this machine, as the network would."""
-    import http.server
-    import threading
-
     monkeypatch.undo()
     public_graph("airfoil1")
     entry = registry.public_files()["airfoil1"]
@@ -99,15 +116,7 @@ def test_a_download_lands_in_the_cache_and_is_verified(empty_machine, monkeypatc
     site.mkdir()
     (site / "airfoil1.graph").write_bytes(content)
 
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def __init__(self, *arguments):
-            super().__init__(*arguments, directory=str(site))
-
-        def log_message(self, *_):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with serving(site) as server:
         local = registry.PublicFile(
             **{**entry.__dict__, "url": f"http://127.0.0.1:{server.server_port}/airfoil1.graph"}
         )
@@ -122,14 +131,11 @@ def test_a_download_lands_in_the_cache_and_is_verified(empty_machine, monkeypatc
         with pytest.raises(ValueError, match="not the published airfoil1"):
             registry.fetch("airfoil1")
         assert not path.exists()
-        server.shutdown()
 
 
 def test_a_netlist_is_fetched_and_verified_by_its_git_blob_id(empty_machine, monkeypatch, capsys):
     """As ibm01 is: two files from a server, checked by blob id, then by the costs in the header."""
-    import http.server
     import subprocess
-    import threading
 
     from placezoo.cost_models import ProxyCost
     from placezoo.experiments import command_line
@@ -148,15 +154,7 @@ def test_a_netlist_is_fetched_and_verified_by_its_git_blob_id(empty_machine, mon
         known = subprocess.run(["git", "hash-object", site / "initial.plc"], capture_output=True, text=True, check=True)
         assert known.stdout.strip() == blobs["initial.plc"]
 
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def __init__(self, *arguments):
-            super().__init__(*arguments, directory=str(site))
-
-        def log_message(self, *_):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with serving(site) as server:
 
         def file(name, **more):
             url = f"http://127.0.0.1:{server.server_port}/{name}"
@@ -176,7 +174,6 @@ def test_a_netlist_is_fetched_and_verified_by_its_git_blob_id(empty_machine, mon
         (site / "initial.plc").write_bytes(contents["initial.plc"] + b"\n")
         with pytest.raises(ValueError, match="not the published chip: git blob"):
             registry.fetch("chip")
-        server.shutdown()
 
 
 def test_members_of_datasets_are_the_same_every_time_and_splits_differ():
