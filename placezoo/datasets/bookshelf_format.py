@@ -12,12 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from placezoo.datasets.files import read_bytes
-from placezoo.datasets.netlist import FIRST_ROTATED, ORIENTATIONS, Canvas, Netlist, NodeType
+from placezoo.datasets.netlist import FIRST_ROTATED, ORIENTATIONS, Canvas, Netlist, NodeType, choose_grid
 from placezoo.datasets.suggestion import unknown_name
 
 _PARTS = ("nodes", "nets", "pl", "scl", "wts")
 _REQUIRED = ("nodes", "nets", "pl", "scl")
-DEFAULT_GRID = (32, 32)
 
 
 @dataclass
@@ -36,7 +35,7 @@ class _Design:
 
 
 def read_bookshelf(
-    aux: str | Path, grid: tuple[int, int] = DEFAULT_GRID, movable_terminals: bool = False, name: str | None = None
+    aux: str | Path, grid: tuple[int, int] | None = None, movable_terminals: bool = False, name: str | None = None
 ) -> Netlist:
     """Read a Bookshelf design.
 
@@ -45,7 +44,8 @@ def read_bookshelf(
 
     Args:
         aux: the ``.aux`` file; the files that it names may be compressed (``.gz``, ``.xz``).
-        grid: columns and rows of the canvas's grid, which the format does not have.
+        grid: columns and rows of the canvas's grid, which the format does not have; default such that hard macros lose
+            little room on it.
         movable_terminals: whether terminals that are macros may be moved (as the literature does with ISPD 2005).
         name: of the instance, default the file's.
 
@@ -200,10 +200,9 @@ def _read_nets(path: Path, design: _Design) -> None:
 
 
 def _build(
-    design: _Design, paths: dict[str, Path], grid: tuple[int, int], movable_terminals: bool, name: str
+    design: _Design, paths: dict[str, Path], grid: tuple[int, int] | None, movable_terminals: bool, name: str
 ) -> Netlist:
     x0, y0, x1, y1 = design.box
-    canvas = Canvas(x1 - x0, y1 - y0, *grid)
     n = len(design.sizes)
     names = list(design.index)
     sizes = np.array(design.sizes)
@@ -211,6 +210,8 @@ def _build(
     types = np.full(n, NodeType.STDCELL, np.int8)
     types[(sizes[:, 1] > design.row_height) & (sizes[:, 0] > 0)] = NodeType.HARD_MACRO
     types[terminal & (types != NodeType.HARD_MACRO)] = NodeType.PORT
+    grid = choose_grid(x1 - x0, y1 - y0, sizes[types == NodeType.HARD_MACRO]) if grid is None else grid
+    canvas = Canvas(x1 - x0, y1 - y0, *grid)
     for bad in np.flatnonzero((types == NodeType.STDCELL) & (sizes.min(axis=1) <= 0)):
         raise ValueError(f"{paths['nodes']}:{design.lines[bad]}: {names[bad]} has no area")
     orientations, fixed = np.zeros(n, np.int8), terminal.copy()

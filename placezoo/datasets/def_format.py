@@ -15,9 +15,8 @@ import numpy as np
 
 from placezoo.datasets.files import read_bytes
 from placezoo.datasets.lef_format import LefMacro, read_lef
-from placezoo.datasets.netlist import FIRST_ROTATED, ORIENTATIONS, Canvas, Netlist, NodeType
+from placezoo.datasets.netlist import FIRST_ROTATED, ORIENTATIONS, Canvas, Netlist, NodeType, choose_grid
 
-DEFAULT_GRID = (32, 32)
 _TOKEN = re.compile(r'"[^"]*"|[()+;-](?=\s|$)|[^\s;]+|;')
 _SECTIONS = ("COMPONENTS", "PINS", "NETS", "BLOCKAGES", "SPECIALNETS", "REGIONS", "GROUPS", "FILLS", "VIAS")
 _PLACED = ("PLACED", "FIXED", "COVER")
@@ -41,7 +40,7 @@ class _Design:
 def read_def(
     path: str | Path,
     lefs: Iterable[str | Path] = (),
-    grid: tuple[int, int] = DEFAULT_GRID,
+    grid: tuple[int, int] | None = None,
     unknown_size: tuple[float, float] | None = None,
     name: str | None = None,
 ) -> Netlist:
@@ -55,7 +54,7 @@ def read_def(
     Args:
         path: the DEF file, perhaps compressed.
         lefs: LEF files that describe its blocks.
-        grid: columns and rows of the canvas's grid.
+        grid: columns and rows of the canvas's grid, default such that hard macros lose little room on it.
         unknown_size: width and height (micron) of components that no LEF file describes: they become soft macros.
             Default: they are an error.
         name: of the instance, default the file's.
@@ -184,7 +183,7 @@ def _after(words: list[str], key: str) -> str:
 def _build(
     design: _Design,
     library: dict[str, LefMacro],
-    grid: tuple[int, int],
+    grid: tuple[int, int] | None,
     unknown_size: tuple[float, float] | None,
     name: str,
 ) -> Netlist:
@@ -296,6 +295,8 @@ def _build(
             members += [nodes[first], *nodes[:first], *nodes[first + 1 :]]
             counts.append(len(nodes))
             weights.append(float(_after(words, "WEIGHT") or 1))
+    hard = np.array([size for size, kind in zip(sizes, types, strict=True) if kind == NodeType.HARD_MACRO])
+    grid = choose_grid(float(width), float(height), hard) if grid is None else grid
     canvas = Canvas(float(width), float(height), *grid, blockages=_blockages(design, low, high), block=name)
     all_halos = np.zeros((len(names), 4))
     for node, values in halos.items():

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from placezoo.datasets import NodeType, Placement, read_def, read_lef, write_def, write_openroad_tcl
+from placezoo.datasets.netlist import choose_grid
 
 LEF = """VERSION 5.8 ;
 MACRO RAM
@@ -122,6 +123,14 @@ def test_writing_back_changes_only_the_movable_macros(toy):
         "place_macro -macro_name {ram\\[0\\]} -location {20.0040 15.0000} -orientation MX"
         in (toy / "out.tcl").read_text()
     )
+
+
+def test_the_grid_is_chosen_for_the_macros():
+    assert choose_grid(100.0, 100.0, np.zeros((0, 2))) == (32, 32)
+    # Macros of 10 x 4: twenty columns of 5 micron, or ten ... of 16 to 48 those that divide both sizes.
+    columns, rows = choose_grid(100.0, 100.0, np.array([[10.0, 4.0]] * 3))
+    assert (10.0 / (100 / columns)).is_integer()
+    assert (4.0 / (100 / rows)).is_integer()
 
 
 @pytest.mark.parametrize(
