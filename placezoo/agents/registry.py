@@ -44,6 +44,7 @@ AGENTS = {
     "spectral": AgentEntry("spectral:Spectral", "recursive bisection by the Fiedler vector", "", _GRAPHS),
     "metis": AgentEntry("metis:Metis", "METIS, k-way and recursive, the better", "solvers", _GRAPHS),
     "mt-kahypar": AgentEntry("mt_kahypar:MtKaHyPar", "Mt-KaHyPar, highest quality", "solvers", _GRAPHS),
+    "force-directed": AgentEntry("force_directed:ForceDirected", "springs and repulsion, legalised", "", _CHIPS),
     "analytic": AgentEntry("analytic:Analytic", "Adam on the smooth cost, legalised, annealed", "agents", _CHIPS),
     "wire-mask": AgentEntry("wire_mask:WireMask", "evolution of genotypes placed by the wire mask", "", _CHIPS),
     "ppo": AgentEntry("ppo:PPO", "graph neural network trained by masked PPO", "agents"),

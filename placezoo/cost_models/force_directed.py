@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from placezoo.cost_models.proxy_state import FIRST_ROTATED, HEIGHT, POINT, SOFT, WIDTH, rebuild, turned
+from placezoo.cost_models.proxy_state import FIRST_ROTATED, HEIGHT, POINT, WIDTH, rebuild, turned
 
 STEPS = (100, 100, 100)
 ATTRACT = (100.0, 1e-3, 1e-5)
@@ -19,16 +19,16 @@ MOVE_FACTORS = (1.0, 1.0, 1.0)
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def force_directed(state, links, steps, attract, repel, move_factors, io_factor):
-    """Place the soft macros by forces, starting from the centre of the canvas.
+    """Place soft macros, or all, by forces, starting from the centre of the canvas.
 
     In a step each spring pulls with ``attract`` x weight x distance (x ``io_factor`` to a port), and of each
-    overlapping pair the soft macros are pushed apart with ``repel`` x largest move. The displacements are then scaled
+    overlapping pair those that move are pushed apart with ``repel`` x largest move. The displacements are then scaled
     so that the largest on either axis is ``move_factor`` x the canvas's longer side / steps; one that would leave the
     canvas is not made.
 
     Args:
         state: a ``ProxyState``; whole afterwards.
-        links: ``Springs`` of the soft macros.
+        links: ``Springs`` of the macros that move.
         steps: int64 [stages].
         attract: float64 [stages].
         repel: float64 [stages].
@@ -73,7 +73,7 @@ def force_directed(state, links, steps, attract, repel, move_factors, io_factor)
                     sum_y += force * (y[neighbour] + shift_y - y[block])
                 move_x[i], move_y[i] = sum_x, sum_y
             if push > 0.0:
-                _repel(macros, rank, kinds, x, y, half_x, half_y, widest, push, move_x, move_y)
+                _repel(macros, rank, x, y, half_x, half_y, widest, push, move_x, move_y)
             largest_x, largest_y = 0.0, 0.0
             for i in range(count):
                 largest_x, largest_y = max(largest_x, abs(move_x[i])), max(largest_y, abs(move_y[i]))
@@ -89,7 +89,7 @@ def force_directed(state, links, steps, attract, repel, move_factors, io_factor)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-def _repel(macros, rank, kinds, x, y, half_x, half_y, widest, push, move_x, move_y):
+def _repel(macros, rank, x, y, half_x, half_y, widest, push, move_x, move_y):
     for i in range(1, macros.size):  # insertion sort: almost sorted already
         block = macros[i]
         left = x[block] - half_x[block]
@@ -105,7 +105,7 @@ def _repel(macros, rank, kinds, x, y, half_x, half_y, widest, push, move_x, move
             b = macros[j]
             if x[b] - half_x[b] >= right:
                 break
-            if kinds[a] != SOFT and kinds[b] != SOFT:
+            if rank[a] < 0 and rank[b] < 0:
                 continue
             dx, dy = x[a] - x[b], y[a] - y[b]
             if abs(dy) >= half_y[a] + half_y[b]:

@@ -22,7 +22,7 @@ from placezoo.envs.chip_place import ChipPlaceProblem
 from placezoo.envs.wrappers import PadGraph
 from placezoo.experiments.evaluate import verify
 
-AGENTS = ("random", "greedy", "wire-mask", "local-search", "simulated-annealing", "analytic")
+AGENTS = ("random", "greedy", "force-directed", "wire-mask", "local-search", "simulated-annealing", "analytic")
 
 
 @pytest.fixture(scope="module")
