@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from placezoo.agents.agent import Agent
 from placezoo.agents.search import Search
-from placezoo.cost_models import chip_moves
+from placezoo.cost_models import chip_layout, chip_moves
 from placezoo.cost_models.proxy_state import COLUMNS
 from placezoo.envs.chip_place import ChipPlaceProblem
 from placezoo.envs.problem import PlacementProblem
@@ -45,7 +45,7 @@ def place_by_wire_mask(
 def _decode(state, order, genotype, slack, mask, wires):
     columns = state.layout.shape[COLUMNS]
     for item in order:
-        chip_moves.position_mask(state.layout, item, mask)
+        chip_layout.position_mask(state.layout, item, mask)
         chip_moves.wire_mask(state, item, wires)
         least, most = np.inf, -np.inf
         for cell in range(mask.size):
@@ -61,8 +61,8 @@ def _decode(state, order, genotype, slack, mask, wires):
         if best < 0:
             fewest = 1 << 30
             for cell in range(mask.size):
-                x, y = chip_moves.cell_centre(state.layout, cell)
-                count = chip_moves.conflicts(state.layout, item, x, y, -1, -1, -1)
+                x, y = chip_layout.cell_centre(state.layout, cell)
+                count = chip_layout.conflicts(state.layout, item, x, y, -1, -1, -1)
                 if count < fewest:
                     best, fewest = cell, count
         chip_moves.apply(state, (item, -1, best, -1))

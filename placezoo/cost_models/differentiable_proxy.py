@@ -201,7 +201,7 @@ class DifferentiableProxyCost(nn.Module):
         horizontal, vertical = grids
         horizontal = torch.einsum("sr,brc->bsc", self.spread_rows, horizontal)
         vertical = torch.einsum("sc,brc->brs", self.spread_columns, vertical)
-        macro_vertical, macro_horizontal = self._macro_demand(overlap_x, overlap_y)
+        macro_vertical, macro_horizontal = self._macro_demand(places.detach(), overlap_x, overlap_y)
         values = torch.cat(
             [
                 (vertical + macro_vertical).flatten(1) * self._scale_v,
@@ -236,25 +236,39 @@ class DifferentiableProxyCost(nn.Module):
         reach = (crossed[last] - crossed[first]).abs() * weight[:, None]
         return member[on].T @ reach
 
-    def _macro_demand(self, overlap_x: Tensor, overlap_y: Tensor) -> tuple[Tensor, Tensor]:
+    def _macro_demand(self, places: Tensor, overlap_x: Tensor, overlap_y: Tensor) -> tuple[Tensor, Tensor]:
         """Return the tracks that hard macros use, vertical and horizontal: [B, rows, columns] each."""
         horizontal_routes, vertical_routes = self.netlist.canvas.macro_routes
-        counted_rows = _without_last_if_partial(overlap_y.detach(), self.cell[1]) * self.is_hard[:, None]
-        counted_columns = _without_last_if_partial(overlap_x.detach(), self.cell[0]) * self.is_hard[:, None]
+        counted_columns, counted_rows = (
+            _without_last_if_partial(
+                overlap.detach(), places[:, self.macros, axis], self.extents[:, axis], self.cell[axis]
+            )
+            * self.is_hard[:, None]
+            for axis, overlap in enumerate((overlap_x, overlap_y))
+        )
         vertical = torch.einsum("bmr,bmc->brc", counted_rows, overlap_x) * vertical_routes
         horizontal = torch.einsum("bmr,bmc->brc", overlap_y, counted_columns) * horizontal_routes
         return vertical, horizontal
 
 
-def _without_last_if_partial(overlap: Tensor, size: Tensor) -> Tensor:
-    """Return 1 where a macro overlaps a line, but 0 on the last of several lines if the first or last is partial."""
+def _without_last_if_partial(overlap: Tensor, centre: Tensor, extent: Tensor, size: Tensor) -> Tensor:
+    """Return 1 where a macro overlaps a line, but 0 on the last of several lines if the first or last is partial.
+
+    The last line is that of the upper edge even where the edge only touches it.
+
+    Args:
+        overlap: [B, macros, lines], micron.
+        centre: [B, macros], along this axis, micron.
+        extent: [macros], micron.
+        size: of a cell, micron.
+    """
     inside = (overlap > 0).to(overlap.dtype)
-    lines = torch.arange(overlap.shape[2], device=overlap.device)
-    last = torch.where(overlap > 0, lines, -1).amax(2, keepdim=True)
-    first = torch.where(overlap > 0, lines, overlap.shape[2]).amin(2, keepdim=True)
-    partial = (overlap.gather(2, first.clamp(max=overlap.shape[2] - 1)) - size).abs() > 1e-5
-    partial |= (overlap.gather(2, last.clamp(min=0)) - size).abs() > 1e-5
-    dropped = partial & (last > first) & (lines == last)
+    most = overlap.shape[2] - 1
+    first = ((centre - extent / 2) / size).floor().long().clamp(0, most)[:, :, None]
+    last = ((centre + extent / 2) / size).floor().long().clamp(0, most)[:, :, None]
+    partial = (overlap.gather(2, first) - size).abs() > 1e-5
+    partial |= (overlap.gather(2, last) - size).abs() > 1e-5
+    dropped = partial & (last > first) & (torch.arange(most + 1, device=overlap.device) == last)
     return torch.where(dropped, 0.0, inside)
 
 

@@ -1,13 +1,14 @@
 """Problem instances: what they are, where they come from, how they are read and written."""
 
 from placezoo.datasets.bookshelf_format import read_bookshelf
+from placezoo.datasets.canvas import Canvas
 from placezoo.datasets.dataset import DATASETS, SPLITS, Dataset, get_dataset
 from placezoo.datasets.def_format import read_def
 from placezoo.datasets.graph import Graph
 from placezoo.datasets.graph_conversion import from_networkx, from_scipy, to_networkx, to_scipy
 from placezoo.datasets.lef_format import read_lef
 from placezoo.datasets.metis_format import read_metis, write_metis
-from placezoo.datasets.netlist import Canvas, Netlist, NodeType, Placement
+from placezoo.datasets.netlist import Netlist, NodeType, Placement
 from placezoo.datasets.netlist_format import read_netlist, write_netlist
 from placezoo.datasets.netlist_generator import generate_netlist
 from placezoo.datasets.netlist_grouping import cluster_cells, group_netlist, read_groups

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from placezoo.datasets.canvas import Canvas, choose_grid
 from placezoo.datasets.files import read_bytes
-from placezoo.datasets.netlist import FIRST_ROTATED, ORIENTATIONS, Canvas, Netlist, NodeType, choose_grid
+from placezoo.datasets.netlist import FIRST_ROTATED, ORIENTATIONS, Netlist, NodeType
 from placezoo.datasets.suggestion import unknown_name
 
 _PARTS = ("nodes", "nets", "pl", "scl", "wts")

@@ -13,9 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from placezoo.datasets.canvas import Canvas, choose_grid
 from placezoo.datasets.files import read_bytes
 from placezoo.datasets.lef_format import LefMacro, read_lef
-from placezoo.datasets.netlist import FIRST_ROTATED, ORIENTATIONS, Canvas, Netlist, NodeType, choose_grid
+from placezoo.datasets.netlist import FIRST_ROTATED, ORIENTATIONS, Netlist, NodeType
 
 _TOKEN = re.compile(r'"[^"]*"|[()+;-](?=\s|$)|[^\s;]+|;')
 _SECTIONS = ("COMPONENTS", "PINS", "NETS", "BLOCKAGES", "SPECIALNETS", "REGIONS", "GROUPS", "FILLS", "VIAS")

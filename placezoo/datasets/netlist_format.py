@@ -13,15 +13,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from placezoo.datasets.canvas import default_canvas
 from placezoo.datasets.files import read_bytes, write_atomically
-from placezoo.datasets.netlist import (
-    FIRST_ROTATED,
-    ORIENTATION_MATRICES,
-    ORIENTATIONS,
-    Netlist,
-    NodeType,
-    default_canvas,
-)
+from placezoo.datasets.netlist import FIRST_ROTATED, ORIENTATION_MATRICES, ORIENTATIONS, Netlist, NodeType
 from placezoo.datasets.plc_format import PlcFile, read_plc
 from placezoo.datasets.suggestion import unknown_name
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from placezoo.datasets.netlist import Canvas, Netlist, NodeType
+from placezoo.datasets.canvas import Canvas
+from placezoo.datasets.netlist import Netlist, NodeType
 
 _TRIES = 100  # draws of macro sizes
 _ROUTES, _MACRO_ROUTES = (57.031, 56.818), (39.583, 30.303)  # NanGate45, as in TILOS's instances

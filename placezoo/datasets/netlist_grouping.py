@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from placezoo.datasets.canvas import Canvas, default_canvas
 from placezoo.datasets.files import read_bytes
-from placezoo.datasets.netlist import Canvas, Netlist, NodeType, default_canvas
+from placezoo.datasets.netlist import Netlist, NodeType
 
 UTILIZATION = 0.5  # a soft macro has twice the area of its cells
 MAX_FANOUT = 500  # nets of more sinks are left out

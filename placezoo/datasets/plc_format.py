@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from placezoo.datasets.canvas import Canvas
 from placezoo.datasets.files import read_bytes, write_atomically
-from placezoo.datasets.netlist import ORIENTATIONS, Canvas, NodeType, Placement
+from placezoo.datasets.netlist import ORIENTATIONS, NodeType, Placement
 from placezoo.datasets.suggestion import unknown_name
 
 _NUMBER = r"([^\s:]+)"

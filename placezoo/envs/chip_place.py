@@ -8,10 +8,10 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy import sparse
 
+from placezoo.cost_models import chip_completion, chip_layout, chip_state
 from placezoo.cost_models import chip_moves as moves
 from placezoo.cost_models.cost import Cost
 from placezoo.cost_models.proxy import WEIGHTS, ProxyCost
@@ -122,10 +122,16 @@ class ChipPlaceProblem(PlacementProblem):
     def kernel(self, assignment: NDArray[np.int64] | None = None) -> Kernel:
         """Return the compiled moves over a fresh state."""
         return Kernel(
-            self._state(assignment), moves.propose, moves.delta, moves.apply, moves.undo, moves.settle, moves.complete
+            self._state(assignment),
+            moves.propose,
+            moves.delta,
+            moves.apply,
+            moves.undo,
+            chip_completion.settle,
+            chip_completion.complete,
         )
 
-    def _state(self, assignment: NDArray[np.int64] | None) -> moves.ChipState:
+    def _state(self, assignment: NDArray[np.int64] | None) -> chip_state.ChipState:
         netlist, n = self.instance, self.num_items
         if assignment is None:
             array = np.full(n, -1, np.int64)
@@ -138,18 +144,18 @@ class ChipPlaceProblem(PlacementProblem):
                 raise ValueError(
                     f"cells are 0..{self.num_resources - 1} (-1 = unplaced), not {array.min()}..{array.max()}"
                 )
-        counts = np.zeros(moves.NUM_COUNTS, np.int64)
-        counts[moves.FLIPS] = self.parameters["flips"]
+        counts = np.zeros(chip_state.NUM_COUNTS, np.int64)
+        counts[chip_state.FLIPS] = self.parameters["flips"]
         placed = np.ones(self.cost_model.blocks.size, np.bool_)
         placed[self.item_blocks] = placed[self.soft_blocks] = False
         proxy = self.cost_model.empty_state(placed=placed)
         item_hard = (netlist.types[self.item_nodes] == NodeType.HARD_MACRO).astype(np.int8)
-        layout = moves.Layout(
+        layout = chip_layout.Layout(
             assignment=array, item_block=self.item_blocks, item_hard=item_hard, obstacles=self._obstacles,
             x=proxy.x, y=proxy.y, half=netlist.placement.extents[self.item_nodes] / 2, grid=proxy.grid,
             shape=proxy.shape,
         )  # fmt: skip
-        state = moves.ChipState(
+        state = chip_state.ChipState(
             assignment=array,
             proxy=proxy,
             layout=layout,
@@ -161,21 +167,21 @@ class ChipPlaceProblem(PlacementProblem):
             counts=counts,
             anchors=np.zeros((self.soft_blocks.size, 2)),
         )
-        moves.start(state)
-        if state.counts[moves.UNPLACED] == 0:
-            moves.complete(state)
+        chip_state.start(state)
+        if state.counts[chip_state.UNPLACED] == 0:
+            chip_completion.complete(state)
         return state
 
-    def cost_of(self, state: moves.ChipState) -> Cost:
+    def cost_of(self, state: chip_state.ChipState) -> Cost:
         """Return the cost of a state; incomplete, it costs nothing and is infeasible."""
         cost = self.cost_model.cost_of(state.proxy)
-        unplaced, conflicts = int(state.counts[moves.UNPLACED]), int(state.counts[moves.CONFLICTS])
+        unplaced, conflicts = int(state.counts[chip_state.UNPLACED]), int(state.counts[chip_state.CONFLICTS])
         found = []
         if unplaced:
             found.append(f"{unplaced} of {self.num_items} macros are not placed")
         if conflicts:
             found.append(f"{conflicts} overlaps of hard macros with each other, blockages or the canvas's edge")
-        return Cost(float(moves.total_of(state)), cost.terms, not found, tuple(found))
+        return Cost(float(chip_state.total_of(state)), cost.terms, not found, tuple(found))
 
     def placement(self, assignment: NDArray[np.int64]) -> Placement:
         """Return where everything is under a whole assignment, flips and soft macros included.
@@ -184,11 +190,11 @@ class ChipPlaceProblem(PlacementProblem):
             ValueError: an item is unplaced.
         """
         state = self._state(assignment)
-        if state.counts[moves.UNPLACED]:
-            raise ValueError(f"{int(state.counts[moves.UNPLACED])} of {self.num_items} macros are not placed")
+        if state.counts[chip_state.UNPLACED]:
+            raise ValueError(f"{int(state.counts[chip_state.UNPLACED])} of {self.num_items} macros are not placed")
         return self.placement_of(state)
 
-    def placement_of(self, state: moves.ChipState) -> Placement:
+    def placement_of(self, state: chip_state.ChipState) -> Placement:
         """Return where everything is in a state; what is not placed is where the netlist has it."""
         netlist = self.instance
         centers, orientations = netlist.centers.copy(), netlist.orientations.copy()
@@ -301,9 +307,9 @@ class ChipPlaceProblem(PlacementProblem):
     def nearest_cells(self, places: NDArray[np.float64]) -> NDArray[np.int64]:
         """Return an assignment near some places, as ``legalize`` does: float64 [num_items, 2], micron."""
         layout, mask = self._state(None).layout, np.zeros(self.num_resources, np.int8)
-        if not _settle_down(layout, self.item_order, np.ascontiguousarray(places, np.float64), mask):
+        if not chip_layout.settle_down(layout, self.item_order, np.ascontiguousarray(places, np.float64), mask):
             layout.assignment[:] = -1
-            _pack(layout, self.item_order, mask)
+            chip_layout.pack(layout, self.item_order, mask)
         return layout.assignment.copy()
 
     def initial_assignment(self, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -312,10 +318,10 @@ class ChipPlaceProblem(PlacementProblem):
         mask = np.zeros(self.num_resources, np.int8)
         for _ in range(_TRIES):
             layout.assignment[:] = -1
-            if _place_at_random(layout, self.item_order, mask, rng):
+            if chip_layout.place_at_random(layout, self.item_order, mask, rng):
                 return layout.assignment.copy()
         layout.assignment[:] = -1
-        _pack(layout, self.item_order, mask)
+        chip_layout.pack(layout, self.item_order, mask)
         return layout.assignment.copy()
 
     def draw(self, assignment: NDArray[np.int64], axes: Any) -> None:
@@ -340,65 +346,6 @@ class ChipPlaceProblem(PlacementProblem):
                 for title, values in maps.items()
             ),
         ]
-
-
-@njit(cache=True, nogil=True)
-def _place_at_random(layout, order, mask, rng):
-    """Place all items of an empty layout on random free cells; return whether that worked."""
-    for item in order:
-        moves.position_mask(layout, item, mask)
-        free = mask.sum()
-        if free == 0:
-            return False
-        rank = int(rng.random() * free)
-        for cell in range(mask.size):
-            rank -= mask[cell]
-            if rank < 0:
-                _set_down(layout, item, cell)
-                break
-    return True
-
-
-@njit(cache=True, nogil=True)
-def _settle_down(layout, order, places, mask):
-    """Place all items of an empty layout on the free cells nearest to some places; return whether that worked."""
-    for item in order:
-        moves.position_mask(layout, item, mask)
-        best, nearest = -1, np.inf
-        for cell in range(mask.size):
-            if mask[cell]:
-                x, y = moves.cell_centre(layout, cell)
-                distance = (x - places[item, 0]) ** 2 + (y - places[item, 1]) ** 2
-                if distance < nearest:
-                    best, nearest = cell, distance
-        if best < 0:
-            return False
-        _set_down(layout, item, best)
-    return True
-
-
-@njit(cache=True, nogil=True)
-def _pack(layout, order, mask):
-    """Place all items in rows from the bottom; one that fits nowhere goes where it overlaps least."""
-    for item in order:
-        moves.position_mask(layout, item, mask)
-        chosen, least = 0, 1 << 30
-        for cell in range(mask.size):
-            if mask[cell]:
-                chosen = cell
-                break
-            x, y = moves.cell_centre(layout, cell)
-            count = moves.conflicts(layout, item, x, y, -1, -1, -1)
-            if count < least:
-                chosen, least = cell, count
-        _set_down(layout, item, chosen)
-
-
-@njit(cache=True, nogil=True)
-def _set_down(layout, item, cell):
-    block = layout.item_block[item]
-    layout.assignment[item] = cell
-    layout.x[block], layout.y[block] = moves.cell_centre(layout, cell)
 
 
 def _read_only(array: NDArray) -> NDArray:

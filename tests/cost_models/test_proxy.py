@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from placezoo import datasets
 from placezoo.cost_models import ProxyCost, proxy_state
-from placezoo.datasets.netlist import ORIENTATIONS, Canvas, Netlist, NodeType
+from placezoo.datasets.canvas import Canvas
+from placezoo.datasets.netlist import ORIENTATIONS, Netlist, NodeType
 from tests.cost_models.slow_proxy import slow_proxy
 
 EXACT = {"rel": 1e-9, "abs": 1e-9}

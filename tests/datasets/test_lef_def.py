@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from placezoo.datasets import NodeType, Placement, read_def, read_lef, write_def, write_openroad_tcl
-from placezoo.datasets.netlist import choose_grid
+from placezoo.datasets.canvas import choose_grid
 
 LEF = """VERSION 5.8 ;
 MACRO RAM

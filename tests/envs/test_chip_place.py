@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import placezoo
-from placezoo.cost_models import ProxyCost, chip_moves
+from placezoo.cost_models import ProxyCost, chip_layout, chip_moves, chip_state
 from placezoo.datasets import generate_netlist
-from placezoo.datasets.netlist import Canvas, Netlist, NodeType
+from placezoo.datasets.canvas import Canvas
+from placezoo.datasets.netlist import Netlist, NodeType
 from placezoo.envs.chip_place import ChipPlaceProblem
 from placezoo.envs.wrappers import CanvasImage, FlattenGraph, PadGraph, RelativeReward
 
@@ -161,7 +162,7 @@ def test_moves_equal_fresh_evaluations(movable, flips, seed):
         placement = problem.placement_of(state)
         return model.evaluate(placement).total + len(placement.overlaps()) + len(placement.outside())
 
-    assert chip_moves.total_of(state) == pytest.approx(total(), rel=1e-9)
+    assert chip_state.total_of(state) == pytest.approx(total(), rel=1e-9)
     kinds = set()
     for _ in range(25):
         if rng.random() < 0.6:
@@ -173,13 +174,13 @@ def test_moves_equal_fresh_evaluations(movable, flips, seed):
                 move = (int(item), int(source), int(state.assignment[partner]), int(partner))
             else:
                 move = (int(item), int(source), int(rng.integers(problem.num_resources)), -1)
-        kinds.add(min(move[3], 0) if move[3] > chip_moves.CYCLE else chip_moves.CYCLE)
+        kinds.add(min(move[3], 0) if move[3] > chip_layout.CYCLE else chip_layout.CYCLE)
         before, assignment = total(), state.assignment.copy()
         change = kernel.delta(state, move)
         np.testing.assert_array_equal(state.assignment, assignment)
         kernel.apply(state, move)
         assert total() - before == pytest.approx(change, abs=1e-9)
-        assert chip_moves.total_of(state) == pytest.approx(total(), rel=1e-9)
+        assert chip_state.total_of(state) == pytest.approx(total(), rel=1e-9)
         placed = problem.placement_of(state).centers[problem.item_nodes]
         np.testing.assert_array_equal(problem.assignment_of(problem.placement_of(state)), state.assignment)
         assert np.isfinite(placed).all()
@@ -199,9 +200,9 @@ def test_proposals_keep_a_legal_placement_legal(netlist):
         _, source, target, partner = move = kernel.propose(kernel.state, rng)
         if partner >= 0:
             actions["swap"] += 1
-        elif partner == chip_moves.MIRROR:
+        elif partner == chip_layout.MIRROR:
             actions["mirror"] += 1
-        elif partner <= chip_moves.CYCLE:
+        elif partner <= chip_layout.CYCLE:
             actions["shuffle"] += 1
         elif source != target:
             actions["move"] += 1

@@ -1,0 +1,102 @@
+"""The area that a chip is placed on: its size, grid, routing and blockages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """The area that is placed on, its grid, and what routing it offers.
+
+    Attributes:
+        width: micron.
+        height: micron.
+        columns: of the grid.
+        rows: of the grid.
+        routes_per_micron: horizontal and vertical routing tracks per micron.
+        macro_routes: horizontal and vertical tracks per micron that hard macros use up.
+        smoothing_range: over how many cells to each side congestion is spread.
+        overlap_threshold: micron by which hard macros may overlap; the environments allow none.
+        blockages: rectangles (x0, y0, x1, y1, rate), micron.
+        block: the name of the block, or empty.
+        project: the name of the project, or empty.
+
+    Raises:
+        ValueError: a size is not positive or not finite.
+    """
+
+    width: float
+    height: float
+    columns: int = 10
+    rows: int = 10
+    routes_per_micron: tuple[float, float] = (70.33, 74.51)
+    macro_routes: tuple[float, float] = (51.79, 51.79)
+    smoothing_range: int = 2
+    overlap_threshold: float = 0.0
+    blockages: tuple[tuple[float, float, float, float, float], ...] = ()
+    block: str = ""
+    project: str = ""
+
+    def __post_init__(self) -> None:
+        for what in ("width", "height", "columns", "rows"):
+            value = getattr(self, what)
+            if not (np.isfinite(value) and value > 0):
+                raise ValueError(f"canvas {what} must be positive, not {value}")
+        for what in ("routes_per_micron", "macro_routes"):
+            if not all(np.isfinite(value) and value >= 0 for value in getattr(self, what)):
+                raise ValueError(f"canvas {what} must not be negative: {getattr(self, what)}")
+        if min(self.routes_per_micron) == 0:
+            raise ValueError("canvas routes_per_micron must be positive")
+        if self.smoothing_range < 0:
+            raise ValueError(f"canvas smoothing_range must not be negative, it is {self.smoothing_range}")
+
+    @property
+    def cell_width(self) -> float:
+        """Width of a grid cell, micron."""
+        return self.width / self.columns
+
+    @property
+    def cell_height(self) -> float:
+        """Height of a grid cell, micron."""
+        return self.height / self.rows
+
+    @property
+    def num_cells(self) -> int:
+        """How many cells the grid has; cell index = row * columns + column, row 0 at the bottom."""
+        return self.columns * self.rows
+
+
+def default_canvas(total_area: float, columns: int = 10, rows: int = 10) -> Canvas:
+    """Return the canvas of a netlist without a placement file: a square used to 60 %.
+
+    Source: Circuit Training's plc_client.
+    """
+    side = float(np.sqrt(total_area / 0.6)) if total_area > 0 else 1.0
+    return Canvas(side, side, columns, rows)
+
+
+def choose_grid(width: float, height: float, sizes: NDArray[np.float64]) -> tuple[int, int]:
+    """Return columns and rows on which macros with their centres at those of cells lose little room.
+
+    Equal macros side by side are a whole number of cells apart; of 16 to 48 lines on each axis, those are taken that
+    add least to the macros' sizes, weighted by area. (Circuit Training searches likewise, with more criteria.)
+
+    Args:
+        width: of the canvas, micron.
+        height: of the canvas, micron.
+        sizes: float64 [macros, 2], micron; none: 32 x 32.
+    """
+    if len(sizes) == 0:
+        return 32, 32
+    area = np.prod(sizes, axis=1)
+    lines = []
+    for side, extent in ((width, sizes[:, 0]), (height, sizes[:, 1])):
+        counts = np.arange(16, 49)
+        pitch = side / counts[:, None]
+        taken = np.ceil(extent / pitch - 1e-9) * pitch / extent
+        lines.append(int(counts[np.argmin(np.round((taken * area).sum(axis=1) / area.sum(), 6))]))
+    return lines[0], lines[1]
