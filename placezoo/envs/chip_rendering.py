@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from placezoo.cost_models.cost import Cost
-from placezoo.datasets.netlist import NodeType, Placement
+from placezoo.datasets.netlist import ORIENTATION_MATRICES, NodeType, Placement
 
 _HARD, _SOFT, _PORT, _EDGE = "#3b6ea5", "#f0b35f", "#b03a2e", "#16324f"
 
@@ -58,8 +58,6 @@ def draw_placement(
 
 def _corner_mark(placement: Placement, node: int) -> NDArray[np.float64]:
     """Return the triangle at the corner that is lower left in orientation N: float64 [3, 2]."""
-    from placezoo.datasets.netlist import ORIENTATION_MATRICES
-
     a, b, c, d = ORIENTATION_MATRICES[placement.orientations[node]]
     half = placement.netlist.sizes[node] / 2
     size = 0.3 * half.min()
