@@ -127,7 +127,9 @@ class Leaderboard:
         """Write ``results.json``, ``results.csv`` and ``report.html``."""
         rows = [result_row(result) for result in results]
         table = io.StringIO()
-        writer = csv.DictWriter(table, fieldnames=list(rows[0]), lineterminator="\n")
+        # Environments differ in the terms of their costs: a row has those of its own.
+        names = list(dict.fromkeys(name for row in rows for name in row))
+        writer = csv.DictWriter(table, fieldnames=names, restval="", lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
         summary = {

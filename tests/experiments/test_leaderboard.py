@@ -186,6 +186,36 @@ def test_optional_instances_may_be_missing_others_may_not(monkeypatch, tmp_path)
         Leaderboard(load_suite(str(path)), tmp_path)
 
 
+def test_a_suite_may_mix_environments(tmp_path):
+    path = tmp_path / "mixed.toml"
+    path.write_text(
+        'version = 1\ndescription = "graphs and chips"\nseconds = 0.1\nseeds = [0]\n'
+        '[[problems]]\nenv = "GraphPartition-v0"\ninstances = ["karate"]\n'
+        '[[problems]]\nenv = "ChipPlace-v0"\ninstances = ["synthetic-chips/test/0"]\n'
+        '[[agents]]\nname = "random"\n'
+    )
+    board = Leaderboard(load_suite(str(path)), tmp_path / "out")
+    board.write(list(board.run()))
+    with open(tmp_path / "out" / "results.csv") as file:
+        graph, chip = csv.DictReader(file)
+    assert (graph["cut"] != "", graph["wirelength"]) == (True, "")
+    assert (chip["cut"], chip["wirelength"] != "") == ("", True)
+    assert "synthetic-chips/test/0" in (tmp_path / "out" / "report.html").read_text()
+
+
+def test_a_suite_with_nothing_at_hand_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("PLACEZOO_DATA", "")
+    import requests
+
+    def unreachable(*_args, **_kwargs):
+        raise requests.ConnectionError("no route")
+
+    monkeypatch.setattr(requests, "get", unreachable)
+    monkeypatch.setattr(registry, "cache_folder", lambda: tmp_path / "cache")
+    with pytest.raises(OSError, match="suite iccad04: none of its instances"):
+        Leaderboard(load_suite("iccad04"), tmp_path)
+
+
 def test_all_suites_of_the_package_load():
     assert "quick" in suite_names()
     for name in suite_names():
