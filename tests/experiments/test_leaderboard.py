@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from placezoo.datasets import registry
 from placezoo.experiments.leaderboard import Leaderboard
 from placezoo.experiments.results import gaps_to_best
 from placezoo.experiments.suite import load_suite, suite_names
@@ -170,7 +171,6 @@ def test_gaps_count_infeasible_runs_as_random(suite_file, tmp_path):
 
 
 def test_optional_instances_may_be_missing_others_may_not(monkeypatch, tmp_path):
-    from placezoo.datasets import registry
 
     monkeypatch.setenv("PLACEZOO_DATA", "")
     monkeypatch.setattr(registry, "cache_folder", lambda: tmp_path / "cache")
