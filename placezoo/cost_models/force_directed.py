@@ -48,12 +48,10 @@ def force_directed(state, links, steps, attract, repel, move_factors, io_factor)
     # All macros by their left edge, kept sorted from step to step: overlaps are found between neighbours.
     macros = np.flatnonzero((kinds != POINT) & (state.placed != 0))
     half_x, half_y = np.empty(x.size), np.empty(x.size)
-    widest = 0.0
     for block in macros:
         rotated = orientation[block] >= FIRST_ROTATED
         half_x[block] = 0.5 * (sizes[block, 1] if rotated else sizes[block, 0])
         half_y[block] = 0.5 * (sizes[block, 0] if rotated else sizes[block, 1])
-        widest = max(widest, half_x[block])
     move_x, move_y = np.empty(count), np.empty(count)
     for stage in range(steps.size):
         max_move = move_factors[stage] * max(width, height) / steps[stage]
@@ -73,7 +71,7 @@ def force_directed(state, links, steps, attract, repel, move_factors, io_factor)
                     sum_y += force * (y[neighbour] + shift_y - y[block])
                 move_x[i], move_y[i] = sum_x, sum_y
             if push > 0.0:
-                _repel(macros, rank, x, y, half_x, half_y, widest, push, move_x, move_y)
+                _repel(macros, rank, x, y, half_x, half_y, push, move_x, move_y)
             largest_x, largest_y = 0.0, 0.0
             for i in range(count):
                 largest_x, largest_y = max(largest_x, abs(move_x[i])), max(largest_y, abs(move_y[i]))
@@ -89,7 +87,7 @@ def force_directed(state, links, steps, attract, repel, move_factors, io_factor)
 
 
 @njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-def _repel(macros, rank, x, y, half_x, half_y, widest, push, move_x, move_y):
+def _repel(macros, rank, x, y, half_x, half_y, push, move_x, move_y):
     for i in range(1, macros.size):  # insertion sort: almost sorted already
         block = macros[i]
         left = x[block] - half_x[block]

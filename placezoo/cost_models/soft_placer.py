@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit
 
 from placezoo.cost_models import proxy_state
+from placezoo.cost_models.congestion import pack_cell
 from placezoo.cost_models.density import add_area
 from placezoo.cost_models.proxy_state import (
     CELL_HEIGHT,
@@ -144,7 +145,6 @@ def sweep(state, movable, floor, sweeps):
     cell_width, cell_height = grid[CELL_WIDTH], grid[CELL_HEIGHT]
     along_x, along_y = np.empty(columns), np.empty(rows)
     horizontal, vertical = np.zeros((rows, columns + 1)), np.zeros((rows + 1, columns))
-    costs = np.empty(columns * rows)
     best_cost, best_cell = np.empty(_CANDIDATES), np.empty(_CANDIDATES, np.int64)
     cell_area = cell_width * cell_height
     share = 0.5 * state.weights[1] / max(shape[TOP_DENSITY], 1)
@@ -182,7 +182,6 @@ def sweep(state, movable, floor, sweeps):
                                 before = density[0, r * columns + c]
                                 after = before + part_x * part_y / cell_area
                                 cost += share * (max(after, threshold) - max(before, threshold))
-                    costs[row * columns + column] = cost
                     if cost < best_cost[_CANDIDATES - 1]:
                         rank = _CANDIDATES - 1
                         while rank > 0 and cost < best_cost[rank - 1]:
@@ -201,7 +200,7 @@ def sweep(state, movable, floor, sweeps):
             row, column = chosen // columns, chosen % columns
             state.x[block], state.y[block] = (column + 0.5) * cell_width, (row + 0.5) * cell_height
             add_area(density, grid, shape, state.x[block], state.y[block], width, height, 1.0)
-            packed = (row << 16) | column
+            packed = pack_cell(row, column)
             for entry in range(state.block_ptr[block], state.block_ptr[block + 1]):
                 state.terminal_cell[state.block_terminals[entry]] = packed
 
