@@ -148,7 +148,7 @@ def slow_proxy(netlist, placement, smoothing_range):
             )
     flat = [value for line in density for value in line]
     if len(flat) < 10:
-        occupied = [value for value in flat if value > 0]
+        occupied = [value for value in flat if value > 1e-12]  # an edge that misses a grid line by a rounding: none
         density_cost = 0.5 * sum(occupied) / len(occupied) if occupied else 0.0
     else:
         density_cost = 0.5 * mean_of_largest(flat, max(1, math.floor(0.1 * len(flat))))
