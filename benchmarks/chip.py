@@ -23,7 +23,7 @@ from placezoo.cost_models.force_directed import ATTRACT, MOVE_FACTORS, REPEL, ST
 from placezoo.cost_models.soft_placer import place_soft_macros, sweep
 from placezoo.cost_models.spreading import springs
 from placezoo.datasets.netlist_format import read_netlist
-from placezoo.datasets.registry import find_file, public_files
+from placezoo.datasets.public_files import find_file, public_files
 from placezoo.envs.registration import make_env
 
 NETLISTS = ("ariane133-ng45", "nvdla-ng45", "ariane136-ng45")

@@ -15,7 +15,7 @@ from rich.table import Table
 import placezoo
 from placezoo.agents.networks.checkpoint import Checkpoint
 from placezoo.agents.solution import describe_machine
-from placezoo.datasets.registry import find_file, public_files
+from placezoo.datasets.public_files import find_file, public_files
 from placezoo.envs.problem import PlacementProblem
 
 ENV = "GraphPartition-v0"

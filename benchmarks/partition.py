@@ -22,7 +22,7 @@ from placezoo.agents.fiduccia_mattheyses import refine
 from placezoo.agents.solution import describe_machine
 from placezoo.cost_models import PartitionCost
 from placezoo.datasets import Graph
-from placezoo.datasets.registry import find_file, public_files
+from placezoo.datasets.public_files import find_file, public_files
 
 ENV = "GraphPartition-v0"
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from placezoo.datasets import Graph
-from placezoo.datasets.registry import find_file, public_files
+from placezoo.datasets import DeviceCluster, EdgeInstance, Graph, TaskGraph
+from placezoo.datasets.public_files import find_file, public_files
 
 # Kernels compile or load within the first example; a deadline would only measure that.
 settings.register_profile("placezoo", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
@@ -40,3 +40,31 @@ def graphs(draw, max_nodes: int = 12, max_weight: int = 5) -> Graph:
         ),
         node_weights=np.array(draw(st.lists(st.integers(0, max_weight), min_size=n, max_size=n)), dtype=np.int64),
     )
+
+
+@st.composite
+def edge_instances(draw, max_tasks: int = 8, max_devices: int = 4, whole_numbers: bool = True) -> EdgeInstance:
+    """Draw any small instance: several entries and exits, isolated tasks, data of no size."""
+    n, k = draw(st.integers(1, max_tasks)), draw(st.integers(1, max_devices))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    order = rng.permutation(n)  # so that tasks are not numbered topologically
+    density = draw(st.sampled_from([0.1, 0.4, 0.8]))
+    edges = [(order[a], order[b]) for a in range(n) for b in range(a + 1, n) if rng.random() < density]
+    edges = [edges[i] for i in rng.permutation(len(edges))]
+
+    def quantities(low, high, *shape):
+        return rng.integers(low, high + 1, shape).astype(float) if whole_numbers else rng.uniform(low, high, shape)
+
+    num_types = draw(st.integers(1, 2))
+    supports = rng.random((k, num_types)) < 0.6
+    supports[rng.integers(k, size=num_types), np.arange(num_types)] = True
+    return EdgeInstance(
+        TaskGraph(
+            quantities(1, 4, n), rng.integers(num_types, size=n), np.array(edges, np.int64).reshape(-1, 2),
+            quantities(0, 3, len(edges)),
+        ),
+        DeviceCluster(
+            quantities(1, 2, k), quantities(0, 2, k, k) * ~np.eye(k, dtype=bool),
+            quantities(0, 1, k, k) * ~np.eye(k, dtype=bool), supports,
+        ),
+    )  # fmt: skip

@@ -30,6 +30,7 @@ class AgentEntry:
 
 _GRAPHS = ("GraphPartition-v0",)
 _CHIPS = ("ChipPlace-v0",)
+_EDGE = ("EdgePlace-v0",)
 
 AGENTS = {
     "random": AgentEntry("random_search:RandomSearch", "the best of many random assignments"),
@@ -47,6 +48,12 @@ AGENTS = {
     "force-directed": AgentEntry("force_directed:ForceDirected", "springs and repulsion, legalised", "", _CHIPS),
     "analytic": AgentEntry("analytic:Analytic", "Adam on the smooth cost, legalised, annealed", "agents", _CHIPS),
     "wire-mask": AgentEntry("wire_mask:WireMask", "evolution of genotypes placed by the wire mask", "", _CHIPS),
+    "heft": AgentEntry("list_scheduling:HEFT", "list scheduling by upward rank, insertion", "", _EDGE),
+    "cpop": AgentEntry("list_scheduling:CPOP", "list scheduling, the critical path on one device", "", _EDGE),
+    "peft": AgentEntry("list_scheduling:PEFT", "list scheduling with an optimistic look ahead", "", _EDGE),
+    "random-task-eft": AgentEntry(
+        "random_task_eft:RandomTaskEFT", "random tasks to their earliest finish devices", "", _EDGE
+    ),
     "ppo": AgentEntry("ppo:PPO", "graph neural network trained by masked PPO", "agents"),
 }
 

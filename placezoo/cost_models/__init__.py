@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from placezoo.cost_models.cost import Cost
+from placezoo.cost_models.makespan import Makespan
 from placezoo.cost_models.partition import PartitionCost
 from placezoo.cost_models.proxy import ProxyCost
 
 if TYPE_CHECKING:
     from placezoo.cost_models.differentiable_proxy import DifferentiableProxyCost
 
-__all__ = ["Cost", "DifferentiableProxyCost", "PartitionCost", "ProxyCost"]
+__all__ = ["Cost", "DifferentiableProxyCost", "Makespan", "PartitionCost", "ProxyCost"]
 
 
 def __getattr__(name: str) -> Any:

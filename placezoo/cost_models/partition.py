@@ -14,6 +14,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from placezoo.cost_models.assignment import check_assignment
 from placezoo.cost_models.cost import Cost
 from placezoo.cost_models.partition_moves import (
     NUM_UNPLACED,
@@ -119,21 +120,6 @@ class PartitionCost:
             violations.append(f"{state.totals[NUM_UNPLACED]} nodes are in no part")
         terms = dict(zip(TERM_NAMES, values[2:].tolist(), strict=True))
         return Cost(float(values[0]), terms, not violations, tuple(violations))
-
-
-def check_assignment(assignment: NDArray[np.int64], num_items: int, num_resources: int) -> NDArray[np.int64]:
-    """Return a contiguous int64 copy of an assignment.
-
-    Raises:
-        ValueError: wrong shape or type, or a resource outside -1..num_resources-1.
-    """
-    array = np.asarray(assignment)
-    if array.shape != (num_items,) or array.dtype.kind not in "iu":
-        raise ValueError(f"an assignment is {num_items} whole numbers, not {array.dtype} of shape {array.shape}")
-    if num_items and (array.min() < -1 or array.max() >= num_resources):
-        item = int(np.flatnonzero((array < -1) | (array >= num_resources))[0])
-        raise ValueError(f"item {item} is assigned to {array[item]}, resources are 0..{num_resources - 1}")
-    return np.array(array, dtype=np.int64)
 
 
 @njit(cache=True, nogil=True)

@@ -10,9 +10,13 @@ from typing import Any
 import numpy as np
 
 from placezoo.datasets import graph_generators as generators
+from placezoo.datasets.edge_format import read_published_giph
+from placezoo.datasets.edge_generator import MAX_DEVICES, giph_instance
+from placezoo.datasets.edge_instance import EdgeInstance
 from placezoo.datasets.graph import Graph
 from placezoo.datasets.netlist import Netlist
 from placezoo.datasets.netlist_generator import generate_netlist
+from placezoo.datasets.public_files import fetch
 from placezoo.datasets.suggestion import unknown_name
 
 SPLITS = ("train", "validation", "test")
@@ -20,7 +24,7 @@ SPLITS = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class Dataset:
-    """A generated family: instance number i of a split is the same graph on every machine.
+    """A family of instances: number i of a split is the same on every machine, generated or read from a public file.
 
     Attributes:
         name: what ``load`` and ``dataset=`` call it.
@@ -98,6 +102,16 @@ def _synthetic_chip(rng: np.random.Generator, name: str) -> Netlist:
     )  # fmt: skip
 
 
+@functools.lru_cache(maxsize=2)
+def _published_giph(split: str) -> list[EdgeInstance]:
+    return read_published_giph(fetch(f"giph-{split}-cases"), f"giph-published/{split}")
+
+
+def _giph_case(_: np.random.Generator, name: str) -> EdgeInstance:
+    split, index = name.split("/")[1:]
+    return _published_giph(split)[int(index)]
+
+
 _SIZES = {"train": 1000, "validation": 20, "test": 20}
 
 DATASETS = {
@@ -117,6 +131,24 @@ DATASETS = {
             36,
             36 * 12,
             196,
+        ),
+        Dataset(
+            "giph",
+            "task graphs of 10-50 tasks on 15-24 edge devices, as GiPH's paper draws them",
+            giph_instance,
+            {"train": 2000, "validation": 20, "test": 100},
+            50,
+            300,
+            MAX_DEVICES,
+        ),
+        Dataset(
+            "giph-published",
+            "the published instances of GiPH, with their start placements",
+            _giph_case,
+            {"train": 60, "test": 100},
+            50,
+            300,
+            MAX_DEVICES,
         ),
     )
 }

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from placezoo.datasets.arrays import as_integers, read_only
 
 # Sums of weights stay exact in float64, so that costs compare equal whichever way they were added up.
 MAX_TOTAL_WEIGHT = 2**53
@@ -47,12 +48,12 @@ class Graph:
             ("edge_weights", np.int64),
             ("node_weights", np.int64),
         ):
-            object.__setattr__(self, field, _read_only(_as_integers(getattr(self, field), dtype, field)))
+            object.__setattr__(self, field, read_only(as_integers(getattr(self, field), dtype, field)))
         if self.positions is not None:
             positions = np.ascontiguousarray(self.positions, dtype=np.float64)
             if positions.shape != (self.num_nodes, 2) or not np.isfinite(positions).all():
                 raise ValueError(f"positions must be finite, of shape ({self.num_nodes}, 2), not {positions.shape}")
-            object.__setattr__(self, "positions", _read_only(positions))
+            object.__setattr__(self, "positions", read_only(positions))
         self._validate()
 
     def _validate(self) -> None:
@@ -107,11 +108,11 @@ class Graph:
         Raises:
             ValueError: an edge is a loop, is given twice, or leaves 0..num_nodes-1.
         """
-        edges = _as_integers(edges, np.int64, "edges").reshape(-1, 2)
+        edges = as_integers(edges, np.int64, "edges").reshape(-1, 2)
         weights = (
             np.ones(len(edges), np.int64)
             if edge_weights is None
-            else _as_integers(edge_weights, np.int64, "edge_weights")
+            else as_integers(edge_weights, np.int64, "edge_weights")
         )
         if weights.shape != (len(edges),):
             raise ValueError(f"{len(edges)} edges but edge weights of shape {weights.shape}")
@@ -144,19 +145,19 @@ class Graph:
     @cached_property
     def rows(self) -> NDArray[np.int64]:
         """The node whose row each entry of ``indices`` is in: int64 [2 * num_edges]."""
-        return _read_only(np.repeat(np.arange(self.num_nodes), np.diff(self.indptr)))
+        return read_only(np.repeat(np.arange(self.num_nodes), np.diff(self.indptr)))
 
     @cached_property
     def weighted_degrees(self) -> NDArray[np.int64]:
         """The summed weight of each node's edges: int64 [num_nodes]."""
         sums = np.concatenate([[0], np.cumsum(self.edge_weights)])
-        return _read_only(sums[self.indptr[1:]] - sums[self.indptr[:-1]])
+        return read_only(sums[self.indptr[1:]] - sums[self.indptr[:-1]])
 
     @cached_property
     def edges(self) -> NDArray[np.int64]:
         """Each undirected edge once, smaller end first: int64 [num_edges, 2]."""
         once = self.rows < self.indices
-        return _read_only(np.stack([self.rows[once], self.indices[once].astype(np.int64)], axis=1))
+        return read_only(np.stack([self.rows[once], self.indices[once].astype(np.int64)], axis=1))
 
     @cached_property
     def digest(self) -> str:
@@ -193,21 +194,3 @@ class Graph:
 
     def __repr__(self) -> str:
         return f"Graph({self.name!r}, {self.num_nodes} nodes, {self.num_edges} edges)"
-
-
-def _read_only(array: NDArray) -> NDArray:
-    array.flags.writeable = False
-    return array
-
-
-def _as_integers(values: ArrayLike | Sequence[int], dtype: type[np.integer], what: str) -> NDArray:
-    """Return a contiguous copy as integers, refusing values that are not whole numbers or do not fit."""
-    array = np.asarray(values)
-    if array.dtype.kind not in "iu":
-        as_float = np.asarray(array, dtype=np.float64) if array.dtype.kind in "bf" or array.size == 0 else None
-        if as_float is None or not np.all(np.isfinite(as_float)) or np.any(as_float != np.floor(as_float)):
-            raise ValueError(f"{what} must be whole numbers, not {array.dtype}")
-        array = as_float
-    if array.size and (array.min() < np.iinfo(dtype).min or array.max() > np.iinfo(dtype).max):
-        raise ValueError(f"{what} do not fit {np.dtype(dtype)}")
-    return np.array(array, dtype=dtype, order="C")

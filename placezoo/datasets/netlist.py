@@ -11,6 +11,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from placezoo.datasets.arrays import read_only
 from placezoo.datasets.canvas import Canvas
 from placezoo.datasets.suggestion import unknown_name
 
@@ -97,7 +98,7 @@ class Netlist:
             array = np.ascontiguousarray(getattr(self, what), dtype=dtype)
             if shape is not None and array.shape != shape:
                 raise ValueError(f"{what} must have the shape {shape}, not {array.shape}")
-            object.__setattr__(self, what, _read_only(array))
+            object.__setattr__(self, what, read_only(array))
         if not self.sides:
             object.__setattr__(self, "sides", ("",) * n)
         self._validate()
@@ -147,27 +148,27 @@ class Netlist:
     @cached_property
     def hard_macros(self) -> NDArray[np.int64]:
         """Node indices of hard macros, in file order."""
-        return _read_only(np.flatnonzero(self.types == NodeType.HARD_MACRO))
+        return read_only(np.flatnonzero(self.types == NodeType.HARD_MACRO))
 
     @cached_property
     def soft_macros(self) -> NDArray[np.int64]:
         """Node indices of soft macros, in file order."""
-        return _read_only(np.flatnonzero(self.types == NodeType.SOFT_MACRO))
+        return read_only(np.flatnonzero(self.types == NodeType.SOFT_MACRO))
 
     @cached_property
     def macros(self) -> NDArray[np.int64]:
         """Node indices of hard and soft macros, in file order."""
-        return _read_only(np.flatnonzero((self.types == NodeType.HARD_MACRO) | (self.types == NodeType.SOFT_MACRO)))
+        return read_only(np.flatnonzero((self.types == NodeType.HARD_MACRO) | (self.types == NodeType.SOFT_MACRO)))
 
     @cached_property
     def ports(self) -> NDArray[np.int64]:
         """Node indices of ports, in file order."""
-        return _read_only(np.flatnonzero(self.types == NodeType.PORT))
+        return read_only(np.flatnonzero(self.types == NodeType.PORT))
 
     @cached_property
     def blocks(self) -> NDArray[np.int64]:
         """Node indices of all that has a place of its own: everything but pins, in file order."""
-        return _read_only(np.flatnonzero((self.types != NodeType.HARD_PIN) & (self.types != NodeType.SOFT_PIN)))
+        return read_only(np.flatnonzero((self.types != NodeType.HARD_PIN) & (self.types != NodeType.SOFT_PIN)))
 
     @cached_property
     def index(self) -> Mapping[str, int]:
@@ -272,14 +273,14 @@ class Placement:
             raise ValueError(f"centers must be finite, of shape ({n}, 2), not {centers.shape}")
         if orientations.shape != (n,) or not np.all((orientations >= 0) & (orientations < len(ORIENTATIONS))):
             raise ValueError(f"orientations must be {n} numbers of 0..{len(ORIENTATIONS) - 1}")
-        object.__setattr__(self, "centers", _read_only(centers))
-        object.__setattr__(self, "orientations", _read_only(orientations))
+        object.__setattr__(self, "centers", read_only(centers))
+        object.__setattr__(self, "orientations", read_only(orientations))
 
     @cached_property
     def extents(self) -> NDArray[np.float64]:
         """Width and height as placed: float64 [num_nodes, 2], micron."""
         turned = (self.orientations >= FIRST_ROTATED)[:, None]
-        return _read_only(np.where(turned, self.netlist.sizes[:, ::-1], self.netlist.sizes))
+        return read_only(np.where(turned, self.netlist.sizes[:, ::-1], self.netlist.sizes))
 
     @cached_property
     def node_positions(self) -> NDArray[np.float64]:
@@ -287,7 +288,7 @@ class Placement:
         owners = self.netlist.owners
         a, b, c, d = ORIENTATION_MATRICES[self.orientations[owners]].T
         x, y = self.netlist.offsets.T
-        return _read_only(self.centers[owners] + np.stack([a * x + b * y, c * x + d * y], axis=1))
+        return read_only(self.centers[owners] + np.stack([a * x + b * y, c * x + d * y], axis=1))
 
     def overlaps(self, tolerance: float = 1e-9) -> list[tuple[str, str]]:
         """Return the pairs of hard macros that overlap by more than the tolerance (micron) in both directions."""
@@ -310,9 +311,3 @@ class Placement:
     def is_legal(self) -> bool:
         """Whether no hard macros overlap and all are inside the canvas."""
         return not self.overlaps() and not self.outside()
-
-
-def _read_only(array: NDArray) -> NDArray:
-    if array.flags.writeable:
-        array.flags.writeable = False
-    return array

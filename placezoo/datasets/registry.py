@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import functools
-import os
-import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -16,64 +12,12 @@ import networkx as nx
 from placezoo.datasets.bookshelf_format import read_bookshelf
 from placezoo.datasets.dataset import DATASETS, get_dataset
 from placezoo.datasets.def_format import read_def
-from placezoo.datasets.files import git_blob, read_bytes, sha256
+from placezoo.datasets.edge_format import read_edge
 from placezoo.datasets.graph_conversion import from_networkx
 from placezoo.datasets.metis_format import read_metis
 from placezoo.datasets.netlist_format import read_netlist
+from placezoo.datasets.public_files import fetch, find_file, public_files
 from placezoo.datasets.suggestion import unknown_name
-
-DATA_VARIABLE = "PLACEZOO_DATA"
-
-
-@dataclass(frozen=True)
-class PublicFile:
-    r"""A public instance that is a file somewhere, or the second file of one.
-
-    Attributes:
-        name: what ``load`` calls it.
-        path: where it lies below a folder of ``PLACEZOO_DATA`` or in the cache.
-        description: one line.
-        format: which reader reads it.
-        url: where it is fetched from, at a pinned commit; empty where there is no such place.
-        size: bytes, uncompressed; 0 where unknown.
-        sha256: of the uncompressed content, or empty.
-        git_blob: its id in git, sha1 of ``blob SIZE\0`` and the content, where there is no sha256.
-        licence: of the data.
-        citation: the publication to cite.
-        placement: the second file: canvas and placement of a netlist.
-        published: published costs by method.
-    """
-
-    name: str
-    path: str
-    description: str = ""
-    format: str = ""
-    url: str = ""
-    size: int = 0
-    sha256: str = ""
-    git_blob: str = ""
-    licence: str = ""
-    citation: str = ""
-    placement: PublicFile | None = None
-    published: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def files(self) -> list[PublicFile]:
-        """All files of the instance."""
-        return [self] if self.placement is None else [self, self.placement]
-
-
-@functools.cache
-def public_files() -> dict[str, PublicFile]:
-    """Return the registry of public instances by name."""
-    text = resources.files("placezoo.datasets").joinpath("registry.toml").read_text("utf-8")
-    entries = {}
-    for name, entry in tomllib.loads(text).items():
-        if "placement" in entry:
-            entry["placement"] = PublicFile(name=f"{name} (placement)", **entry["placement"])
-        entries[name] = PublicFile(name=name, **entry)
-    return entries
-
 
 EMBEDDED: dict[str, tuple[str, Callable[[], nx.Graph]]] = {
     "karate": ("Zachary's karate club, 34 members, weighted by shared activities", nx.karate_club_graph),
@@ -83,100 +27,21 @@ EMBEDDED: dict[str, tuple[str, Callable[[], nx.Graph]]] = {
 }
 
 
-def data_folders() -> list[Path]:
-    """Return the folders of ``PLACEZOO_DATA`` that are searched before anything is fetched."""
-    return [Path(folder) for folder in os.environ.get(DATA_VARIABLE, "").split(os.pathsep) if folder]
-
-
-def cache_folder() -> Path:
-    """Return where fetched files are kept."""
-    import pooch  # imported where it is needed: it takes 0.1 s that no other use of the package should pay
-
-    return Path(pooch.os_cache("placezoo"))
-
-
-def find_file(entry: PublicFile) -> Path | None:
-    """Return where the file already lies on this machine, or None."""
-    for folder in [*data_folders(), cache_folder()]:
-        for suffix in ("", ".gz", ".xz"):
-            candidate = folder / (entry.path + suffix)
-            if candidate.is_file():
-                return candidate
-    return None
-
-
-def is_here(entry: PublicFile) -> bool:
-    """Return whether all files of an instance are on this machine."""
-    return all(find_file(file) is not None for file in entry.files)
-
-
-def verify_file(entry: PublicFile, path: Path) -> None:
-    """Check a file against its registry entry.
-
-    Raises:
-        ValueError: the content is not the published one.
-    """
-    content = read_bytes(path)
-    kind, expected = ("sha256", entry.sha256) if entry.sha256 else ("git blob", entry.git_blob)
-    found = sha256(content) if entry.sha256 else git_blob(content)
-    if found != expected:
-        raise ValueError(f"{path}: not the published {entry.name}: {kind} {found[:16]}..., expected {expected[:16]}...")
-
-
-def fetch(name: str) -> Path:
-    """Return the verified file of a public instance, downloading what is nowhere yet into the cache.
-
-    Raises:
-        ValueError: no such instance, or a file's content is not the published one.
-        OSError: it is not on this machine and cannot be downloaded.
-    """
-    if name not in public_files():
-        raise ValueError(unknown_name("public instance", name, public_files()))
-    entry = public_files()[name]
-    if entry.placement is not None:
-        _fetch_file(entry.placement)
-    return _fetch_file(entry)
-
-
-def _fetch_file(entry: PublicFile) -> Path:
-    path = find_file(entry)
-    if path is None:
-        return _download(entry)
-    verify_file(entry, path)
-    return path
-
-
-def _download(entry: PublicFile) -> Path:
-    import pooch
-    import requests
-
-    suffix = next((suffix for suffix in (".gz", ".xz") if entry.url.endswith(suffix)), "")
-    target = cache_folder() / (entry.path + suffix)
-    advice = f"put it at {entry.path} below a folder named in {DATA_VARIABLE}"
-    if not entry.url:
-        raise OSError(f"{entry.name} has no public address; {advice}")
-    pooch.get_logger().setLevel("WARNING")  # an error is one line, and success needs none
-    part = target.with_name(f"part-{target.name}")  # ends alike, so that it is read alike
-    try:
-        pooch.retrieve(entry.url, known_hash=None, fname=part.name, path=part.parent)
-        verify_file(entry, part)
-        part.replace(target)
-    except (requests.RequestException, OSError) as error:
-        raise OSError(f"cannot download {entry.name} from {entry.url} ({type(error).__name__}); {advice}") from None
-    finally:
-        part.unlink(missing_ok=True)
-    return target
-
-
 def instance_names() -> list[str]:
     """Return every name that ``load`` knows without counting the members of generated datasets."""
     return [*EMBEDDED, *public_files()]
+
+
+def _refuse_cases(name: str) -> Any:
+    split = name.split("-")[1]
+    raise ValueError(f"{name} is a file of many cases: load one of them, giph-published/{split}/0")
 
 
 # What reads each format; the file, its placement if it has one, and the instance's name.
 _READERS: dict[str, Callable[[Path, Path | None, str], Any]] = {
     "metis": lambda path, _, name: read_metis(path, name=name),
     "netlist": lambda path, placement, name: read_netlist(path, placement, name=name),
+    "giph": lambda _path, _placement, name: _refuse_cases(name),
 }
 
 
@@ -191,8 +56,9 @@ def load(name: str | Path) -> Any:
     Args:
         name: an embedded graph (``karate``), a public instance (``4elt``, ``ariane133-ng45``), a member of a generated
             dataset (``delaunay/test/3``), or the path of a file: a METIS ``.graph``; a netlist ``.pb.txt``, with its
-            placement after a comma (``netlist.pb.txt,initial.plc``); a Bookshelf ``.aux``; or a ``.def`` with its LEF
-            files after commas.
+            placement after a comma (``netlist.pb.txt,initial.plc``); a Bookshelf ``.aux``; a ``.def`` with its LEF
+            files after commas; an edge instance ``.json``, or a workflow with its cluster after a comma
+            (``workflow.json,cluster.json``).
 
     Raises:
         ValueError: no such name (near ones are suggested), or a file is not what it should be.
@@ -219,7 +85,7 @@ def resolve(instance: Any) -> Any:
 
 
 _NETLIST_SUFFIXES = (".pb.txt", ".pb")
-_SUFFIXES = (".graph", ".metis", ".aux", ".def", *_NETLIST_SUFFIXES)
+_SUFFIXES = (".graph", ".metis", ".aux", ".def", ".json", *_NETLIST_SUFFIXES)
 
 
 def _plain(text: str) -> str:
@@ -241,6 +107,10 @@ def _load_file(text: str) -> Any:
         return read_netlist(first, others[0] if others else None, name=text)
     if kind.endswith(".def"):
         return read_def(first, others, name=text)
+    if kind.endswith(".json"):
+        if len(others) > 1:
+            raise ValueError(f"{text}: a task graph has one cluster file, not {len(others)}")
+        return read_edge(first, others[0] if others else None, name=text)
     if others:
         raise ValueError(f"{text}: {first} is read alone, without {others[0]}")
     return read_bookshelf(first, name=text) if kind.endswith(".aux") else read_metis(first, name=text)

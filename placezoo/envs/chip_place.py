@@ -16,6 +16,7 @@ from placezoo.cost_models import chip_moves as moves
 from placezoo.cost_models.cost import Cost
 from placezoo.cost_models.proxy import WEIGHTS, ProxyCost
 from placezoo.cost_models.spreading import relax, springs
+from placezoo.datasets.arrays import read_only
 from placezoo.datasets.netlist import Netlist, NodeType, Placement
 from placezoo.datasets.suggestion import unknown_name
 from placezoo.envs.chip_rendering import draw_heat_map, draw_placement
@@ -101,7 +102,7 @@ class ChipPlaceProblem(PlacementProblem):
     @cached_property
     def item_order(self) -> NDArray[np.int64]:
         """Decreasing area, which is the items' own order: int64 [num_items]."""
-        return _read_only(np.arange(self.num_items))
+        return read_only(np.arange(self.num_items))
 
     @cached_property
     def _obstacles(self) -> NDArray[np.float64]:
@@ -252,7 +253,7 @@ class ChipPlaceProblem(PlacementProblem):
             np.arange(self.num_items) / max(self.num_items - 1, 1),
             *np.clip(places, -1, 1).T,
         ]
-        return _read_only(np.clip(np.stack(columns, axis=1), -1, 1).astype(np.float32))
+        return read_only(np.clip(np.stack(columns, axis=1), -1, 1).astype(np.float32))
 
     @cached_property
     def _block_adjacency(self) -> sparse.csr_matrix:
@@ -289,10 +290,10 @@ class ChipPlaceProblem(PlacementProblem):
             for other, weight in zip(ties.indices[row][heaviest], ties.data[row][heaviest], strict=True):
                 pairs[item, int(other)] = pairs[int(other), item] = float(weight)
         if not pairs:
-            return _read_only(np.zeros((0, 2), np.int64)), _read_only(np.zeros((0, 1), np.float32))
+            return read_only(np.zeros((0, 2), np.int64)), read_only(np.zeros((0, 1), np.float32))
         links = np.array(sorted(pairs, key=lambda pair: (pair[1], pair[0])), np.int64)
         weights = np.array([pairs[int(tail), int(head)] for tail, head in links])
-        return _read_only(links), _read_only((weights / weights.max()).astype(np.float32)[:, None])
+        return read_only(links), read_only((weights / weights.max()).astype(np.float32)[:, None])
 
     def legalize(self, assignment: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return a placement near another: each item, the largest first, on the nearest cell that is free.
@@ -346,8 +347,3 @@ class ChipPlaceProblem(PlacementProblem):
                 for title, values in maps.items()
             ),
         ]
-
-
-def _read_only(array: NDArray) -> NDArray:
-    array.flags.writeable = False
-    return array

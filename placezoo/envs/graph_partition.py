@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from placezoo.cost_models import partition_moves as moves
 from placezoo.cost_models.cost import Cost
 from placezoo.cost_models.partition import PartitionCost
+from placezoo.datasets.arrays import read_only
 from placezoo.datasets.graph import Graph
 from placezoo.datasets.graph_order import breadth_first_order, cuts_along_order, heavy_edge_order, spectral_order
 from placezoo.datasets.laplacian import laplacian_coordinates
@@ -71,7 +72,7 @@ class GraphPartitionProblem(PlacementProblem):
     @cached_property
     def item_order(self) -> NDArray[np.int64]:
         """The order of construction: int64 [num_nodes]."""
-        return _read_only(_ORDERS[self.parameters["order"]](self.instance))
+        return read_only(_ORDERS[self.parameters["order"]](self.instance))
 
     @cached_property
     def item_features(self) -> NDArray[np.float32]:
@@ -99,7 +100,7 @@ class GraphPartitionProblem(PlacementProblem):
             ahead[rank],
         ]
         features = np.concatenate([np.stack(columns, axis=1), laplacian_coordinates(graph, NUM_SPECTRAL)], axis=1)
-        return _read_only(features.astype(np.float32))
+        return read_only(features.astype(np.float32))
 
     @cached_property
     def item_edges(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
@@ -107,7 +108,7 @@ class GraphPartitionProblem(PlacementProblem):
         graph = self.instance
         links = np.stack([graph.indices.astype(np.int64), graph.rows], axis=1)
         weights = graph.edge_weights / graph.edge_weights.max(initial=1)
-        return _read_only(links), _read_only(weights.astype(np.float32)[:, None])
+        return read_only(links), read_only(weights.astype(np.float32)[:, None])
 
     @property
     def infeasible_penalty(self) -> float:
@@ -151,8 +152,3 @@ def _deal(order, weights, num_parts, limit, rng):
         assignment[node] = part
         loads[part] += weights[node]
     return assignment
-
-
-def _read_only(array: NDArray) -> NDArray:
-    array.flags.writeable = False
-    return array

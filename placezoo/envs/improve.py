@@ -22,10 +22,12 @@ class ImproveEnv(PlacementEnv):
     changes nothing and counts.
 
     Ends (truncated): after ``num_moves`` moves, default twice the number of items (Hu et al. 2023, GiPH). Starts from
-    a random assignment, or from ``options={"assignment": ...}``.
+    a random assignment, or from ``options={"assignment": ...}``. Where the problem changes within episodes
+    (``EdgePlace-v0`` with churn), it does so after the reward of a move, which compares costs of the same world.
     """
 
     formulation = "improve"
+    follows_changes = True
 
     def __init__(self, source: ProblemSource, render_mode: str | None = None, num_moves: int | None = None) -> None:
         if num_moves is not None and (not isinstance(num_moves, int) or num_moves < 1):
@@ -59,6 +61,16 @@ class ImproveEnv(PlacementEnv):
         pairs[:] = 0
         self.problem.step_kernel.movable(self._state(), pairs[: self.problem.num_items, : self.problem.num_resources])
 
+    def follow_change(self) -> bool:
+        """Let the world go on by one step; return whether it has changed."""
+        changed = self.problem.next_step(self.np_random)
+        if changed is self.problem:
+            return False
+        self.problem = changed
+        self._kernel = changed.kernel(self._state().assignment)
+        self._update_mask()
+        return True
+
     def _act(self, action: Any) -> tuple[float, bool, bool]:
         state = self._state()
         reward = 0.0
@@ -69,4 +81,6 @@ class ImproveEnv(PlacementEnv):
             self._kernel.apply(state, move)  # type: ignore[union-attr]
             self._update_mask()
         self._moves_left -= 1
+        if self.problem.changes_between_steps and self._moves_left > 0:
+            self.follow_change()
         return reward, False, self._moves_left <= 0

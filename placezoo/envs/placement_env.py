@@ -35,6 +35,7 @@ class PlacementEnv(gym.Env[dict[str, Any], Any]):
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array", "human"], "render_fps": 10}  # noqa: RUF012 - declared so by gym.Env
     formulation: ClassVar[str]
+    follows_changes: ClassVar[bool] = False  # of the problem within an episode
 
     problem: PlacementProblem
 
@@ -44,6 +45,8 @@ class PlacementEnv(gym.Env[dict[str, Any], Any]):
         self.source = source
         self.render_mode = render_mode
         self.problem = source.first()
+        if self.problem.changes_between_steps and not self.follows_changes:
+            raise ValueError(f"{self.problem.env_id} changes within episodes, which {self.formulation} does not follow")
         self.action_space, mask_shape = self._spaces(source.max_items, source.max_resources)
         self.observation_space = observation_space(
             self.problem.feature_names, source.max_items, source.max_resources, mask_shape
@@ -185,7 +188,7 @@ def read_options(
     if unknown:
         raise ValueError(f"unknown reset option {unknown[0]!r}; known: {', '.join(RESET_OPTIONS)}")
     if options.get("instance") is None:
-        return source.draw(rng), options.get("assignment")
+        return source.draw(rng).next_episode(rng), options.get("assignment")
     problem = source.problem(options["instance"])
     source.check_fits(problem)
-    return problem, options.get("assignment")
+    return problem.next_episode(rng), options.get("assignment")

@@ -159,6 +159,19 @@ class PlacementProblem(ABC):
         self.step_kernel.allowed(self.kernel(assignment).state, item, mask)
         return mask.astype(bool)
 
+    @property
+    def changes_between_steps(self) -> bool:
+        """Whether the world changes within episodes: whether ``next_step`` may return another problem."""
+        return False
+
+    def next_episode(self, rng: np.random.Generator) -> PlacementProblem:
+        """Return the problem of the episode that begins: itself, or what the world has become before it."""
+        return self
+
+    def next_step(self, rng: np.random.Generator) -> PlacementProblem:
+        """Return the problem after a step: itself, or what the world has become, with the same items and resources."""
+        return self
+
     def legalize(self, assignment: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return an assignment near an infeasible one with fewer violations, where the domain knows how."""
         return assignment

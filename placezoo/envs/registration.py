@@ -10,13 +10,16 @@ import gymnasium as gym
 from placezoo.datasets.registry import resolve
 from placezoo.datasets.suggestion import unknown_name
 from placezoo.envs.chip_place import ChipPlaceProblem
+from placezoo.envs.edge_place import EdgePlaceProblem
 from placezoo.envs.graph_partition import GraphPartitionProblem
 from placezoo.envs.placement_env import PlacementEnv
 from placezoo.envs.problem import PlacementProblem
 from placezoo.envs.source import ProblemSource
 from placezoo.envs.vector import FORMULATIONS, PlacementVectorEnv
 
-PROBLEMS: dict[str, Any] = {problem.env_id: problem for problem in (ChipPlaceProblem, GraphPartitionProblem)}
+PROBLEMS: dict[str, Any] = {
+    problem.env_id: problem for problem in (ChipPlaceProblem, EdgePlaceProblem, GraphPartitionProblem)
+}
 
 _FORMULATION_SETTINGS = {"construct": (), "improve": ("num_moves",), "one-shot": ("refinements",)}
 

@@ -188,7 +188,18 @@ class PlacementVectorEnv(VectorEnv):
             self._assignments, kernel.delta, kernel.apply, step_kernel.movable, step_kernel.observe,
         )  # fmt: skip
         self._steps_left -= active
+        for index in np.flatnonzero(active & (self._steps_left > 0)):
+            self._follow_change(int(index))
         return rewards, np.zeros(self.num_envs, np.bool_), active & (self._steps_left <= 0)
+
+    def _follow_change(self, index: int) -> None:
+        """Let the world of one environment go on by a step."""
+        env = self.envs[index]
+        if env.problem.changes_between_steps and isinstance(env, ImproveEnv) and env.follow_change():
+            assert env._kernel is not None
+            self.problems[index], self._states[index], self._masks[index] = env.problem, env._kernel.state, env._mask
+            self._penalties[index] = env.problem.infeasible_penalty
+            self._read(np.arange(self.num_envs) == index)
 
     def _one_shot(self, actions: NDArray[np.int64], active: NDArray[np.bool_]) -> tuple[NDArray, NDArray, NDArray]:
         rewards = np.zeros(self.num_envs)

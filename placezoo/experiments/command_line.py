@@ -15,17 +15,16 @@ from placezoo.agents.budget import Budget
 from placezoo.agents.registry import AGENTS, make_agent
 from placezoo.agents.solution import ClaimError, Solution
 from placezoo.datasets.dataset import DATASETS
-from placezoo.datasets.registry import (
-    EMBEDDED,
+from placezoo.datasets.public_files import (
     cache_folder,
     data_folders,
     fetch,
     find_file,
     is_here,
-    load,
     public_files,
     verify_file,
 )
+from placezoo.datasets.registry import EMBEDDED, load
 from placezoo.datasets.suggestion import unknown_name
 from placezoo.envs.registration import PROBLEMS, make_problem, problem_parameters
 from placezoo.experiments.evaluate import verify

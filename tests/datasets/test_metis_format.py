@@ -147,7 +147,7 @@ def test_public_graphs(public_graph, name, nodes, edges):
 
 
 def test_the_public_karate_file_is_networkx_karate():
-    from placezoo.datasets.registry import data_folders
+    from placezoo.datasets.public_files import data_folders
 
     files = [folder / "graphs" / "karate.graph.gz" for folder in data_folders()]
     found = [file for file in files if file.exists()]

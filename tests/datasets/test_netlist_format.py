@@ -8,7 +8,7 @@ import pytest
 
 from placezoo import datasets
 from placezoo.datasets import NodeType, read_netlist, read_plc, write_netlist, write_plc
-from placezoo.datasets.registry import find_file, public_files
+from placezoo.datasets.public_files import find_file, public_files
 
 PLC = """# Columns : 4  Rows : 3
 # Width : 40.0  Height : 30.0

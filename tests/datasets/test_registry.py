@@ -10,6 +10,7 @@ import pytest
 
 from placezoo import datasets
 from placezoo.datasets import graph_generators as generators
+from placezoo.datasets import public_files as public
 from placezoo.datasets import registry
 from placezoo.datasets.files import write_atomically
 from placezoo.envs.registration import make_problem
@@ -19,7 +20,7 @@ from placezoo.envs.registration import make_problem
 def empty_machine(monkeypatch, tmp_path):
     """Search only in an empty data folder, fetch only into an empty cache."""
     monkeypatch.setenv("PLACEZOO_DATA", str(tmp_path / "data"))
-    monkeypatch.setattr(registry, "cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setattr(public, "cache_folder", lambda: tmp_path / "cache")
     return tmp_path
 
 
@@ -33,7 +34,7 @@ def test_near_names_are_suggested():
 
 
 def test_registry_entries_are_complete():
-    for entry in registry.public_files().values():
+    for entry in public.public_files().values():
         assert entry.licence
         assert entry.citation
         assert entry.format in ("metis", "netlist")
@@ -46,11 +47,11 @@ def test_registry_entries_are_complete():
 
 def test_every_public_download_is_registered():
     """The list of what is too large to lie in PLACEZOO_DATA, where it is there."""
-    path = next((folder / "chip/downloads.json" for folder in registry.data_folders()), None)
+    path = next((folder / "chip/downloads.json" for folder in public.data_folders()), None)
     if path is None or not path.is_file():
         pytest.skip("chip/downloads.json is not in PLACEZOO_DATA")
     for listed in json.loads(path.read_text()):
-        entry = registry.public_files()[listed["name"]]
+        entry = public.public_files()[listed["name"]]
         assert entry.placement is not None
         assert entry.git_blob == listed["netlist_git_blob"]
         assert entry.placement.git_blob == listed["placement_git_blob"]
@@ -69,12 +70,12 @@ def test_a_file_with_other_content_is_refused(empty_machine, public_graph):
 
 def test_folders_are_searched_in_order_and_compressed_files_are_found(monkeypatch, tmp_path, public_graph):
     public_graph("airfoil1")
-    source = registry.find_file(registry.public_files()["airfoil1"])
+    source = public.find_file(public.public_files()["airfoil1"])
     second = tmp_path / "second" / "graphs"
     second.mkdir(parents=True)
     shutil.copy(source, second / source.name)
     monkeypatch.setenv("PLACEZOO_DATA", f"{tmp_path / 'first'}:{tmp_path / 'second'}")
-    assert registry.find_file(registry.public_files()["airfoil1"]) == second / source.name
+    assert public.find_file(public.public_files()["airfoil1"]) == second / source.name
     assert datasets.load("airfoil1").num_nodes == 4253
 
 
@@ -110,26 +111,24 @@ def test_a_download_lands_in_the_cache_and_is_verified(empty_machine, monkeypatc
     """Serve the real file from this machine, as the network would."""
     monkeypatch.undo()
     public_graph("airfoil1")
-    entry = registry.public_files()["airfoil1"]
-    content = gzip.decompress(registry.find_file(entry).read_bytes())
+    entry = public.public_files()["airfoil1"]
+    content = gzip.decompress(public.find_file(entry).read_bytes())
     site = empty_machine / "site"
     site.mkdir()
     (site / "airfoil1.graph").write_bytes(content)
 
     with serving(site) as server:
-        local = registry.PublicFile(
-            **{**entry.__dict__, "url": f"http://127.0.0.1:{server.server_port}/airfoil1.graph"}
-        )
+        local = public.PublicFile(**{**entry.__dict__, "url": f"http://127.0.0.1:{server.server_port}/airfoil1.graph"})
         monkeypatch.setenv("PLACEZOO_DATA", "")
-        monkeypatch.setattr(registry, "cache_folder", lambda: empty_machine / "cache")
+        monkeypatch.setattr(public, "cache_folder", lambda: empty_machine / "cache")
         monkeypatch.setattr(registry, "public_files", lambda: {"airfoil1": local})
-        path = registry.fetch("airfoil1")
+        path = public.fetch("airfoil1")
         assert path == empty_machine / "cache" / "graphs" / "airfoil1.graph"
         assert path.read_bytes() == content
         (site / "airfoil1.graph").write_bytes(content + b"\n")
         path.unlink()
         with pytest.raises(ValueError, match="not the published airfoil1"):
-            registry.fetch("airfoil1")
+            public.fetch("airfoil1")
         assert not path.exists()
 
 
@@ -158,11 +157,11 @@ def test_a_netlist_is_fetched_and_verified_by_its_git_blob_id(empty_machine, mon
 
         def file(name, **more):
             url = f"http://127.0.0.1:{server.server_port}/{name}"
-            return registry.PublicFile(name="chip", path=f"chip/{name}", url=url, git_blob=blobs[name], **more)
+            return public.PublicFile(name="chip", path=f"chip/{name}", url=url, git_blob=blobs[name], **more)
 
         entry = file("netlist.pb.txt", format="netlist", licence="none", placement=file("initial.plc"))
         monkeypatch.setenv("PLACEZOO_DATA", "")
-        monkeypatch.setattr(registry, "cache_folder", lambda: empty_machine / "cache")
+        monkeypatch.setattr(public, "cache_folder", lambda: empty_machine / "cache")
         for module in (registry, command_line):
             monkeypatch.setattr(module, "public_files", lambda: {"chip": entry})
         assert datasets.load("chip").placement.centers.tolist() == exact.placement.centers.tolist()
@@ -173,7 +172,7 @@ def test_a_netlist_is_fetched_and_verified_by_its_git_blob_id(empty_machine, mon
         (empty_machine / "cache/chip/initial.plc").unlink()
         (site / "initial.plc").write_bytes(contents["initial.plc"] + b"\n")
         with pytest.raises(ValueError, match="not the published chip: git blob"):
-            registry.fetch("chip")
+            public.fetch("chip")
 
 
 def test_members_of_datasets_are_the_same_every_time_and_splits_differ():

@@ -1,0 +1,54 @@
+"""What instances do with the arrays they are given: check, convert, protect."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+def read_only(array: NDArray) -> NDArray:
+    """Return the array itself, no longer writeable."""
+    array.flags.writeable = False
+    return array
+
+
+def as_integers(values: ArrayLike | Sequence[int], dtype: type[np.integer], what: str) -> NDArray:
+    """Return a contiguous copy as integers.
+
+    Raises:
+        ValueError: a value is not a whole number or does not fit.
+    """
+    array = np.asarray(values)
+    if array.dtype.kind not in "iu":
+        as_float = np.asarray(array, dtype=np.float64) if array.dtype.kind in "bf" or array.size == 0 else None
+        if as_float is None or not np.all(np.isfinite(as_float)) or np.any(as_float != np.floor(as_float)):
+            raise ValueError(f"{what} must be whole numbers, not {array.dtype}")
+        array = as_float
+    if array.size and (array.min() < np.iinfo(dtype).min or array.max() > np.iinfo(dtype).max):
+        raise ValueError(f"{what} do not fit {np.dtype(dtype)}")
+    return np.array(array, dtype=dtype, order="C")
+
+
+def as_quantities(values: ArrayLike, what: str, owner: str) -> NDArray[np.float64]:
+    """Return a contiguous copy as finite floats of at least 0.
+
+    Args:
+        values: numbers, of any shape.
+        what: they are, for errors.
+        owner: what the first axis counts, for errors: ``task``.
+
+    Raises:
+        ValueError: one is not such a number; says which.
+    """
+    try:
+        array = np.array(values, dtype=np.float64, order="C")
+    except (TypeError, ValueError):
+        raise ValueError(f"{what} must be numbers in rows of one length") from None
+    wrong = ~(np.isfinite(array) & (array >= 0))
+    if wrong.any():
+        place = np.argwhere(wrong)[0]
+        where = ", ".join(f"{owner} {index}" for index in place) if place.size else "it"
+        raise ValueError(f"{what} must be finite and at least 0, but for {where} it is {array[tuple(place)]}")
+    return array
