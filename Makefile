@@ -25,6 +25,7 @@ lint: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python benchmarks/partition.py
 	$(BIN)/python benchmarks/chip.py
+	$(BIN)/python benchmarks/edge.py
 
 docs: $(DOCS_STAMP)
 	$(BIN)/mkdocs build --strict
@@ -37,6 +38,8 @@ $(STAMP): pyproject.toml constraints.txt
 	@# torch first and alone: pip then takes the pinned release from where this machine has it.
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^torch==' constraints.txt)"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@# The peer of the tests of list schedulers, alone: most of what it asks for serves other parts of it.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -c constraints.txt anrg-saga
 	touch $@
 
 $(DOCS_STAMP): $(STAMP)

@@ -80,6 +80,7 @@ class Agent(ABC):
             cost=search.best_cost,
             trace=(*search.trace, TracePoint(search.evaluations, search.seconds, search.best_cost.total)),
             provenance=describe_machine(),
+            bound=search.bound,
         )
 
     def prepare(self, problem: PlacementProblem) -> None:  # noqa: B027 - most agents have nothing to prepare

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import functools
 import math
 import time
 from collections.abc import Callable
@@ -11,17 +10,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from sb3_contrib import MaskablePPO
 from stable_baselines3.common.callbacks import BaseCallback
 
-from placezoo.agents.greedy import greedy_assignment
-from placezoo.agents.networks.checkpoint import Checkpoint, feature_record, network_config
-from placezoo.agents.repair import repair
+from placezoo.agents.networks.architectures import feature_record
+from placezoo.agents.networks.checkpoint import Checkpoint, network_config
 from placezoo.agents.sb3_policy import GraphPolicy
 from placezoo.agents.sb3_vec_env import PaddedVecEnv
-from placezoo.envs.problem import PlacementProblem
+from placezoo.agents.training import TrainingStatus, check_device, mean_greedy_cost, share_done
 from placezoo.envs.source import ProblemSource
 
 
@@ -88,34 +85,6 @@ def _check_number(
         raise ValueError(f"ppo: {name} must be a finite number in its range, not {value!r}")
 
 
-def _check_device(device: str) -> None:
-    """Raise ValueError, in one line, if torch cannot compute there."""
-    try:
-        torch.empty(1, device=None if device == "auto" else device)
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"ppo: device {device!r} cannot be used ({str(error).splitlines()[0][:80]})") from None
-
-
-@dataclass(frozen=True)
-class TrainingStatus:
-    """Where training stands; handed to the caller after each update.
-
-    Attributes:
-        timesteps: environment steps so far.
-        seconds: wall time so far.
-        relative_cost: mean final cost of the episodes since the last update over greedy construction's, NaN if none
-            ended.
-        episodes: how many episodes have ended so far.
-        done: the share of the timesteps or seconds that is over, at most 1.
-    """
-
-    timesteps: int
-    seconds: float
-    relative_cost: float
-    episodes: int
-    done: float
-
-
 class PPOLearner:
     """One training run.
 
@@ -146,7 +115,7 @@ class PPOLearner:
         **settings: Any,
     ) -> None:
         self.config = config or PPOConfig()
-        _check_device(device)
+        check_device(device, "ppo")
         self.source = source
         self.formulation = formulation
         self.best: tuple[float, NDArray[np.int64]] | None = None
@@ -218,14 +187,6 @@ class PPOLearner:
         return callback.status
 
 
-@functools.lru_cache(maxsize=4096)
-def mean_greedy_cost(problem: PlacementProblem) -> float:
-    """Return the mean cost of 4 greedy constructions, or 1 where they are free of cost."""
-    rng = np.random.default_rng(0)
-    mean = float(np.mean([problem.evaluate(repair(problem, greedy_assignment(problem, rng))).total for _ in range(4)]))
-    return mean if mean > 0 else 1.0
-
-
 class _Progress(BaseCallback):
     """Counts episodes, keeps the time limit, and lets the learning rate and the entropy bonus fall."""
 
@@ -259,9 +220,7 @@ class _Progress(BaseCallback):
         self._decay()
 
     def _done(self, seconds: float) -> float:
-        by_steps = self.num_timesteps / self._timesteps if self._timesteps else 0.0
-        by_time = seconds / self._seconds if self._seconds else 0.0
-        return min(1.0, max(by_steps, by_time))
+        return share_done(self.num_timesteps, seconds, self._timesteps, self._seconds)
 
     def _decay(self) -> None:
         left = 1.0 - self._done(time.perf_counter() - self._started)

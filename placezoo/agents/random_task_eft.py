@@ -28,7 +28,7 @@ class RandomTaskEFT(Agent):
         """Compile what the search calls."""
         kernel = problem.kernel(problem.initial_assignment(np.random.default_rng(0)))
         kernel.apply(kernel.state, (0, int(kernel.state.assignment[0]), int(kernel.state.assignment[0]), -1))
-        earliest_finish_device(kernel.state, 0)
+        earliest_finish_device(kernel.state, 0, -1)
 
     def _search(self, search: Search) -> None:
         kernel = search.problem.kernel(search.problem.initial_assignment(search.rng))
@@ -36,7 +36,7 @@ class RandomTaskEFT(Agent):
         search.evaluate(state.assignment)
         while not search.is_over:
             task = int(search.rng.integers(state.assignment.size))
-            device = earliest_finish_device(state, task)
+            device = earliest_finish_device(state, task, -1)
             kernel.apply(state, (task, int(state.assignment[task]), device, -1))
             search.evaluations += 1
             assert search.best_cost is not None
@@ -45,8 +45,11 @@ class RandomTaskEFT(Agent):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def earliest_finish_device(state, task):
-    """Return the device on which a task would end earliest, given its inputs as they are (ties: lowest number)."""
+def earliest_finish_device(state, task, besides):
+    """Return the device on which a task would end earliest, given its inputs as they are (ties: lowest number).
+
+    The device ``besides`` counts only where there is no other.
+    """
     program, assignment, end = state.program, state.assignment, state.schedule.end
     supported = program.supported[task]
     finish = program.compute_time[task].copy()
@@ -61,6 +64,6 @@ def earliest_finish_device(state, task):
                 finish[device] = max(finish[device], arrival + program.compute_time[task, device])
     best = -1
     for device in range(finish.size):
-        if supported[device] and (best < 0 or finish[device] < finish[best]):
+        if supported[device] and device != besides and (best < 0 or finish[device] < finish[best]):
             best = device
-    return best
+    return best if best >= 0 else besides

@@ -54,11 +54,17 @@ AGENTS = {
     "random-task-eft": AgentEntry(
         "random_task_eft:RandomTaskEFT", "random tasks to their earliest finish devices", "", _EDGE
     ),
+    "cp-sat": AgentEntry("cp_sat:CPSAT", "constraint programming with proved bounds", "solvers", _EDGE),
+    "giph": AgentEntry("giph:GiPH", "graph network over (task, device) pairs, one move at a time", "agents", _EDGE),
+    "placeto": AgentEntry("placeto:Placeto", "graph network over tasks, one task after another", "agents", _EDGE),
     "ppo": AgentEntry("ppo:PPO", "graph neural network trained by masked PPO", "agents"),
 }
 
 # The package that tells whether an extra is installed.
-_EXTRA_PACKAGES = {"solvers": ("pymetis", "mtkahypar"), "agents": ("torch", "torch_geometric", "sb3_contrib")}
+_EXTRA_PACKAGES = {
+    "solvers": ("pymetis", "mtkahypar", "ortools"),
+    "agents": ("torch", "torch_geometric", "sb3_contrib"),
+}
 
 
 def require_extra(extra: str, owner: str) -> None:

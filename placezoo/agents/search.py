@@ -27,6 +27,7 @@ class Search:
         best: the best assignment recorded, or None.
         best_cost: its cost.
         trace: each improvement.
+        bound: what no assignment costs less than, where the agent has proved one.
     """
 
     def __init__(self, problem: PlacementProblem, budget: Budget, seed: int) -> None:
@@ -37,6 +38,7 @@ class Search:
         self.best: NDArray[np.int64] | None = None
         self.best_cost: Cost | None = None
         self.trace: list[TracePoint] = []
+        self.bound: float | None = None
         self._started = time.perf_counter()
 
     @property

@@ -14,6 +14,7 @@ from placezoo.envs.problem import Kernel, PlacementProblem
 
 _SAMPLE = 2000  # proposals from which the temperatures are read
 _COMPLETE_EVERY = 4  # chunks
+_FEWEST_TEMPERATURES = 50
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class SimulatedAnnealing(Agent):
         final_acceptance: in (0, 1).
         chunk: moves between two looks at the clock, and at one temperature; where an assignment leaves something open
             (a chip's soft macros), that is settled after each chunk. Default 10,000, or 20 times the items (TILOS)
-            where something is to be settled.
+            where something is to be settled; under a budget of evaluations at most a fiftieth of it.
     """
 
     name = "simulated-annealing"
@@ -87,6 +88,8 @@ def anneal(
     hot, cold = _temperatures(kernel, search, initial_acceptance, final_acceptance)
     best, best_total = start.copy(), current
     chunk = chunk or (10_000 if kernel.settle is None else 20 * search.problem.num_items)
+    if search.budget.evaluations is not None:  # few evaluations are cooled too
+        chunk = min(chunk, max(search.budget.evaluations // _FEWEST_TEMPERATURES, 1))
     begun, chunks = search.progress, 0
     while not search.is_over:
         temperature = hot * (cold / hot) ** ((search.progress - begun) / (1.0 - begun))
@@ -114,6 +117,8 @@ def _temperatures(
 ) -> tuple[float, float]:
     """Return the first and the last temperature."""
     sample = search.evaluations_left(_SAMPLE)
+    if search.budget.evaluations is not None:
+        sample = min(sample, max(search.budget.evaluations // 10, 1))
     deltas = _sample_deltas(kernel.state, kernel.propose, kernel.delta, search.rng, sample)
     search.evaluations += sample
     worsening = deltas[deltas > 0]

@@ -49,6 +49,7 @@ class Solution:
         cost: its cost.
         trace: each improvement of the best cost, and a last point at the end of the search.
         provenance: versions, machine and time.
+        bound: what no assignment costs less than, as the agent has proved, or None.
     """
 
     env_id: str
@@ -63,6 +64,7 @@ class Solution:
     cost: Cost
     trace: tuple[TracePoint, ...]
     provenance: dict[str, str] = field(default_factory=dict)
+    bound: float | None = None
 
     @property
     def evaluations(self) -> int:
@@ -93,6 +95,7 @@ class Solution:
             "agent": {"name": self.agent, "hyperparameters": self.hyperparameters, "seed": self.seed},
             "budget": self.budget,
             "cost": cost,
+            **({} if self.bound is None else {"bound": self.bound}),
             "evaluations": self.evaluations,
             "seconds": self.seconds,
             "provenance": self.provenance,
@@ -197,6 +200,7 @@ def _from_json(content: dict[str, Any]) -> Solution:
         ),
         trace=trace,
         provenance={str(name): str(value) for name, value in content.get("provenance", {}).items()},
+        bound=None if content.get("bound") is None else float(content["bound"]),
     )
 
 

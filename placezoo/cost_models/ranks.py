@@ -1,7 +1,7 @@
 """Ranks of tasks by mean times: what list schedulers order tasks by.
 
-Source: Topcuoglu, Hariri & Wu 2002, equations 4 to 9. Means are over the devices that can run a task, and over all pairs
-of different devices that can run the two ends of an edge.
+Source: Topcuoglu, Hariri & Wu 2002, equations 4 to 9. Means are over the devices that can run a task, and over all
+pairs of different devices that can run the two ends of an edge.
 """
 
 from __future__ import annotations

@@ -75,12 +75,14 @@ class GpNetBuilder:
         _learn(self._edge_criticality, edges[:length], self._source, self._out_start, self._out_edges)
         self._spread()
 
-    def build(self, state: MakespanState) -> GpNetArrays:
-        """Return the gpNet of a state in which every task is somewhere."""
+    def build(self, state: MakespanState, pivots_only: bool = False) -> GpNetArrays:
+        """Return the gpNet of a state in which every task is somewhere; or its pivots alone, one for each task."""
         n = self._compute.size
         assignment = state.assignment
         pairs = self._pairs
-        if not self._allowed[np.arange(n), assignment].all():  # where a device has left
+        if pivots_only:
+            pairs = np.stack([np.arange(n), assignment], axis=1)
+        elif not self._allowed[np.arange(n), assignment].all():  # where a device has left
             current = np.zeros_like(self._allowed)
             current[np.arange(n), assignment] = True
             pairs = np.argwhere(self._allowed | current)

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from placezoo.agents.budget import Budget
+from placezoo.agents.learners import learner_entry
 from placezoo.agents.registry import AGENTS, make_agent
 from placezoo.agents.solution import ClaimError, Solution
 from placezoo.datasets.dataset import DATASETS
@@ -162,20 +163,21 @@ def train_agent(
     instance: Annotated[str | None, typer.Option(help="Or learn this one instance.")] = None,
     agent: Annotated[str, typer.Option(help="The agent to train.")] = "ppo",
     backend: Annotated[str, typer.Option(help="The library that learns.")] = "sb3",
-    formulation: Annotated[str, typer.Option(help="construct, improve or one-shot.")] = "construct",
+    formulation: Annotated[
+        str | None, typer.Option(help="construct, improve or one-shot; default the agent's own.")
+    ] = None,
     settings: Settings = None,
     timesteps: Annotated[int | None, typer.Option(help="Environment steps.")] = None,
     seconds: Annotated[float | None, typer.Option(help="Wall time; 300 if neither is given.")] = None,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
-    out: Annotated[Path, typer.Option(help="The folder for checkpoint and curve.")] = Path("runs/ppo"),
+    out: Annotated[Path | None, typer.Option(help="The folder for checkpoint and curve; default runs/AGENT.")] = None,
     start: Annotated[str | None, typer.Option(help="Go on from the checkpoint in this folder.")] = None,
 ) -> None:
     """Train a learned agent; writes policy.safetensors, policy.json, curve.csv and curve.png."""
     from placezoo.experiments.train import CurvePoint, TrainingRun, train
 
-    if agent != "ppo":
-        raise ValueError(unknown_name("learned agent", agent, ["ppo"]))
+    learner_entry(agent)
     if backend != "sb3":
         raise ValueError(unknown_name("backend", backend, ["sb3"]))
     chosen = parse_settings(settings)
@@ -189,7 +191,9 @@ def train_agent(
         seed=seed,
         device=device,
         start=start,
+        agent=agent,
     )  # fmt: skip
+    out = out or Path("runs") / agent
     with training_bar() as show:
         curve: list[CurvePoint] = train(run, out, show)
     best = min(point.validation_cost for point in curve if point.validation_cost == point.validation_cost)
@@ -216,8 +220,9 @@ def finetune(
     from placezoo.agents.networks.checkpoint import Checkpoint
 
     start = Checkpoint.load(checkpoint)
+    agent = start.training.get("agent", "ppo")
     train_agent(
-        env, dataset, instance, "ppo", "sb3", start.formulation, settings, timesteps, seconds, seed, device, out,
+        env, dataset, instance, agent, "sb3", start.formulation, settings, timesteps, seconds, seed, device, out,
         str(checkpoint),
     )  # fmt: skip
 
@@ -381,4 +386,9 @@ def _print_solution(solution: Solution) -> None:
     console.print(f"total {cost.total:g} ({terms}), {'feasible' if cost.feasible else 'infeasible'}")
     for violation in cost.violations:
         console.print(f"  {violation}")
+    if solution.bound is not None:
+        gap = 100 * (cost.total - solution.bound) / max(abs(solution.bound), 1e-12)
+        console.print(
+            f"proved: no assignment costs less than {solution.bound:g}; this one is at most {gap:.2f} % above"
+        )
     console.print(f"{solution.evaluations:,} evaluations in {solution.seconds:.2f} s")

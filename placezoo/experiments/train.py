@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from placezoo.agents.budget import Budget
-from placezoo.agents.registry import require_extra
+from placezoo.agents.learners import learner_entry
 from placezoo.agents.solution import describe_machine
 from placezoo.datasets.files import write_atomically
 from placezoo.datasets.suggestion import unknown_name
@@ -31,21 +31,22 @@ class TrainingRun:
         env_id: the environment's id.
         dataset: whose train split is learned from; or
         instance: the one instance to learn.
-        formulation: default ``construct``.
+        formulation: default the agent's own.
         parameters: of the problem.
-        hyperparameters: of ``PPOConfig``.
+        hyperparameters: of the agent's training configuration (``PPOConfig``, ``GiPHConfig``).
         timesteps: environment steps, None for no limit.
         seconds: wall time, None for no limit.
         seed: of everything random.
         device: ``cpu`` or ``cuda``.
         start: the folder of a checkpoint to go on from, or None.
         validations: how often the validation split is scored during training.
+        agent: what is trained.
     """
 
     env_id: str
     dataset: str | None = None
     instance: str | None = None
-    formulation: str = "construct"
+    formulation: str | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
     hyperparameters: dict[str, Any] = field(default_factory=dict)
     timesteps: int | None = None
@@ -54,6 +55,7 @@ class TrainingRun:
     device: str = "cpu"
     start: str | None = None
     validations: int = 10
+    agent: str = "ppo"
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class CurvePoint:
         episodes: so far.
         seconds: wall time so far, validation left out.
         training_cost: of the episodes since the last row, actions drawn, over greedy construction's.
-        validation_cost: on the validation split, likeliest actions, over greedy construction's.
+        validation_cost: of the agent on the validation split, over greedy construction's.
     """
 
     timesteps: int
@@ -92,15 +94,16 @@ def train(
         ValueError: something in the run is wrong.
         ImportError: the ``agents`` extra is missing.
     """
-    require_extra("agents", "training")
+    entry = learner_entry(run.agent)
+    config_class, learner_class, agent_class = entry.load()
     from placezoo.agents.networks.checkpoint import Checkpoint
     from placezoo.agents.networks.threads import single_thread
-    from placezoo.agents.ppo_learner import PPOConfig, PPOLearner, TrainingStatus
+    from placezoo.agents.training import TrainingStatus
 
-    known = list(PPOConfig.__dataclass_fields__)
+    known = list(config_class.__dataclass_fields__)
     for name in run.hyperparameters:
         if name not in known:
-            raise ValueError(f"ppo: {unknown_name('hyperparameter', name, known)}")
+            raise ValueError(f"{run.agent}: {unknown_name('hyperparameter', name, known)}")
     if run.seconds is not None and not run.seconds > 0:
         raise ValueError(f"seconds must be above 0, not {run.seconds}")
     if run.timesteps is not None and run.timesteps < 1:
@@ -109,7 +112,8 @@ def train(
         problem_class(run.env_id), instance=run.instance, dataset=run.dataset, split="train", parameters=run.parameters
     )
     start = Checkpoint.load(run.start) if run.start is not None else None
-    learner = PPOLearner(source, run.formulation, PPOConfig(**run.hyperparameters), run.seed, run.device, start)
+    formulation = run.formulation or entry.formulation
+    learner = learner_class(source, formulation, config_class(**run.hyperparameters), run.seed, run.device, start)
     held_out = _validation_problems(run, source)
     curve: list[CurvePoint] = []
     best = np.inf
@@ -121,7 +125,8 @@ def train(
         validation_cost = np.nan
         if status.done >= validated / run.validations or status.done >= 1.0:
             started = time.perf_counter()
-            validation_cost = _score(learner, held_out)
+            agent = agent_class.of(learner.checkpoint(), **entry.validation)
+            validation_cost = _score(agent, entry.validation_budget, held_out)
             if validation_cost < best:
                 best = validation_cost
                 learner.checkpoint(**_training_record(run, status, best)).save(folder)
@@ -153,16 +158,12 @@ def _validation_problems(run: TrainingRun, source: ProblemSource) -> list[Any]:
     ]
 
 
-def _score(learner: Any, problems: list[Any]) -> float:
-    """Return the mean cost of likeliest actions over greedy construction's."""
-    from placezoo.agents.ppo import PPO
-    from placezoo.agents.ppo_learner import mean_greedy_cost
+def _score(agent: Any, budget: Callable[[Any], Budget], problems: list[Any]) -> float:
+    """Return the agent's mean cost over greedy construction's."""
+    from placezoo.agents.training import mean_greedy_cost
 
-    agent = PPO.of(learner.checkpoint(), samples=1)
     return float(
-        np.mean(
-            [agent.solve(problem, Budget(evaluations=1)).cost.total / mean_greedy_cost(problem) for problem in problems]
-        )
+        np.mean([agent.solve(problem, budget(problem)).cost.total / mean_greedy_cost(problem) for problem in problems])
     )
 
 
@@ -200,5 +201,5 @@ def read_curve(path: Path) -> list[CurvePoint]:
 def _draw_curve(curve: list[CurvePoint], path: Path, run: TrainingRun) -> None:
     from placezoo.experiments.plots import draw_learning_curve, figure_bytes
 
-    title = f"ppo on {run.env_id}, {run.dataset or run.instance}, {run.formulation}"
+    title = f"{run.agent} on {run.env_id}, {run.dataset or run.instance}"
     write_atomically(path, figure_bytes(lambda axes: draw_learning_curve(curve, axes, title), "png"))

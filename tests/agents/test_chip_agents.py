@@ -9,7 +9,8 @@ import torch
 
 import placezoo
 from placezoo.agents.analytic import Analytic
-from placezoo.agents.networks.checkpoint import Checkpoint, feature_record, network_config
+from placezoo.agents.networks.architectures import feature_record
+from placezoo.agents.networks.checkpoint import Checkpoint, network_config
 from placezoo.agents.networks.encoder import EdgeGNN
 from placezoo.agents.networks.graph_batch import Graphs
 from placezoo.agents.networks.heads import make_network

@@ -5,7 +5,8 @@ import torch
 
 import placezoo
 from placezoo.agents.construct_decoder import ConstructDecoder
-from placezoo.agents.networks.checkpoint import Checkpoint, feature_record, item_graph_of, network_config
+from placezoo.agents.networks.architectures import feature_record
+from placezoo.agents.networks.checkpoint import Checkpoint, item_graph_of, network_config
 from placezoo.agents.networks.graph_batch import Graphs, padded_graph, samples_of, unpad
 from placezoo.agents.networks.policy_network import PolicyNetwork
 from placezoo.datasets import Graph

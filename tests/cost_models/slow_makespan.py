@@ -39,7 +39,7 @@ def slow_makespan(graph, cluster, assignment, compute_noise=None, transfer_noise
             heapq.heappush(events, (now + took, now + took, -1, "end", task))
 
     while events:
-        now, _, edge, kind, task = heapq.heappop(events)
+        now, _, _, kind, task = heapq.heappop(events)
         if kind == "end":
             end[task] = now
             device = int(assignment[task])

@@ -12,10 +12,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_weights
 from safetensors.torch import save as save_weights
 
-from placezoo.agents.networks.deconvolution import DeconvolutionNetwork
+from placezoo.agents.networks.architectures import feature_record, rebuild_network
 from placezoo.agents.networks.graph_batch import Graphs
-from placezoo.agents.networks.heads import make_network
-from placezoo.agents.networks.policy_network import NetworkConfig, PolicyNetwork
+from placezoo.agents.networks.policy_network import NetworkConfig
 from placezoo.datasets.files import read_bytes, write_atomically
 from placezoo.envs.problem import PlacementProblem
 
@@ -35,11 +34,16 @@ class Checkpoint:
         training: how it was trained: dataset, parameters, timesteps, seconds, score.
     """
 
-    network: PolicyNetwork | DeconvolutionNetwork
+    network: Any
     env_id: str
     formulation: str
     features: dict[str, list[str]]
     training: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def architecture(self) -> str:
+        """The name of the network's kind."""
+        return str(getattr(self.network, "architecture", "policy"))
 
     def save(self, folder: str | Path) -> None:
         """Write ``policy.safetensors`` and ``policy.json`` into a folder."""
@@ -51,6 +55,7 @@ class Checkpoint:
             "env": self.env_id,
             "formulation": self.formulation,
             "features": self.features,
+            "architecture": self.architecture,
             "network": self.network.config.to_json(),
             "training": self.training,
         }
@@ -70,7 +75,7 @@ class Checkpoint:
             config = json.loads(read_bytes(path))
             if not isinstance(config, dict) or config.get("format") != FORMAT:
                 raise ValueError(f"not a checkpoint (format {FORMAT!r} expected)")
-            network = make_network(NetworkConfig(**config["network"]))
+            network = rebuild_network(config.get("architecture", "policy"), config["network"])
             network.load_state_dict(load_weights(read_bytes(folder / WEIGHTS)))
             network.eval()
             return cls(network, config["env"], config["formulation"], config["features"], config["training"])
@@ -94,13 +99,8 @@ class Checkpoint:
         """
         if self.env_id != problem.env_id:
             raise ValueError(f"this checkpoint was trained for {self.env_id}, it cannot solve {problem.env_id}")
-        if self.features != feature_record(problem):
+        if self.features != feature_record(problem, self.architecture):
             raise ValueError(f"this checkpoint reads other features than {problem.env_id} has; train it again")
-
-
-def feature_record(problem: PlacementProblem) -> dict[str, list[str]]:
-    """Return the names of a problem's features as JSON values."""
-    return {kind: list(names) for kind, names in problem.feature_names.__dict__.items()}
 
 
 def network_config(

@@ -26,9 +26,7 @@ class GpNetBatch:
         backward_order: int64 [E].
         graph: int64 [N], which gpNet a pair belongs to.
         slot: int64 [N], which pair of its gpNet it is.
-        num_graphs: B.
-        num_slots: pairs of the largest gpNet.
-        selectable: bool [B, num_slots].
+        selectable: bool [B, slots], what may be chosen; slots are pairs unless the policy's moves say otherwise.
     """
 
     nodes: Tensor
@@ -38,8 +36,6 @@ class GpNetBatch:
     backward_order: Tensor
     graph: Tensor
     slot: Tensor
-    num_graphs: int
-    num_slots: int
     selectable: Tensor
 
     @classmethod
@@ -50,7 +46,7 @@ class GpNetBatch:
 
         Args:
             graphs: the gpNets.
-            selectable: for each, bool [P], which pairs may be chosen.
+            selectable: for each, bool [slots], what may be chosen.
             device: where the tensors are.
         """
         sizes = np.array([len(graph.nodes) for graph in graphs])
@@ -72,8 +68,9 @@ class GpNetBatch:
         out = np.searchsorted(tails, np.arange(-steps + 1, 2)).tolist()
         owner = np.repeat(np.arange(len(graphs)), sizes)
         slot = np.arange(order.size) - offset[owner]
-        mask = np.zeros((len(graphs), int(sizes.max())), bool)
-        mask[owner, slot] = np.concatenate(selectable)
+        mask = np.zeros((len(graphs), max(row.size for row in selectable)), bool)
+        for row, allowed in zip(mask, selectable, strict=True):
+            row[: allowed.size] = allowed
 
         def tensor(array: NDArray) -> Tensor:
             return torch.from_numpy(np.ascontiguousarray(array)).to(device)
@@ -88,14 +85,12 @@ class GpNetBatch:
                 tensor(_inverse_degree(links[:, 1], order.size)),
             ),
             backward=PassPlan(
-                tensor(reverse[:, 0]), tensor(reverse[:, 1]), ranges[::-1], [(out[i], out[i + 1]) for i in range(steps)],
-                tensor(_inverse_degree(reverse[:, 1], order.size)),
+                tensor(reverse[:, 0]), tensor(reverse[:, 1]), ranges[::-1],
+                [(out[i], out[i + 1]) for i in range(steps)], tensor(_inverse_degree(reverse[:, 1], order.size)),
             ),
             backward_order=tensor(backward_order),
             graph=tensor(owner[order]),
             slot=tensor(slot[order]),
-            num_graphs=len(graphs),
-            num_slots=mask.shape[1],
             selectable=tensor(mask),
         )  # fmt: skip
 

@@ -35,6 +35,8 @@ class GpNetConfig:
         width: of the embedding, both directions together.
         rounds: of ``radial`` and ``graph-sage``.
         hidden: of the score.
+        outputs: how many devices Placeto's network scores.
+        selection: what the scores are of: ``pair``, ``task-eft`` or ``traversal`` (``improvement_moves``).
     """
 
     node_features: int
@@ -43,6 +45,8 @@ class GpNetConfig:
     width: int = 10
     rounds: int = 3
     hidden: int = 16
+    outputs: int = 1
+    selection: str = "pair"
 
     def __post_init__(self) -> None:
         if self.encoder not in ENCODERS:
@@ -65,6 +69,8 @@ class GpNetNetwork(nn.Module):
     Args:
         config: the sizes.
     """
+
+    architecture = "gp-net"
 
     def __init__(self, config: GpNetConfig) -> None:
         super().__init__()
@@ -109,8 +115,8 @@ class GpNetNetwork(nn.Module):
         return torch.cat([along, against], 1)
 
     def forward(self, batch: GpNetBatch) -> Tensor:
-        """Return the scores of the pairs, [B, num_slots]; -inf where a pair may not be chosen."""
+        """Return the scores of the pairs, [B, slots]; -inf where a pair may not be chosen."""
         scores = self.score(self.embed(batch))[:, 0]
-        full = scores.new_full((batch.num_graphs, batch.num_slots), float("-inf"))
+        full = scores.new_full(batch.selectable.shape, float("-inf"))
         full = full.index_put((batch.graph, batch.slot), scores)
         return full.masked_fill(~batch.selectable, float("-inf"))

@@ -8,8 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
+
+from placezoo.agents.networks.topological_kernels import pass_backward, pass_forward
 
 
 @dataclass
@@ -49,10 +53,18 @@ class _Pass(torch.autograd.Function):
             bias: of U, [d].
             plan: the order.
         """
-        result = start.clone()
+        result = start.clone(memory_format=torch.contiguous_format)
         mean = torch.zeros_like(start)
         messages = torch.empty_like(edge_term)
         updates = torch.empty_like(start)
+        if start.device.type == "cpu" and start.dtype == torch.float32:
+            pass_forward(
+                *_arrays(edge_term, message, update, bias, plan.source, plan.target), *_ranges(plan),
+                *_arrays(plan.inverse_degree, result, mean, messages, updates),
+            )  # fmt: skip
+            ctx.plan = plan
+            ctx.save_for_backward(result, mean, messages, updates, message, update)
+            return result
         for (first, last), (begin, end) in zip(plan.nodes, plan.edges, strict=True):
             if end > begin:
                 heard = torch.addmm(edge_term[begin:end], result[plan.source[begin:end]], message.T).relu_()
@@ -67,13 +79,20 @@ class _Pass(torch.autograd.Function):
         return result
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """Return the derivatives of start, edge_term, message, update and bias."""
         result, mean, messages, updates, message, update = ctx.saved_tensors
         plan: PassPlan = ctx.plan
-        total = gradient.clone()
+        total = gradient.clone(memory_format=torch.contiguous_format)
         of_update = torch.zeros_like(total)
         of_message = torch.zeros_like(messages)
+        if gradient.device.type == "cpu" and gradient.dtype == torch.float32:
+            of_weight = torch.zeros_like(message)
+            pass_backward(
+                *_arrays(message, update, plan.source, plan.target), *_ranges(plan),
+                *_arrays(plan.inverse_degree, result, messages, updates, total, of_update, of_message, of_weight),
+            )  # fmt: skip
+            return total, of_message, of_weight, of_update.T @ mean, of_update.sum(0), None
         for (first, last), (begin, end) in zip(reversed(plan.nodes), reversed(plan.edges), strict=True):
             inner = total[first:last] * (updates[first:last] > 0)
             of_update[first:last] = inner
@@ -82,9 +101,16 @@ class _Pass(torch.autograd.Function):
                 heard = of_mean[plan.target[begin:end] - first] * (messages[begin:end] > 0)
                 of_message[begin:end] = heard
                 total.index_add_(0, plan.source[begin:end], heard @ message)
-        return (
-            total, of_message, of_message.T @ result[plan.source], of_update.T @ mean, of_update.sum(0), None,
-        )  # fmt: skip
+        of_weight = of_message.T @ result[plan.source]
+        return total, of_message, of_weight, of_update.T @ mean, of_update.sum(0), None
+
+
+def _arrays(*tensors: Tensor) -> list[NDArray[Any]]:
+    return [tensor.detach().contiguous().numpy() for tensor in tensors]
+
+
+def _ranges(plan: PassPlan) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    return np.array(plan.nodes, np.int64).reshape(-1, 2), np.array(plan.edges, np.int64).reshape(-1, 2)
 
 
 class TopologicalPass(nn.Module):

@@ -2,8 +2,9 @@
 
 from placezoo.envs.wrappers.canvas_image import CanvasImage
 from placezoo.envs.wrappers.flatten_graph import FlattenGraph
+from placezoo.envs.wrappers.gp_net import GpNet
 from placezoo.envs.wrappers.pad_graph import PadGraph
 from placezoo.envs.wrappers.relative_reward import RelativeReward
 from placezoo.envs.wrappers.time_limit_budget import TimeLimitBudget
 
-__all__ = ["CanvasImage", "FlattenGraph", "PadGraph", "RelativeReward", "TimeLimitBudget"]
+__all__ = ["CanvasImage", "FlattenGraph", "GpNet", "PadGraph", "RelativeReward", "TimeLimitBudget"]

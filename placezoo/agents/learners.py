@@ -1,0 +1,80 @@
+"""What ``placezoo train`` can train: each learned agent's configuration, learner and agent, by name."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from placezoo.agents.budget import Budget
+from placezoo.agents.registry import require_extra
+from placezoo.datasets.suggestion import unknown_name
+from placezoo.envs.problem import PlacementProblem
+
+
+@dataclass(frozen=True)
+class LearnerEntry:
+    """Where the parts of a learned agent are, as ``module:name`` below ``placezoo.agents``.
+
+    Attributes:
+        config: the dataclass of training's hyperparameters.
+        learner: the class that trains: (source, formulation, config, seed, device, start) with ``learn`` and
+            ``checkpoint``.
+        agent: the agent that uses what was trained; has ``of(checkpoint)``.
+        formulation: that it learns unless told otherwise.
+        validation: hyperparameters of the agent with which it is scored during training.
+        validation_budget: and its budget on a problem.
+    """
+
+    config: str
+    learner: str
+    agent: str
+    formulation: str
+    validation: dict[str, Any]
+    validation_budget: Callable[[PlacementProblem], Budget]
+
+    def load(self) -> tuple[Any, Any, Any]:
+        """Return the classes of config, learner and agent.
+
+        Raises:
+            ImportError: the ``agents`` extra is missing.
+        """
+        require_extra("agents", "training")
+        return _find(self.config), _find(self.learner), _find(self.agent)
+
+
+def _find(location: str) -> Any:
+    module, _, name = location.partition(":")
+    return getattr(importlib.import_module(f"placezoo.agents.{module}"), name)
+
+
+def _one_episode(problem: PlacementProblem) -> Budget:
+    return Budget(evaluations=2 * problem.num_items)
+
+
+LEARNERS = {
+    "ppo": LearnerEntry(
+        "ppo_learner:PPOConfig", "ppo_learner:PPOLearner", "ppo:PPO", "construct", {"samples": 1},
+        lambda problem: Budget(evaluations=1),
+    ),
+    "giph": LearnerEntry(
+        "improvement_learner:GiPHConfig", "improvement_learner:ImprovementLearner", "giph:GiPH", "improve", {},
+        _one_episode,
+    ),
+    "placeto": LearnerEntry(
+        "improvement_learner:PlacetoConfig", "improvement_learner:ImprovementLearner", "placeto:Placeto", "improve", {},
+        _one_episode,
+    ),
+}  # fmt: skip
+
+
+def learner_entry(agent: str) -> LearnerEntry:
+    """Return how an agent is trained.
+
+    Raises:
+        ValueError: it is not a learned agent; names those that are.
+    """
+    if agent not in LEARNERS:
+        raise ValueError(unknown_name("learned agent", agent, LEARNERS))
+    return LEARNERS[agent]

@@ -1,0 +1,41 @@
+"""Every network that checkpoints hold, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import nn
+
+from placezoo.agents.networks.gp_net_network import GpNetConfig, GpNetNetwork
+from placezoo.agents.networks.heads import make_network
+from placezoo.agents.networks.placeto_network import PlacetoNetwork
+from placezoo.agents.networks.policy_network import NetworkConfig
+from placezoo.datasets.suggestion import unknown_name
+from placezoo.envs.gp_net import EDGE_FEATURES, NODE_FEATURES
+from placezoo.envs.problem import PlacementProblem
+
+ARCHITECTURES: dict[str, Callable[[dict[str, Any]], nn.Module]] = {
+    "policy": lambda config: make_network(NetworkConfig(**config)),
+    GpNetNetwork.architecture: lambda config: GpNetNetwork(GpNetConfig(**config)),
+    PlacetoNetwork.architecture: lambda config: PlacetoNetwork(GpNetConfig(**config)),
+}
+
+
+def rebuild_network(architecture: str, config: dict[str, Any]) -> Any:
+    """Return a fresh network.
+
+    Raises:
+        ValueError: no such architecture, or a value in the config is out of range.
+        TypeError: the config has other fields.
+    """
+    if architecture not in ARCHITECTURES:
+        raise ValueError(unknown_name("architecture", architecture, ARCHITECTURES))
+    return ARCHITECTURES[architecture](config)
+
+
+def feature_record(problem: PlacementProblem, architecture: str = "policy") -> dict[str, list[str]]:
+    """Return the names of the features that an architecture reads of a problem, as JSON values."""
+    if architecture == "policy":
+        return {kind: list(names) for kind, names in problem.feature_names.__dict__.items()}
+    return {"nodes": list(NODE_FEATURES), "edges": list(EDGE_FEATURES)}
