@@ -53,7 +53,7 @@ class PaddedVecEnv(VecEnv):
         assert isinstance(single, spaces.Dict)
         space = padded_space(
             problem.feature_names, source.max_items, source.max_edges, source.max_resources,
-            len(problem.resource_edges[0]), dict(single.spaces),
+            source.max_resource_edges, dict(single.spaces),
         )  # fmt: skip
         super().__init__(num_envs, space, self.inner.single_action_space)
         self._buffers: Arrays = {

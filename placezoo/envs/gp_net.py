@@ -151,6 +151,7 @@ def _build(
     delay, inverse_bandwidth, compute_time = program.delay, program.inverse_bandwidth, program.compute_time
     n = assignment.size
     pivot = np.empty(n, np.int64)
+    earliest = np.zeros(pairs.shape[0])  # start of the task on the device, given when its inputs end
     for pair in range(pairs.shape[0]):
         task, device = pairs[pair]
         pivots[pair] = assignment[task] == device
@@ -159,7 +160,6 @@ def _build(
         nodes[pair, 0] = compute[task]
         nodes[pair, 1] = 1.0 / speed[device]
         nodes[pair, 2] = compute_time[task, device]
-        nodes[pair, 3] = 0.0  # becomes the earliest start on the device
         nodes[pair, 4] = min(task_criticality[task], 1.0)
     row = 0
     for edge in range(source.size):
@@ -170,23 +170,28 @@ def _build(
             row = _link(
                 links, edges, row, pivot[a], to, on_a, pairs[to, 1], sizes[edge], delay, inverse_bandwidth, chance
             )
-            nodes[to, 3] = max(nodes[to, 3], ends[a] + edges[row - 1, 3])
+            arrival = ends[a]
+            if pairs[to, 1] != on_a:
+                arrival += delay[on_a, pairs[to, 1]] + sizes[edge] * inverse_bandwidth[on_a, pairs[to, 1]]
+            earliest[to] = max(earliest[to], arrival)
         for origin in range(start[a], start[a + 1]):
             if origin != pivot[a]:
                 row = _link(
                     links, edges, row, origin, pivot[b], pairs[origin, 1], on_b, sizes[edge], delay, inverse_bandwidth,
                     chance,
                 )  # fmt: skip
+    negligible = 1e-9 * ends.max()  # a difference that is only rounding must not be scaled up
     for pair in range(pairs.shape[0]):
         task, device = pairs[pair]
-        begin = nodes[pair, 3] if not pivots[pair] else starts[task]
+        begin = starts[task] if pivots[pair] else earliest[pair]
         end = begin + compute_time[task, device]
-        nodes[pair, 3] = begin - starts[task]
-        nodes[pair, 5] = end - ends[task]
-        nodes[pair, 6] = 0.0
+        nodes[pair, 3] = begin - starts[task] if abs(begin - starts[task]) > negligible else 0.0
+        nodes[pair, 5] = end - ends[task] if abs(end - ends[task]) > negligible else 0.0
+        busy = 0.0
         for other in range(n):  # what else the device runs in that time
             if other != task and assignment[other] == device:
-                nodes[pair, 6] += max(0.0, min(ends[other], end) - max(starts[other], begin))
+                busy += max(0.0, min(ends[other], end) - max(starts[other], begin))
+        nodes[pair, 6] = busy if busy > negligible else 0.0
     _scale(nodes, 4)
     _scale(nodes[:, 5:], 2)
     _scale(edges, 4)

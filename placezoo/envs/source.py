@@ -26,6 +26,7 @@ class ProblemSource:
         max_items: no problem has more items.
         max_edges: no problem has more directed item edges.
         max_resources: no problem has more resources.
+        max_resource_edges: no problem has more directed resource edges.
 
     Raises:
         ValueError: neither or both of instance and dataset, or something in them is wrong.
@@ -53,11 +54,14 @@ class ProblemSource:
             self.max_items = self.dataset.max_nodes
             self.max_edges = 2 * self.dataset.max_edges
             self.max_resources = self.dataset.max_resources or self.first().num_resources
+            linked = len(self.first().resource_edges[0]) > 0
+            self.max_resource_edges = self.max_resources * (self.max_resources - 1) if linked else 0
         else:
             self._fixed = self.problem(instance)
             self.max_items = self._fixed.num_items
             self.max_edges = len(self._fixed.item_edges[0])
             self.max_resources = self._fixed.num_resources
+            self.max_resource_edges = len(self._fixed.resource_edges[0])
 
     def problem(self, instance: Any) -> PlacementProblem:
         """Return the (remembered) problem of an instance, or of one's name.

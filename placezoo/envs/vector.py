@@ -78,6 +78,7 @@ class PlacementVectorEnv(VectorEnv):
         self._order = np.full((num_envs, source.max_items + 1), UNPLACED, np.int64)  # items still to place, then -1
         self._cursor = np.zeros(num_envs, np.int64)
         self._steps_left = np.zeros(num_envs, np.int64)
+        self._num_resources = np.zeros(num_envs, np.int64)
         self._penalties = np.zeros(num_envs)
         self._ended = np.zeros(num_envs, np.bool_)
         self._states: Any = None
@@ -107,6 +108,7 @@ class PlacementVectorEnv(VectorEnv):
         self._states[index] = kernel.state
         self._masks[index] = env._mask
         self._penalties[index] = env.problem.infeasible_penalty
+        self._num_resources[index] = env.problem.num_resources
         self._assignments[index] = UNPLACED
         self._assignments[index, : env.problem.num_items] = kernel.state.assignment
         self._cursor[index] = 0
@@ -156,8 +158,8 @@ class PlacementVectorEnv(VectorEnv):
         rewards = np.zeros(self.num_envs)
         kernel, step_kernel = self._functions()
         _place_batch(
-            self._states, moves, legal, active, next_items, rewards, self._masks, self._features, self._values,
-            self._assignments, kernel.delta, kernel.apply, step_kernel.allowed, step_kernel.observe,
+            self._states, moves, legal, active, next_items, rewards, self._num_resources, self._masks, self._features,
+            self._values, self._assignments, kernel.delta, kernel.apply, step_kernel.allowed, step_kernel.observe,
         )  # fmt: skip
         for index in np.flatnonzero(legal & (next_items == UNPLACED)):
             self._complete(int(index), rewards)
@@ -184,7 +186,7 @@ class PlacementVectorEnv(VectorEnv):
         kernel, step_kernel = self._functions()
         pairs = self._masks.reshape(self.num_envs, self.source.max_items, self.source.max_resources)
         _move_batch(
-            self._states, moves, legal, rewards, pairs, self._features, self._values,
+            self._states, moves, legal, rewards, self._num_resources, pairs, self._features, self._values,
             self._assignments, kernel.delta, kernel.apply, step_kernel.movable, step_kernel.observe,
         )  # fmt: skip
         self._steps_left -= active
@@ -268,6 +270,7 @@ def _place_batch(
     active,
     next_items,
     rewards,
+    counts,
     masks,
     features,
     values,
@@ -286,14 +289,16 @@ def _place_batch(
             rewards[i] = 0.0 - delta(state, move)
             apply(state, move)
             assignments[i, move[0]] = move[2]
-            observe(state, features[i], values[i])
+            observe(state, features[i, : counts[i]], values[i])
         masks[i] = 0
         if next_items[i] >= 0:
-            allowed(state, next_items[i], masks[i])
+            allowed(state, next_items[i], masks[i, : counts[i]])
 
 
 @njit(nogil=True)
-def _move_batch(states, moves, legal, rewards, masks, features, values, assignments, delta, apply, movable, observe):
+def _move_batch(
+    states, moves, legal, rewards, counts, masks, features, values, assignments, delta, apply, movable, observe
+):
     for i in range(len(states)):
         if legal[i]:
             state = states[i]
@@ -302,5 +307,5 @@ def _move_batch(states, moves, legal, rewards, masks, features, values, assignme
             apply(state, move)
             assignments[i, move[0]] = move[2]
             masks[i] = 0
-            movable(state, masks[i, : state.assignment.size])
-            observe(state, features[i], values[i])
+            movable(state, masks[i, : state.assignment.size, : counts[i]])
+            observe(state, features[i, : counts[i]], values[i])

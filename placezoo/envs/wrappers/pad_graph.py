@@ -121,7 +121,7 @@ class PadGraph(gym.ObservationWrapper, gym.utils.RecordConstructorArgs):
         )
         gym.ObservationWrapper.__init__(self, env)
         base: Any = env.unwrapped
-        needed = (base.source.max_items, base.source.max_edges, len(base.problem.resource_edges[0]))
+        needed = (base.source.max_items, base.source.max_edges, base.source.max_resource_edges)
         sizes = [
             need if given is None else given
             for given, need in zip((max_items, max_edges, max_resource_edges), needed, strict=True)

@@ -1,0 +1,329 @@
+import itertools
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from placezoo.datasets import (
+    DeviceCluster,
+    EdgeInstance,
+    TaskGraph,
+    generate_cluster,
+    generate_task_graph,
+    get_dataset,
+    load,
+    read_cluster,
+    read_edge,
+    read_task_graph,
+    write_edge,
+)
+from placezoo.datasets.edge_generator import MAX_DEVICES, MIN_DEVICES, NUM_TYPES
+from tests.conftest import edge_instances
+
+ONE = {"speed": [1.0], "delay": [[0.0]], "inverse_bandwidth": [[0.0]], "supports": [[0]]}
+TWO = {
+    "speed": [1.0, 2.0], "delay": [[0.0, 1.0], [1.0, 0.0]], "inverse_bandwidth": [[0.0, 0.5], [0.5, 0.0]],
+    "supports": [[0], [0, 1]],
+}  # fmt: skip
+
+
+@given(edge_instances())
+def test_depth_and_order_by_their_definition(instance):
+    graph = instance.task_graph
+    order = graph.order.tolist()
+    assert sorted(order) == list(range(graph.num_tasks))
+    assert all(order.index(a) < order.index(b) for a, b in graph.links)
+
+    def depth(task):
+        return max((1 + depth(a) for a, b in graph.links if b == task), default=0)
+
+    assert graph.depth.tolist() == [depth(task) for task in range(graph.num_tasks)]
+    start, edges = graph.successors
+    for task in range(graph.num_tasks):
+        out = edges[start[task] : start[task + 1]]
+        assert out.tolist() == [e for e, (a, _) in enumerate(graph.links) if a == task]
+
+
+@given(edge_instances(whole_numbers=False))
+def test_writing_and_reading_is_exact(tmp_path_factory, instance):
+    path = tmp_path_factory.mktemp("edge") / "a.json"
+    placed = EdgeInstance(instance.task_graph, instance.cluster, "a", instance.allowed.argmax(axis=1))
+    write_edge(placed, path)
+    found = read_edge(path)
+    assert found == placed
+    assert found.digest == placed.digest
+    assert found.placement.tolist() == placed.placement.tolist()
+    assert load(path) == placed
+    assert read_task_graph(path) == instance.task_graph
+    assert read_cluster(path) == instance.cluster
+
+
+def test_the_digest_is_of_the_content():
+    instance = load("giph/test/0")
+    again = EdgeInstance(instance.task_graph, instance.cluster, "other name")
+    assert again == instance
+    assert hash(again) == hash(instance)
+    smaller = EdgeInstance(instance.task_graph, instance.cluster.joined(0, [0], speed=99.0))
+    assert smaller != instance
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"compute": []}, "at least one task"),
+        ({"compute": [1.0, -1.0]}, "compute must be finite and at least 0, but for task 1 it is -1.0"),
+        ({"compute": [float("nan")]}, "compute must be finite and at least 0, but for task 0 it is nan"),
+        ({"compute": ["many"]}, "compute must be numbers"),
+        ({"compute": [1.0], "hardware_type": [-1]}, "task 0 has hardware type -1"),
+        ({"compute": [1.0], "hardware_type": [0, 1]}, "1 tasks but hardware types of shape"),
+        ({"compute": [1.0] * 2, "edges": [[0, 2]], "bytes": [1.0]}, r"edge 0 is \[0, 2\], tasks are 0..1"),
+        ({"compute": [1.0] * 2, "edges": [[1, 1]], "bytes": [1.0]}, "task 1 has an edge to itself"),
+        ({"compute": [1.0] * 2, "edges": [[0, 1]] * 2, "bytes": [1.0] * 2}, "from task 0 to task 1 is given twice"),
+        ({"compute": [1.0] * 2, "edges": [[0, 1]], "bytes": []}, "1 edges but bytes of shape"),
+        (
+            {"compute": [1.0] * 2, "edges": [[0, 1]], "bytes": [-3.0]},
+            "bytes must be finite .* for edge 0",
+        ),
+        ({"compute": [1.0] * 2, "edges": [[0, 0.5]], "bytes": [1.0]}, "edges must be whole numbers"),
+        ({"compute": [1.0] * 3, "edges": [[0, 1], [1, 2], [2, 0]], "bytes": [1.0] * 3}, "cycle: 0 -> 1 -> 2 -> 0"),
+        ({"compute": [1.0], "task_names": ("a", "b")}, "1 tasks but 2 names"),
+    ],
+)
+def test_bad_task_graphs(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        TaskGraph(**arguments)
+
+
+@given(st.integers(3, 40), st.integers(0, 2**32))
+def test_a_reported_cycle_is_one(n, seed):
+    rng = np.random.default_rng(seed)
+    edges = {(a, b) for a, b in rng.integers(0, n, (2 * n, 2)).tolist() if a != b}
+    try:
+        TaskGraph(np.ones(n), edges=sorted(edges), bytes=np.ones(len(edges)))
+    except ValueError as error:
+        cycle = str(error).removeprefix("the tasks have a cycle: ").split(" -> ")
+        assert cycle[0] == cycle[-1]
+        if "..." not in cycle:
+            assert all((int(a), int(b)) in edges for a, b in itertools.pairwise(cycle))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"speed": [1.0, 0.0]}, "device 1 has speed 0"),
+        ({"speed": [1.0, float("inf")]}, "speed must be finite and at least 0, but for device 1"),
+        ({"delay": [[0.0]]}, "2 devices but delay of shape"),
+        ({"delay": [[1.0, 1.0], [1.0, 0.0]]}, "delay from device 0 to itself must be 0, not 1.0"),
+        ({"inverse_bandwidth": [[0.0, -1.0], [1.0, 0.0]]}, "inverse_bandwidth must be finite and at least 0"),
+        ({"supports": [[0]]}, "2 devices but supports has 1 rows"),
+        ({"supports": [[0], [-1]]}, "device 1 supports type -1"),
+        ({"supports": [[0], [0.5]]}, "supports of device 1 must be whole numbers"),
+        ({"supports": [[0], [10**9]]}, "device 1 supports type 1000000000, types are below"),
+    ],
+)
+def test_bad_clusters(change, message):
+    with pytest.raises(ValueError, match=message):
+        DeviceCluster(**{**TWO, **change})
+
+
+def test_devices_leave_and_join():
+    cluster = DeviceCluster(**TWO)
+    smaller = cluster.without(0)
+    assert smaller.present.tolist() == [False, True]
+    assert smaller.num_devices == 2
+    assert smaller.joined(0, [0]) == cluster
+    assert smaller.joined(0, [1], speed=4.0).support_matrix.tolist() == [[False, True], [True, True]]
+    assert cluster.can_run([1, 0, 7]).tolist() == [[False, True], [True, True], [False, False]]
+    for call, message in (
+        (lambda: cluster.without(2), "device 2 does not exist, devices are 0..1"),
+        (lambda: smaller.joined(0, [5]), "hardware types are 0..1"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()
+
+
+def test_bad_instances():
+    cluster = DeviceCluster(**TWO)
+    with pytest.raises(ValueError, match="no device supports task 1, which needs hardware type 3"):
+        EdgeInstance(TaskGraph([1.0, 1.0], [0, 3]), cluster)
+    with pytest.raises(ValueError, match="no device supports task 0"):
+        EdgeInstance(TaskGraph([1.0], [1]), cluster.without(1))
+    with pytest.raises(ValueError, match=r"a task's device lies outside 0..1"):
+        EdgeInstance(TaskGraph([1.0]), cluster, placement=[2])
+    with pytest.raises(ValueError, match="1 tasks but a placement of shape"):
+        EdgeInstance(TaskGraph([1.0]), cluster, placement=[0, 0])
+    with pytest.raises(ValueError, match="made of a TaskGraph and a DeviceCluster"):
+        EdgeInstance(cluster, cluster)
+
+
+@given(st.integers(1, 40), st.floats(0.1, 2.0), st.floats(0, 1), st.integers(0, 2**32))
+def test_generated_task_graphs(size, shape, connection, seed):
+    rng = np.random.default_rng(seed)
+    graph = generate_task_graph(size, shape, connection, rng)
+    inputs = np.bincount(graph.links[:, 1], minlength=graph.num_tasks)
+    outputs = np.bincount(graph.links[:, 0], minlength=graph.num_tasks)
+    assert np.flatnonzero(inputs == 0).tolist() == [0]
+    assert np.flatnonzero(outputs == 0).tolist() == [graph.num_tasks - 1]
+    height = graph.depth.max() - 1  # a path leads through every layer
+    assert np.ceil(0.8 * np.sqrt(size) / shape) <= height <= np.ceil(1.2 * np.sqrt(size) / shape)
+    for values in (graph.compute, graph.bytes):
+        assert np.all((values >= 80) & (values <= 120))
+    assert graph.hardware_type.max() < NUM_TYPES
+
+
+@given(st.integers(1, 30), st.floats(0, 1), st.integers(0, 2**32))
+def test_generated_clusters(num_devices, probability, seed):
+    cluster = generate_cluster(num_devices, np.random.default_rng(seed), type_probability=probability)
+    assert cluster.present.all()
+    assert cluster.support_matrix.any(axis=0).all()
+    for links, low, high in ((cluster.delay, 0, 20), (cluster.inverse_bandwidth, 0.6 / 100, 1.4 / 100)):
+        assert np.array_equal(links, links.T)
+        apart = links[~np.eye(num_devices, dtype=bool)]
+        assert np.all((apart >= low) & (apart <= high))
+    assert np.all((cluster.speed >= 3) & (cluster.speed <= 7))
+
+
+def test_generators_refuse_what_makes_no_sense():
+    rng = np.random.default_rng(0)
+    for call in (
+        lambda: generate_task_graph(0, 1.0, 0.1, rng),
+        lambda: generate_task_graph(10, 0.0, 0.1, rng),
+        lambda: generate_task_graph(10, 1.0, 1.5, rng),
+        lambda: generate_cluster(0, rng),
+        lambda: generate_cluster(3, rng, type_probability=float("nan")),
+    ):
+        with pytest.raises(ValueError, match="out of"):
+            call()
+
+
+def test_the_dataset_fits_its_bounds_and_its_splits_differ():
+    dataset = get_dataset("giph")
+    digests = set()
+    for split, count in dataset.sizes.items():
+        for number in range(min(count, 100)):
+            instance = dataset.instance(split, number)
+            digests.add(instance.digest)
+            assert instance.task_graph.num_tasks <= dataset.max_nodes
+            assert instance.task_graph.num_edges <= dataset.max_edges
+            assert MIN_DEVICES <= instance.cluster.num_devices <= MAX_DEVICES
+            assert instance.name == f"giph/{split}/{number}"
+    assert len(digests) == 220
+
+
+WORKFLOW = {
+    "name": "tiny",
+    "schemaVersion": "1.5",
+    "workflow": {
+        "specification": {
+            "tasks": [
+                {"id": "a_1", "name": "a", "parents": [], "inputFiles": [], "outputFiles": ["x", "y"]},
+                {"id": "b_2", "name": "b", "parents": ["a_1"], "inputFiles": ["y", "z"], "outputFiles": []},
+            ],
+            "files": [{"id": "x", "sizeInBytes": 7}, {"id": "y", "sizeInBytes": 30}, {"id": "z", "sizeInBytes": 11}],
+        },
+        "execution": {"tasks": [{"id": "b_2", "runtimeInSeconds": 2.5}, {"id": "a_1", "runtimeInSeconds": 0.5}]},
+    },
+}  # fmt: skip
+OLDER_WORKFLOW = {
+    "name": "tiny",
+    "schemaVersion": "1.3",
+    "workflow": {
+        "tasks": [
+            {"name": "a", "runtime": 0.5, "parents": [], "files": [{"link": "output", "name": "y", "size": 30}]},
+            {"name": "b", "runtimeInSeconds": 2.5, "parents": ["a"],
+             "files": [{"link": "input", "name": "y", "sizeInBytes": 30}]},
+        ]
+    },
+}  # fmt: skip
+
+
+def written(path, content):
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return path
+
+
+@pytest.mark.parametrize("content", [WORKFLOW, OLDER_WORKFLOW])
+def test_workflows(content, tmp_path):
+    graph = read_task_graph(written(tmp_path / "w.json", content))
+    assert graph.name == "tiny"
+    assert graph.task_names[0].startswith("a")
+    assert (graph.compute.tolist(), graph.links.tolist(), graph.bytes.tolist()) == ([0.5, 2.5], [[0, 1]], [30.0])
+    cluster = written(tmp_path / "c.json", TWO)
+    instance = load(f"{tmp_path / 'w.json'},{cluster}")
+    assert instance.cluster == DeviceCluster(**TWO)
+    assert instance.task_graph == graph
+
+
+def test_sagas_files(tmp_path):
+    tasks = {
+        "tasks": [{"name": "T2", "cost": 2.0}, {"name": "T1", "cost": 1.0}],
+        "dependencies": [{"source": "T1", "target": "T2", "size": 5.0}],
+    }
+    network = {
+        "nodes": [{"name": "B", "speed": 3.0}, {"name": "A", "speed": 1.0}],
+        "edges": [{"source": "A", "target": "B", "speed": 4.0}, {"source": "A", "target": "A", "speed": 1e9}],
+    }
+    instance = read_edge(written(tmp_path / "t.json", tasks), written(tmp_path / "n.json", network))
+    assert instance.task_graph.compute.tolist() == [1.0, 2.0]
+    assert instance.task_graph.links.tolist() == [[0, 1]]
+    assert instance.cluster.speed.tolist() == [1.0, 3.0]
+    assert instance.cluster.inverse_bandwidth.tolist() == [[0.0, 0.25], [0.25, 0.0]]
+
+
+def _changed(content, path, value):
+    copy = json.loads(json.dumps(content))
+    place = copy
+    for key in path[:-1]:
+        place = place[key]
+    if value is None:
+        del place[path[-1]]
+    else:
+        place[path[-1]] = value
+    return copy
+
+
+GOOD = {"task_graph": {"compute": [1.0, 2.0], "hardware_type": [0, 1], "edges": [[0, 1, 3.0]]}, "cluster": TWO}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", ":1: not JSON"),
+        ("[]", ":1: an object expected, not a list"),
+        ('{"a":\n 1,}', ":2: not JSON"),
+        (_changed(GOOD, ["cluster"], None), ":1: 'cluster' is missing"),
+        (_changed(GOOD, ["task_graph", "compute"], [1.0, "x"]), ":1: numbers expected"),
+        (_changed(GOOD, ["task_graph", "edges"], [[0, 1]]), r":1: each of 'edges' must be \[source, target, bytes\]"),
+        (_changed(GOOD, ["task_graph", "edges"], [[0, 9, 1.0]]), r":1: edge 0 is \[0, 9\], tasks are 0..1"),
+        (_changed(GOOD, ["task_graph", "edges"], [[0, 1, -1]]), ":1: bytes must be finite and at least 0"),
+        (_changed(GOOD, ["task_graph", "hardware_type"], [0, 7]), ":1: .*no device supports task 1"),
+        (_changed(GOOD, ["cluster", "delay"], [[0], [1, 2]]), ":1: numbers expected, in rows of one length"),
+        (_changed(GOOD, ["cluster", "supports"], "all"), ":1: 'supports' must be of type list"),
+        ({**GOOD, "placement": [0, 5]}, ":1: .*a task's device lies outside 0..1"),
+        (WORKFLOW, ":1: a task graph without a cluster"),
+        (_changed(WORKFLOW, ["workflow", "execution", "tasks"], []), ":1: task 'a_1' has no run time"),
+        (_changed(WORKFLOW, ["workflow", "specification", "tasks", 1, "parents"], ["q"]), ":1: .*unknown parent 'q'"),
+    ],
+)
+def test_bad_files(content, message, tmp_path):
+    path = written(tmp_path / "bad.json", content)
+    is_workflow = isinstance(content, dict) and "workflow" in content and "without" not in message
+    read = read_task_graph if is_workflow else read_edge
+    with pytest.raises(ValueError, match=message) as caught:
+        read(path)
+    assert str(caught.value).startswith(f"{path}:")
+    assert "\n" not in str(caught.value)
+
+
+def test_bad_networks(tmp_path):
+    network = {"nodes": [{"name": "A", "speed": 1.0}, {"name": "B", "speed": 1.0}], "edges": []}
+    with pytest.raises(ValueError, match=r":1: devices 'A' and 'B' have no link"):
+        read_cluster(written(tmp_path / "n.json", network))
+    with pytest.raises(ValueError, match=r":1: 'speed' is missing"):
+        read_cluster(written(tmp_path / "n.json", {"nodes": [{"name": "A"}], "edges": []}))
+    with pytest.raises(ValueError, match="a task graph has one cluster file, not 2"):
+        load("a.json,b.json,c.json")
+    with pytest.raises(FileNotFoundError, match="no such file"):
+        load(tmp_path / "missing.json")
