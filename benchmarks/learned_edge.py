@@ -1,0 +1,157 @@
+"""Learned placement on an edge cluster beside the baselines, at equal evaluations.
+
+Run with folders that ``placezoo train EdgePlace-v0`` wrote, each row named after its folder::
+
+    python benchmarks/learned_edge.py runs/giph runs/giph-no-edge runs/placeto --figures docs/images
+
+Without folders, the policy that comes with the package. Every agent gets twice as many evaluations as there are tasks,
+from its own random start or from HEFT's placement. The published cases are left out where they are not at hand.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+import placezoo
+from placezoo.agents.improvement_search import PRETRAINED
+from placezoo.agents.networks.checkpoint import Checkpoint
+from placezoo.agents.solution import Solution, describe_machine
+from placezoo.datasets.public_files import is_here, public_files
+
+ENV = "EdgePlace-v0"
+CASES = 100
+SEEDS = (0, 1, 2)
+Row = tuple[str, str, dict[str, Any]]
+
+BASELINES: list[Row] = [
+    ("random", "random", {}),
+    ("annealing", "simulated-annealing", {}),
+    ("random task, earliest finish", "random-task-eft", {}),
+    ("CPOP (1 evaluation)", "cpop", {}),
+    ("HEFT (1 evaluation)", "heft", {}),
+    ("PEFT (1 evaluation)", "peft", {}),
+    ("greedy", "greedy", {}),
+    ("local search", "local-search", {}),
+]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folders", nargs="*", help="what `placezoo train` wrote")
+    parser.add_argument("--figures", type=Path, help="write edge-search.svg there")
+    parser.add_argument("--optimum-seconds", type=float, default=10.0, help="of CP-SAT on each case; 0: leave it out")
+    arguments = parser.parse_args()
+    machine = describe_machine()
+    print(f"{machine['processor']}, {machine['machine']}, Python {machine['python']}, {machine['date']}")
+    learned = [row for folder in arguments.folders or [PRETRAINED] for row in rows_of(folder)]
+    for dataset in ("giph", "giph-published"):
+        if dataset == "giph-published" and not is_here(public_files()["giph-test-cases"]):
+            continue
+        problems = [placezoo.make_problem(ENV, f"{dataset}/test/{number}") for number in range(CASES)]
+        bounds = optima(problems, arguments.optimum_seconds) if arguments.optimum_seconds > 0 else None
+        rows = [*BASELINES, *learned]
+        if dataset == "giph-published":
+            rows += [
+                (f"{label}, from the published starts", agent, {**settings, "start": "instance"})
+                for label, agent, settings in learned
+                if settings.get("start") is None and agent != "ppo"
+            ]
+        solutions = {label: solve_all(problems, agent, settings) for label, agent, settings in rows}
+        show(dataset, problems, solutions, bounds)
+        if arguments.figures is not None and dataset == "giph":
+            draw(solutions, problems, arguments.figures / "edge-search.svg")
+
+
+def rows_of(folder: str) -> list[Row]:
+    """Return the rows of a trained policy: from random starts and, where it can, from HEFT's placements."""
+    if folder == PRETRAINED:
+        agent, label = "giph", "giph (comes with the package)"
+    else:
+        training = Checkpoint.load(folder).training
+        agent, label = training["agent"], Path(folder).name
+        seconds, steps = training["seconds_done"], training["timesteps_done"]
+        print(f"{label}: {steps:,} steps in {seconds:g} s on {training['dataset']}/train, seed {training['seed']}")
+    if agent == "ppo":
+        return [(label, agent, {"checkpoint": folder})]
+    return [
+        (label, agent, {"checkpoint": folder}),
+        (f"{label}, from HEFT's placement", agent, {"checkpoint": folder, "start": "heft"}),
+    ]
+
+
+def solve_all(problems: list[Any], agent: str, settings: dict[str, Any]) -> list[list[Solution]]:
+    """Return each seed's solutions of all problems."""
+    solver = placezoo.make_agent(agent, **settings)
+    return [
+        [solver.solve(problem, placezoo.Budget(evaluations=2 * problem.num_items), seed) for problem in problems]
+        for seed in SEEDS
+    ]
+
+
+def optima(problems: list[Any], seconds: float) -> list[tuple[float, float]]:
+    """Return for each problem the SLR of the best placement CP-SAT and annealing know, and CP-SAT's bound of it."""
+    found = []
+    for problem in problems:
+        exact = placezoo.make_agent("cp-sat").solve(problem, placezoo.Budget(seconds=seconds))
+        annealed = placezoo.make_agent("simulated-annealing").solve(problem, placezoo.Budget(evaluations=200_000))
+        scale = problem.cost_model.lower_bound
+        bound = 0.0 if exact.bound is None else exact.bound
+        found.append((min(exact.cost.total, annealed.cost.total) / scale, bound / scale))
+    return found
+
+
+def show(dataset: str, problems: list[Any], solutions: Any, bounds: list[tuple[float, float]] | None) -> None:
+    slr = {label: np.array([[s.cost.terms["slr"] for s in run] for run in runs]) for label, runs in solutions.items()}
+    heft = slr["HEFT (1 evaluation)"].mean()
+    table = Table("agent", "mean SLR", "+- over seeds", "to HEFT", "to the best known", "s per case", box=None)
+    best = np.mean([one for one, _ in bounds]) if bounds else np.nan
+    for label, values in sorted(slr.items(), key=lambda entry: -entry[1].mean()):
+        seconds = np.mean([solution.seconds for run in solutions[label] for solution in run])
+        mean = values.mean()
+        table.add_row(
+            label, f"{mean:.4f}", f"{values.mean(axis=1).std():.4f}", f"{100 * (mean / heft - 1):+.1f} %",
+            f"{100 * (mean / best - 1):+.1f} %" if bounds else "-", f"{seconds:.3f}",
+        )  # fmt: skip
+    print(f"\n{dataset}/test, {len(problems)} cases, 2 x tasks evaluations, seeds {list(SEEDS)}")
+    if bounds:
+        proved = sum(one - bound < 1e-4 * one for one, bound in bounds)
+        print(f"best known: mean SLR {best:.4f}, bound {np.mean([b for _, b in bounds]):.4f}, {proved} proved optimal")
+    Console(width=150).print(table)
+
+
+def draw(solutions: Any, problems: list[Any], path: Path) -> None:
+    """Draw the best SLR so far against evaluations per task, the mean over cases and seeds."""
+    from placezoo.datasets.files import write_atomically
+    from placezoo.experiments.plots import figure_bytes
+
+    def curve(runs: list[list[Solution]], shares: np.ndarray) -> np.ndarray:
+        rows = []
+        for run in runs:
+            for problem, solution in zip(problems, run, strict=True):
+                made = np.array([point.evaluations for point in solution.trace]) / problem.num_items
+                totals = np.array([point.total for point in solution.trace]) / problem.cost_model.lower_bound
+                rows.append([totals[max(np.searchsorted(made, share, "right") - 1, 0)] for share in shares])
+        return np.mean(rows, axis=0)
+
+    def plot(axes: Any) -> None:
+        shares = np.linspace(0.0, 2.0, 81)
+        for label, runs in solutions.items():
+            if "1 evaluation" not in label:
+                axes.plot(shares, curve(runs, shares), label=label, linewidth=1.5)
+        heft = np.mean([[s.cost.terms["slr"] for s in run] for run in solutions["HEFT (1 evaluation)"]])
+        axes.axhline(heft, color="grey", linestyle="--", linewidth=1, label="HEFT")
+        axes.set(xlabel="evaluations per task", ylabel="best SLR so far (mean)", title="giph/test, 100 cases, 3 seeds")
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize="x-small", ncols=2)
+
+    write_atomically(path, figure_bytes(plot, path.suffix[1:], (8.0, 4.8)))
+
+
+if __name__ == "__main__":
+    main()
