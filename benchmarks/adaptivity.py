@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from measuring import machine_line
 from rich.console import Console
 from rich.table import Table
 
@@ -27,7 +28,6 @@ from placezoo.agents.list_scheduling import heft_placement
 from placezoo.agents.networks.checkpoint import Checkpoint
 from placezoo.agents.networks.threads import single_thread
 from placezoo.agents.random_task_eft import earliest_finish_device
-from placezoo.agents.solution import describe_machine
 from placezoo.datasets import EdgeInstance, generate_cluster, generate_task_graph
 
 ENV = "EdgePlace-v0"
@@ -39,8 +39,7 @@ def main() -> None:
     parser.add_argument("folders", nargs="*")
     parser.add_argument("--figure", type=Path)
     arguments = parser.parse_args()
-    machine = describe_machine()
-    print(f"{machine['processor']}, {machine['machine']}, Python {machine['python']}, {machine['date']}")
+    print(machine_line())
     results: dict[str, list[np.ndarray]] = {}
     for seed in SEEDS:
         stages = worlds(seed)

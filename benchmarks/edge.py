@@ -6,13 +6,12 @@ own programs' on a machine of this kind.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import torch
+from measuring import best_time, machine_line
 from numba import njit
 from rich.console import Console
 from rich.table import Table
@@ -23,7 +22,6 @@ from placezoo.agents.improvement_moves import moves_of
 from placezoo.agents.improvement_search import load_policy
 from placezoo.agents.list_scheduling import heft_placement
 from placezoo.agents.networks.threads import single_thread
-from placezoo.agents.solution import describe_machine
 from placezoo.cost_models import Makespan
 from placezoo.datasets import EdgeInstance, generate_cluster, generate_task_graph
 from placezoo.envs.gp_net import GpNetBuilder
@@ -33,8 +31,7 @@ ENV = "EdgePlace-v0"
 
 
 def main() -> None:
-    machine = describe_machine()
-    print(f"{machine['processor']}, {machine['machine']}, Python {machine['python']}, {machine['date']}\n")
+    print(machine_line() + "\n")
     problem: Any = placezoo.make_problem(ENV, thirty_tasks())
     graph = problem.instance.task_graph
     print(f"{graph.num_tasks} tasks, {graph.num_edges} edges, {problem.num_resources} devices; one core\n")
@@ -52,17 +49,6 @@ def thirty_tasks() -> EdgeInstance:
         if graph.num_tasks == 30:
             return EdgeInstance(graph, generate_cluster(20, rng), "thirty tasks on twenty devices")
     raise AssertionError("no seed gives 30 tasks")
-
-
-def best_time(call: Callable[[], object], repeats: int = 5) -> float:
-    """Return the seconds of the fastest of some calls, after one that compiles."""
-    call()
-    times = []
-    for _ in range(repeats):
-        started = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - started)
-    return min(times)
 
 
 @njit(nogil=True)

@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from measuring import machine_line
 from rich.console import Console
 from rich.table import Table
 
 import placezoo
 from placezoo.agents.improvement_search import PRETRAINED
 from placezoo.agents.networks.checkpoint import Checkpoint
-from placezoo.agents.solution import Solution, describe_machine
+from placezoo.agents.solution import Solution
 from placezoo.datasets.public_files import is_here, public_files
 
 ENV = "EdgePlace-v0"
@@ -47,8 +48,7 @@ def main() -> None:
     parser.add_argument("--figures", type=Path, help="write edge-search.svg there")
     parser.add_argument("--optimum-seconds", type=float, default=10.0, help="of CP-SAT on each case; 0: leave it out")
     arguments = parser.parse_args()
-    machine = describe_machine()
-    print(f"{machine['processor']}, {machine['machine']}, Python {machine['python']}, {machine['date']}")
+    print(machine_line())
     learned = [row for folder in arguments.folders or [PRETRAINED] for row in rows_of(folder)]
     for dataset in ("giph", "giph-published"):
         if dataset == "giph-published" and not is_here(public_files()["giph-test-cases"]):

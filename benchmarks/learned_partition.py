@@ -9,12 +9,12 @@ import sys
 from typing import Any
 
 import numpy as np
+from measuring import machine_line
 from rich.console import Console
 from rich.table import Table
 
 import placezoo
 from placezoo.agents.networks.checkpoint import Checkpoint
-from placezoo.agents.solution import describe_machine
 from placezoo.datasets.public_files import find_file, public_files
 from placezoo.envs.problem import PlacementProblem
 
@@ -25,8 +25,7 @@ BUDGET = placezoo.Budget(seconds=60)
 def main(folder: str) -> None:
     training = Checkpoint.load(folder).training
     parameters = training["parameters"]
-    machine = describe_machine()
-    print(f"{machine['processor']}, {machine['machine']}, Python {machine['python']}, {machine['date']}")
+    print(machine_line())
     effort = f"{training['timesteps_done']:,} steps in {training['seconds_done']:g} s"
     print(f"policy: {effort} on {training['dataset']}/train\n")
     rows = [

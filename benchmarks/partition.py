@@ -9,17 +9,16 @@ from __future__ import annotations
 import cProfile
 import pstats
 import time
-from collections.abc import Callable
 
 import gymnasium as gym
 import numpy as np
+from measuring import best_time, machine_line
 from numba import njit
 from rich.console import Console
 from rich.table import Table
 
 import placezoo
 from placezoo.agents.fiduccia_mattheyses import refine
-from placezoo.agents.solution import describe_machine
 from placezoo.cost_models import PartitionCost
 from placezoo.datasets import Graph
 from placezoo.datasets.public_files import find_file, public_files
@@ -28,24 +27,12 @@ ENV = "GraphPartition-v0"
 
 
 def main() -> None:
-    machine = describe_machine()
-    print(f"{machine['processor']}, {machine['machine']}, Python {machine['python']}, {machine['date']}\n")
+    print(machine_line() + "\n")
     table = Table("what", "measured", "yardstick", box=None, pad_edge=False, header_style="bold")
     for row in [*kernels(), *environments(), *agents()]:
         table.add_row(*row)
     Console(width=150).print(table)
     where_the_time_goes()
-
-
-def best_time(call: Callable[[], object], repeats: int) -> float:
-    """Return the shortest of some calls, seconds; the first, which may compile, does not count."""
-    call()
-    times = []
-    for _ in range(repeats):
-        started = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - started)
-    return min(times)
 
 
 def graph_or_none(name: str) -> Graph | None:

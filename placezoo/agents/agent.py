@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, fields
-from typing import Any, ClassVar, get_type_hints
+from typing import Any, ClassVar, TypeVar, get_type_hints
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from placezoo.agents.search import Search
 from placezoo.agents.solution import Solution, TracePoint, budget_record, describe_machine, problem_record
 from placezoo.envs.problem import PlacementProblem
 
+A = TypeVar("A", bound="Agent")
 DEFAULT_BUDGET = Budget(seconds=10)
 
 
@@ -93,3 +94,9 @@ class Agent(ABC):
     @abstractmethod
     def _search(self, search: Search) -> None:
         """Record at least one assignment in the search."""
+
+
+def with_policy(agent: A, policy: Any) -> A:
+    """Return a learned agent that acts by a policy in memory (a ``Checkpoint``) instead of the one in a folder."""
+    agent.__dict__["policy"] = policy
+    return agent

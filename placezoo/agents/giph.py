@@ -45,13 +45,6 @@ class GiPH(Agent):
         self.require(self.start in STARTS, unknown_name("start", self.start, STARTS))
         self.require(self.batch >= 1, f"batch must be at least 1, not {self.batch}")
 
-    @classmethod
-    def of(cls, policy: Checkpoint, **hyperparameters: Any) -> GiPH:
-        """Return the agent of a policy in memory."""
-        agent = cls(**hyperparameters)
-        agent.__dict__["policy"] = policy
-        return agent
-
     @cached_property
     def policy(self) -> Checkpoint:
         """The checkpoint's content.

@@ -35,9 +35,9 @@ class GiPHConfig:
     """Hyperparameters of training.
 
     The paper's own learner, REINFORCE on one episode at a time, is ``instances=1, group=1, epochs=1, minibatches=1,
-    baseline="running-mean", learning_rate=0.01``; its network is ``width=10, hidden=16``. The defaults learn from groups of episodes that start alike: what
-    the others of its group reached from there is an episode's baseline, which leaves only the choices to explain the
-    difference; and each batch is used for several clipped steps (PPO).
+    baseline="running-mean", learning_rate=0.01``; its network is ``width=10, hidden=16``. The defaults learn from
+    groups of episodes that start alike: what the others of its group reached from there is an episode's baseline, which
+    leaves only the choices to explain the difference; and each batch is used for several clipped steps (PPO).
 
     Args:
         encoder: ``two-way``, ``no-edge``, ``radial`` or ``graph-sage`` (``GpNetConfig``).

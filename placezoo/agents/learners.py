@@ -21,7 +21,7 @@ class LearnerEntry:
         config: the dataclass of training's hyperparameters.
         learner: the class that trains: (source, formulation, config, seed, device, start) with ``learn`` and
             ``checkpoint``.
-        agent: the agent that uses what was trained; has ``of(checkpoint)``.
+        agent: the agent that uses what was trained; its ``policy`` is a checkpoint.
         formulation: that it learns unless told otherwise.
         validation: hyperparameters of the agent with which it is scored during training.
         validation_budget: and its budget on a problem.

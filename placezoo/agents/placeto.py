@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from placezoo.agents.agent import Agent
 from placezoo.agents.improvement_search import PRETRAINED, STARTS, compile_search, load_policy, search_with
@@ -38,13 +37,6 @@ class Placeto(Agent):
         super().__post_init__()
         self.require(self.start in STARTS, unknown_name("start", self.start, STARTS))
         self.require(self.batch >= 1, f"batch must be at least 1, not {self.batch}")
-
-    @classmethod
-    def of(cls, policy: Checkpoint, **hyperparameters: Any) -> Placeto:
-        """Return the agent of a policy in memory."""
-        agent = cls(**hyperparameters)
-        agent.__dict__["policy"] = policy
-        return agent
 
     @cached_property
     def policy(self) -> Checkpoint:

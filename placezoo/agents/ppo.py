@@ -56,13 +56,6 @@ class PPO(Agent):
         self.require(self.samples >= 1, f"samples must be at least 1, not {self.samples}")
         self.require(self.batch >= 1, f"batch must be at least 1, not {self.batch}")
 
-    @classmethod
-    def of(cls, policy: Checkpoint, **hyperparameters: Any) -> PPO:
-        """Return the agent of a policy in memory."""
-        agent = cls(**hyperparameters)
-        agent.__dict__["policy"] = policy
-        return agent
-
     @cached_property
     def policy(self) -> Checkpoint:
         """The checkpoint's content.

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from placezoo.cost_models.cost import Cost
-from placezoo.datasets.files import read_bytes, sha256, write_atomically
+from placezoo.datasets.files import sha256, write_atomically
+from placezoo.datasets.json_content import read_json
 from placezoo.envs.problem import PlacementProblem
 
 FORMAT = "placezoo.Solution/1"
@@ -114,15 +115,8 @@ class Solution:
             ValueError: ``path:line: what`` for anything that is not a solution.
             ClaimError: the assignment was changed after the solution was saved.
         """
-        try:
-            content = json.loads(read_bytes(path))
-        except UnicodeDecodeError:
-            raise ValueError(f"{path}:1: not a text file") from None
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{path}:{error.lineno}: not JSON ({error.msg})") from None
-        except RecursionError:
-            raise ValueError(f"{path}:1: nested too deeply for a solution") from None
-        if not isinstance(content, dict) or content.get("format") != FORMAT:
+        content = read_json(path)
+        if content.get("format") != FORMAT:
             raise ValueError(f"{path}:1: not a solution file (format {FORMAT!r} expected)")
         try:
             solution = _from_json(content)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from placezoo.agents.agent import with_policy
 from placezoo.agents.budget import Budget
 from placezoo.agents.learners import learner_entry
 from placezoo.agents.solution import describe_machine
@@ -125,7 +126,7 @@ def train(
         validation_cost = np.nan
         if status.done >= validated / run.validations or status.done >= 1.0:
             started = time.perf_counter()
-            agent = agent_class.of(learner.checkpoint(), **entry.validation)
+            agent = with_policy(agent_class(**entry.validation), learner.checkpoint())
             validation_cost = _score(agent, entry.validation_budget, held_out)
             if validation_cost < best:
                 best = validation_cost

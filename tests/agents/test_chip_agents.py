@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import placezoo
+from placezoo.agents.agent import with_policy
 from placezoo.agents.analytic import Analytic
 from placezoo.agents.networks.architectures import feature_record
 from placezoo.agents.networks.checkpoint import Checkpoint, network_config
@@ -160,7 +161,7 @@ def test_heads_score_any_grid_and_start_from_the_wire_mask(problem, head):
     net = network(problem, head)
     for on in (problem, ChipPlaceProblem(generate_netlist(num_hard=5, num_soft=9, seed=2, grid=(13, 11)))):
         policy = Checkpoint(net, "ChipPlace-v0", "construct", feature_record(on))
-        agent = PPO.of(policy)
+        agent = with_policy(PPO(), policy)
         env = gym.make("ChipPlace-v0", instance=on.instance)
         observation, _ = env.reset(seed=0)
         plain = agent.act(observation)

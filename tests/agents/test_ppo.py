@@ -6,6 +6,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 
 import placezoo
 from placezoo import Budget
+from placezoo.agents.agent import with_policy
 from placezoo.agents.networks.checkpoint import Checkpoint
 from placezoo.agents.ppo import PPO
 from placezoo.agents.ppo_learner import PPOConfig, PPOLearner
@@ -132,7 +133,7 @@ def test_it_really_learns_two_communities():
     )
     costs = []
     trained.learn(timesteps=8000, on_update=lambda status: costs.append(status.relative_cost))
-    solution = PPO.of(trained.checkpoint(), samples=1).solve(problem, Budget(evaluations=1))
+    solution = with_policy(PPO(samples=1), trained.checkpoint()).solve(problem, Budget(evaluations=1))
     assert solution.cost.total <= 5
     assert solution.cost.total < 0.4 * problem.reference_cost
     assert np.nanmean(costs[-3:]) < 0.6 * np.nanmean(costs[:3])
@@ -149,14 +150,14 @@ def test_a_budget_too_short_for_one_construction_still_gives_an_answer():
     trained = learner(dataset="grid")
     problem = placezoo.make_problem(ENV, instance="delaunay/test/0", num_parts=4)
     problem.item_features  # noqa: B018 - computed before the clock starts
-    solution = PPO.of(trained.checkpoint()).solve(problem, Budget(seconds=1e-6), seed=0)
+    solution = with_policy(PPO(), trained.checkpoint()).solve(problem, Budget(seconds=1e-6), seed=0)
     assert solution.cost.feasible
 
 
 @pytest.mark.parametrize("formulation", ["construct", "improve", "one-shot"])
 def test_act_answers_plain_and_padded_observations_alike(formulation):
     trained = learner(formulation, dataset="grid", k=3)
-    agent = PPO.of(trained.checkpoint())
+    agent = with_policy(PPO(), trained.checkpoint())
     env = gym.make(ENV, instance="karate", num_parts=3, formulation=formulation)
     padded = PadGraph(env)
     observation, _ = env.reset(seed=0)
@@ -175,7 +176,7 @@ def test_more_samples_are_never_worse():
     trained = learner(dataset="grid", k=4)
     problem = placezoo.make_problem(ENV, instance="delaunay/test/1", num_parts=4)
     one, many = (
-        PPO.of(trained.checkpoint(), samples=samples).solve(problem, Budget(evaluations=100), seed=0)
+        with_policy(PPO(samples=samples), trained.checkpoint()).solve(problem, Budget(evaluations=100), seed=0)
         for samples in (1, 9)
     )
     assert many.cost.total <= one.cost.total

@@ -36,7 +36,7 @@ class GpNet(gym.Wrapper, gym.utils.RecordConstructorArgs):
         >>> from placezoo.envs.wrappers import GpNet
         >>> env = GpNet(gym.make("EdgePlace-v0", instance="giph/train/0"))
         >>> observation, info = env.reset(seed=0)
-        >>> len(observation["graph"].nodes) == (observation["task"] >= 0).sum()
+        >>> len(observation["graph"].nodes) == int((observation["task"] >= 0).sum())
         True
     """
 
