@@ -109,20 +109,44 @@ def optima(problems: list[Any], seconds: float) -> list[tuple[float, float]]:
 def show(dataset: str, problems: list[Any], solutions: Any, bounds: list[tuple[float, float]] | None) -> None:
     slr = {label: np.array([[s.cost.terms["slr"] for s in run] for run in runs]) for label, runs in solutions.items()}
     heft = slr["HEFT (1 evaluation)"].mean()
-    table = Table("agent", "mean SLR", "+- over seeds", "to HEFT", "to the best known", "s per case", box=None)
+    goal = slr["random task, earliest finish"].mean()
+    table = Table(
+        "agent", "mean SLR", "+- seeds", "to HEFT", "to best known", "evaluations per task to goal", "s per case",
+        box=None,
+    )  # fmt: skip
     best = np.mean([one for one, _ in bounds]) if bounds else np.nan
     for label, values in sorted(slr.items(), key=lambda entry: -entry[1].mean()):
         seconds = np.mean([solution.seconds for run in solutions[label] for solution in run])
         mean = values.mean()
         table.add_row(
             label, f"{mean:.4f}", f"{values.mean(axis=1).std():.4f}", f"{100 * (mean / heft - 1):+.1f} %",
-            f"{100 * (mean / best - 1):+.1f} %" if bounds else "-", f"{seconds:.3f}",
+            f"{100 * (mean / best - 1):+.1f} %" if bounds else "-", reached(solutions[label], problems, goal),
+            f"{seconds:.3f}",
         )  # fmt: skip
     print(f"\n{dataset}/test, {len(problems)} cases, 2 x tasks evaluations, seeds {list(SEEDS)}")
     if bounds:
         proved = sum(one - bound < 1e-4 * one for one, bound in bounds)
         print(f"best known: mean SLR {best:.4f}, bound {np.mean([b for _, b in bounds]):.4f}, {proved} proved optimal")
+    print(f"goal: SLR {goal:.4f}, where the heuristic (random task, earliest finish) ends")
     Console(width=150).print(table)
+
+
+def curve(runs: list[list[Solution]], problems: list[Any], shares: np.ndarray) -> np.ndarray:
+    """Return the mean of the best SLR so far after so many evaluations per task."""
+    rows = []
+    for run in runs:
+        for problem, solution in zip(problems, run, strict=True):
+            made = np.array([point.evaluations for point in solution.trace]) / problem.num_items
+            totals = np.array([point.total for point in solution.trace]) / problem.cost_model.lower_bound
+            rows.append([totals[max(np.searchsorted(made, share, "right") - 1, 0)] for share in shares])
+    return np.mean(rows, axis=0)
+
+
+def reached(runs: list[list[Solution]], problems: list[Any], goal: float) -> str:
+    """Return after how many evaluations per task the mean curve is as low as the goal."""
+    shares = np.linspace(0.0, 2.0, 201)
+    below = np.flatnonzero(curve(runs, problems, shares) <= goal + 1e-12)
+    return f"{shares[below[0]]:.2f}" if below.size else "never"
 
 
 def draw(solutions: Any, problems: list[Any], path: Path) -> None:
@@ -130,20 +154,11 @@ def draw(solutions: Any, problems: list[Any], path: Path) -> None:
     from placezoo.datasets.files import write_atomically
     from placezoo.experiments.plots import figure_bytes
 
-    def curve(runs: list[list[Solution]], shares: np.ndarray) -> np.ndarray:
-        rows = []
-        for run in runs:
-            for problem, solution in zip(problems, run, strict=True):
-                made = np.array([point.evaluations for point in solution.trace]) / problem.num_items
-                totals = np.array([point.total for point in solution.trace]) / problem.cost_model.lower_bound
-                rows.append([totals[max(np.searchsorted(made, share, "right") - 1, 0)] for share in shares])
-        return np.mean(rows, axis=0)
-
     def plot(axes: Any) -> None:
         shares = np.linspace(0.0, 2.0, 81)
         for label, runs in solutions.items():
             if "1 evaluation" not in label:
-                axes.plot(shares, curve(runs, shares), label=label, linewidth=1.5)
+                axes.plot(shares, curve(runs, problems, shares), label=label, linewidth=1.5)
         heft = np.mean([[s.cost.terms["slr"] for s in run] for run in solutions["HEFT (1 evaluation)"]])
         axes.axhline(heft, color="grey", linestyle="--", linewidth=1, label="HEFT")
         axes.set(xlabel="evaluations per task", ylabel="best SLR so far (mean)", title="giph/test, 100 cases, 3 seeds")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from functools import cached_property
 from typing import Any
 
@@ -70,7 +69,7 @@ class Makespan:
         self._repeats = repeats if noise > 0 else 0
         self._seed = seed
         fastest = np.where(self.instance.allowed, self.compute_time, np.inf).min(axis=1)
-        self.lower_bound = longest_path(task_graph, fastest)
+        self.lower_bound = task_graph.dag.longest_path(fastest)
         slowest = float(self.compute_time.max(axis=1).sum())
         transfers = np.asarray(cluster.delay).max() + np.asarray(task_graph.bytes) * np.max(cluster.inverse_bandwidth)
         bound = self.lower_bound if self.lower_bound > 0 else 1.0
@@ -239,16 +238,3 @@ class Makespan:
             share(np.asarray(cluster.inverse_bandwidth).mean(axis=1)),
         ]
         return np.stack(columns, axis=1).astype(np.float32)
-
-
-def longest_path(task_graph: TaskGraph, task_times: NDArray[np.float64]) -> float:
-    """Return the length of the longest path, each task taking its time and edges none."""
-    finish = np.zeros(task_graph.num_tasks)
-    start, edges = task_graph.successors
-    for task in task_graph.order:
-        finish[task] += task_times[task]
-        targets = task_graph.links[edges[start[task] : start[task + 1]], 1]
-        finish[targets] = np.maximum(finish[targets], finish[task])
-    longest = float(finish.max())
-    assert math.isfinite(longest)
-    return longest

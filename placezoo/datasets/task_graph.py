@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from placezoo.datasets.arrays import as_integers, as_quantities, read_only
+from placezoo.datasets.dag import Dag
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,25 +61,12 @@ class TaskGraph:
         if len(names) != n:
             raise ValueError(f"{n} tasks but {len(names)} names")
         object.__setattr__(self, "task_names", names)
-        self._validate_edges()
+        self.dag.check("task")
 
-    def _validate_edges(self) -> None:
-        edges = self.links
-        outside = (edges < 0) | (edges >= self.num_tasks)
-        if outside.any():
-            edge = int(np.flatnonzero(outside.any(axis=1))[0])
-            raise ValueError(f"edge {edge} is {edges[edge].tolist()}, tasks are 0..{self.num_tasks - 1}")
-        loops = edges[:, 0] == edges[:, 1]
-        if loops.any():
-            raise ValueError(f"task {edges[np.argmax(loops), 0]} has an edge to itself")
-        keys, counts = np.unique(edges[:, 0] * self.num_tasks + edges[:, 1], return_counts=True)
-        if np.any(counts > 1):
-            source, target = divmod(int(keys[np.argmax(counts > 1)]), self.num_tasks)
-            raise ValueError(f"the edge from task {source} to task {target} is given twice")
-        if self.order.size < self.num_tasks:
-            cycle = self._find_cycle()
-            shown = " -> ".join(map(str, cycle if len(cycle) <= 12 else [*cycle[:10], "...", cycle[-1]]))
-            raise ValueError(f"the tasks have a cycle: {shown}")
+    @cached_property
+    def dag(self) -> Dag:
+        """Order, rows and depth of the edges."""
+        return Dag(self.num_tasks, np.asarray(self.edges))
 
     @property
     def links(self) -> NDArray[np.int64]:
@@ -95,40 +83,25 @@ class TaskGraph:
         """How many edges there are."""
         return len(self.links)
 
-    @cached_property
+    @property
     def successors(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Where each task's outgoing edges start, int64 [num_tasks + 1], and their numbers, int64 [num_edges]."""
-        return _rows(self.links[:, 0], self.num_tasks)
+        return self.dag.successors
 
-    @cached_property
+    @property
     def predecessors(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Where each task's incoming edges start, int64 [num_tasks + 1], and their numbers, int64 [num_edges]."""
-        return _rows(self.links[:, 1], self.num_tasks)
+        return self.dag.predecessors
 
-    @cached_property
+    @property
     def order(self) -> NDArray[np.int64]:
-        """The tasks in topological order, by depth and then number; int64, shorter than the tasks with a cycle."""
-        start, edges = self.successors
-        targets = self.links[edges, 1]
-        waiting = np.bincount(self.links[:, 1], minlength=self.num_tasks)
-        layer = np.flatnonzero(waiting == 0)
-        layers = []
-        while layer.size:
-            layers.append(layer)
-            after = np.concatenate([targets[start[task] : start[task + 1]] for task in layer])
-            np.subtract.at(waiting, after, 1)
-            layer = np.unique(after[waiting[after] == 0])
-        return read_only(np.concatenate(layers) if layers else np.zeros(0, np.int64))
+        """The tasks in topological order, by depth and then number: int64 [num_tasks]."""
+        return self.dag.order
 
-    @cached_property
+    @property
     def depth(self) -> NDArray[np.int64]:
         """The most edges on a path from any task without inputs to each task: int64 [num_tasks]."""
-        depth = np.zeros(self.num_tasks, np.int64)
-        start, edges = self.successors
-        for task in self.order:
-            targets = self.links[edges[start[task] : start[task + 1]], 1]
-            depth[targets] = np.maximum(depth[targets], depth[task] + 1)
-        return read_only(depth)
+        return self.dag.depth
 
     @cached_property
     def digest(self) -> str:
@@ -144,18 +117,6 @@ class TaskGraph:
             content.update(b"|")
         return content.hexdigest()
 
-    def _find_cycle(self) -> list[int]:
-        """Return the tasks of a cycle, the first also at its end."""
-        left = np.ones(self.num_tasks, bool)
-        left[self.order] = False
-        edges = self.links[left[self.links].all(axis=1)]
-        before = dict(edges[:, ::-1].tolist())  # each task that is left has an edge into it from another one
-        path = [int(np.flatnonzero(left)[0])]
-        while path[-1] not in path[:-1]:
-            path.append(before[path[-1]])
-        cycle = path[path.index(path[-1]) :][::-1]
-        return cycle
-
     def __eq__(self, other: object) -> bool:
         return isinstance(other, TaskGraph) and self.digest == other.digest
 
@@ -164,9 +125,3 @@ class TaskGraph:
 
     def __repr__(self) -> str:
         return f"TaskGraph({self.name!r}, {self.num_tasks} tasks, {self.num_edges} edges)"
-
-
-def _rows(ends: NDArray[np.int64], num_tasks: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    start = np.zeros(num_tasks + 1, np.int64)
-    start[1:] = np.cumsum(np.bincount(ends, minlength=num_tasks))
-    return read_only(start), read_only(np.argsort(ends, kind="stable"))
