@@ -6,7 +6,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from placezoo.datasets import DeviceCluster, EdgeInstance, Graph, TaskGraph
+from placezoo.datasets.op_graph import OpGraph
 from placezoo.datasets.public_files import find_file, public_files
+from placezoo.datasets.topology import DeviceTopology
 
 # Kernels compile or load within the first example; a deadline would only measure that.
 settings.register_profile("placezoo", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
@@ -68,3 +70,27 @@ def edge_instances(draw, max_tasks: int = 8, max_devices: int = 4, whole_numbers
             quantities(0, 1, k, k) * ~np.eye(k, dtype=bool), supports,
         ),
     )  # fmt: skip
+
+
+@st.composite
+def placed_models(draw, max_ops: int = 9, max_devices: int = 4):
+    """Draw a small model, a topology with switches or direct links, groups, and a device or none for each group."""
+    n, k = draw(st.integers(1, max_ops)), draw(st.integers(1, max_devices))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    order = rng.permutation(n)
+    density = draw(st.sampled_from([0.2, 0.5, 0.8]))
+    edges = [(order[a], order[b]) for a in range(n) for b in range(a + 1, n) if rng.random() < density]
+    graph = OpGraph(
+        rng.integers(0, 5, n), rng.integers(0, 5, n), rng.integers(0, 4, n), rng.integers(0, 3, n),
+        np.array(edges, np.int64).reshape(-1, 2), group=rng.integers(0, n, n), state_bytes=float(rng.integers(0, 3)),
+    )  # fmt: skip
+    if draw(st.booleans()):  # everything through one switch
+        links, switches = [(a, k) for a in range(k)] + [(k, a) for a in range(k)], 1
+    else:
+        links, switches = [(a, b) for a in range(k) for b in range(k) if a != b], 0
+    topology = DeviceTopology(
+        ["x"] * k, rng.integers(1, 4, k), rng.integers(1, 4, k), rng.integers(0, 25, k), links,
+        rng.integers(1, 3, len(links)), rng.integers(0, 2, len(links)), switches, efficiency=0.5,
+        launch_overhead=float(rng.integers(0, 2)),
+    )  # fmt: skip
+    return graph, topology, rng.integers(-1, k, len(np.unique(graph.group))), rng
