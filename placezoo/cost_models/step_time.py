@@ -79,8 +79,8 @@ class StepTime:
         graph, topology = self.op_graph, self.topology
         compute = np.asarray(graph.flops)[:, None] / (np.asarray(topology.peak_flops) * topology.efficiency)
         memory = np.asarray(graph.bytes_moved)[:, None] / np.asarray(topology.memory_bandwidth)
-        times = np.zeros(memory.shape)
-        times += np.maximum(compute, memory) + topology.launch_overhead
+        times = np.empty(memory.shape)
+        np.add(np.maximum(compute, memory), topology.launch_overhead, out=times)
         return times
 
     @cached_property
