@@ -97,7 +97,7 @@ class StepTime:
         """What each group's parameters take with gradients and optimizer state, bytes: float64 [num_groups]."""
         graph = self.op_graph
         parameters = np.bincount(self.groups, np.asarray(graph.parameter_bytes), minlength=self.num_groups)
-        return parameters * (1.0 + graph.state_bytes)
+        return np.asarray(parameters * (1.0 + graph.state_bytes), np.float64)
 
     def expand(self, assignment: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the device of each operator: int64 [num_groups] -> int64 [num_ops]."""
