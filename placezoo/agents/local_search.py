@@ -42,7 +42,7 @@ class LocalSearch(Agent):
         rng = np.random.default_rng(0)
         compile_repair(problem)
         kernel = problem.kernel(greedy_assignment(problem, rng))
-        _descend(kernel.state, kernel.propose, kernel.delta, kernel.apply, rng, 1, 0)
+        _descend(kernel.state, kernel.propose, kernel.delta, kernel.apply, rng, 1, 0, 0)
         _kick(kernel.state, kernel.propose, kernel.apply, rng, 0)
 
     def _search(self, search: Search) -> None:
@@ -52,10 +52,11 @@ class LocalSearch(Agent):
         patience = max(100, int(self.patience * problem.num_items))
         while not search.is_over:
             kernel = problem.kernel(assignment)
+            waited = 0
             while not search.is_over:  # in chunks, so that the clock is seen on large instances too
-                moves = search.evaluations_left(50_000)
+                moves = search.evaluations_left(search.affordable(50_000, 0.01))
                 made, waited = _descend(
-                    kernel.state, kernel.propose, kernel.delta, kernel.apply, search.rng, patience, moves
+                    kernel.state, kernel.propose, kernel.delta, kernel.apply, search.rng, patience, waited, moves
                 )
                 search.evaluations += made
                 if waited >= patience or made == 0:
@@ -72,9 +73,8 @@ class LocalSearch(Agent):
 # Not cached on disk: numba cannot find a function again that takes other functions, and would add a file at every
 # start.
 @njit(nogil=True)
-def _descend(state, propose, delta, apply, rng, patience, moves):
-    """Make proposals that do not worsen the cost; return how many were tried, in all and in vain at the end."""
-    waited = 0
+def _descend(state, propose, delta, apply, rng, patience, waited, moves):
+    """Make proposals that do not worsen the cost; return how many were tried, and how many in vain at the end."""
     for made in range(moves):
         move = propose(state, rng)
         change = delta(state, move)

@@ -31,6 +31,7 @@ class AgentEntry:
 _GRAPHS = ("GraphPartition-v0",)
 _CHIPS = ("ChipPlace-v0",)
 _EDGE = ("EdgePlace-v0",)
+_DEVICES = ("DevicePlace-v0",)
 
 AGENTS = {
     "random": AgentEntry("random_search:RandomSearch", "the best of many random assignments"),
@@ -55,6 +56,11 @@ AGENTS = {
         "random_task_eft:RandomTaskEFT", "random tasks to their earliest finish devices", "", _EDGE
     ),
     "cp-sat": AgentEntry("cp_sat:CPSAT", "constraint programming with proved bounds", "solvers", _EDGE),
+    "single-device": AgentEntry("device_heuristics:SingleDevice", "everything on the best one device", "", _DEVICES),
+    "expert": AgentEntry("device_heuristics:Expert", "contiguous blocks of layers, balanced by time", "", _DEVICES),
+    "m-topo": AgentEntry("device_heuristics:MTopo", "devices filled in topological order", "", _DEVICES),
+    "m-etf": AgentEntry("device_heuristics:MEtf", "earliest task first, within memory", "", _DEVICES),
+    "m-heft": AgentEntry("device_heuristics:MHeft", "HEFT, within memory", "", _DEVICES),
     "giph": AgentEntry("giph:GiPH", "graph network over (task, device) pairs, one move at a time", "agents", _EDGE),
     "placeto": AgentEntry("placeto:Placeto", "graph network over tasks, one task after another", "agents", _EDGE),
     "ppo": AgentEntry("ppo:PPO", "graph neural network trained by masked PPO", "agents"),

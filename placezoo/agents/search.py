@@ -67,6 +67,16 @@ class Search:
             return at_most
         return max(0, min(at_most, self.budget.evaluations - self.evaluations))
 
+    def affordable(self, at_most: int, share: float) -> int:
+        """Return how many evaluations take about a share of the allowed seconds, at the pace so far: 1 to ``at_most``.
+
+        Without a limit of seconds it is ``at_most``, so that searches by evaluations do not depend on the clock.
+        """
+        if self.budget.seconds is None:
+            return at_most
+        pace = max(self.evaluations, 1) / max(self.seconds, 1e-6)
+        return max(1, min(at_most, int(pace * share * self.budget.seconds)))
+
     def evaluate(self, assignment: NDArray[np.int64]) -> Cost:
         """Count one evaluation and record its assignment."""
         self.evaluations += 1

@@ -12,9 +12,11 @@ from placezoo.agents.agent import Agent
 from placezoo.agents.search import Search
 from placezoo.envs.problem import Kernel, PlacementProblem
 
-_SAMPLE = 2000  # proposals from which the temperatures are read
+_SAMPLE = 2000  # proposals from which the temperatures are read,
+_SAMPLING_SHARE = 0.05  # but no more than so much of the budget
 _COMPLETE_EVERY = 4  # chunks
 _FEWEST_TEMPERATURES = 50
+_SHARE = 0.005  # of the allowed seconds that pass between two looks at the clock, where evaluations are slow
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ def anneal(
     begun, chunks = search.progress, 0
     while not search.is_over:
         temperature = hot * (cold / hot) ** ((search.progress - begun) / (1.0 - begun))
-        moves = search.evaluations_left(chunk)
+        moves = search.evaluations_left(search.affordable(chunk, _SHARE))
         current, new_best = _anneal(
             kernel.state, kernel.propose, kernel.delta, kernel.apply, search.rng, temperature, moves, current, best,
             best_total,
@@ -119,8 +121,13 @@ def _temperatures(
     sample = search.evaluations_left(_SAMPLE)
     if search.budget.evaluations is not None:
         sample = min(sample, max(search.budget.evaluations // 10, 1))
-    deltas = _sample_deltas(kernel.state, kernel.propose, kernel.delta, search.rng, sample)
-    search.evaluations += sample
+    found: list[NDArray[np.float64]] = []
+    while sample > 0 and search.progress < _SAMPLING_SHARE:
+        count = min(sample, search.affordable(sample, _SHARE) if found else 20)
+        found.append(_sample_deltas(kernel.state, kernel.propose, kernel.delta, search.rng, count))
+        search.evaluations += count
+        sample -= count
+    deltas = np.concatenate(found) if found else np.zeros(0)
     worsening = deltas[deltas > 0]
     if worsening.size == 0:
         return 1.0, 1e-3

@@ -86,7 +86,7 @@ class StepTime:
     @cached_property
     def serial_bound(self) -> float:
         """No placement is slower: every operator on its slowest device, every tensor sent everywhere, one by one."""
-        bandwidth, latency = self._routes
+        bandwidth, latency = self.routes
         apart = ~np.eye(self.num_devices, dtype=bool).ravel()
         outputs = np.asarray(self.op_graph.output_bytes)
         sends = latency[apart].sum() * outputs.size + (1 / bandwidth[apart]).sum() * outputs.sum()
@@ -159,7 +159,7 @@ class StepTime:
         return Cost(float(values[0]), terms, not violations, tuple(violations))
 
     @cached_property
-    def _routes(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def routes(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Bandwidth and latency of each pair's route: float64 [K * K]; inf and 0 on the diagonal."""
         start, links = self.topology.routes
         pairs = self.num_devices**2
@@ -174,7 +174,7 @@ class StepTime:
     @cached_property
     def _program(self) -> Program:
         graph, edges = self.op_graph, np.asarray(self.op_graph.edges)
-        bandwidth, latency = self._routes
+        bandwidth, latency = self.routes
         return Program(
             op_time=self.op_time,
             output_bytes=np.array(graph.output_bytes),

@@ -16,11 +16,15 @@ from placezoo.datasets.netlist import Netlist, NodeType, Placement
 from placezoo.datasets.netlist_format import read_netlist, write_netlist
 from placezoo.datasets.netlist_generator import generate_netlist
 from placezoo.datasets.netlist_grouping import cluster_cells, group_netlist, read_groups
+from placezoo.datasets.op_graph import OpGraph
+from placezoo.datasets.op_graph_format import read_op_graph, write_op_graph
 from placezoo.datasets.placement_writer import write_def, write_openroad_tcl
 from placezoo.datasets.plc_format import read_plc, write_plc
 from placezoo.datasets.public_files import fetch
 from placezoo.datasets.registry import instance_names, load
 from placezoo.datasets.task_graph import TaskGraph
+from placezoo.datasets.topology import DeviceTopology
+from placezoo.datasets.topology_format import load_topology, topology_names
 
 __all__ = [
     "DATASETS",
@@ -28,10 +32,12 @@ __all__ = [
     "Canvas",
     "Dataset",
     "DeviceCluster",
+    "DeviceTopology",
     "EdgeInstance",
     "Graph",
     "Netlist",
     "NodeType",
+    "OpGraph",
     "Placement",
     "TaskGraph",
     "cluster_cells",
@@ -45,6 +51,7 @@ __all__ = [
     "group_netlist",
     "instance_names",
     "load",
+    "load_topology",
     "read_bookshelf",
     "read_cluster",
     "read_def",
@@ -53,14 +60,17 @@ __all__ = [
     "read_lef",
     "read_metis",
     "read_netlist",
+    "read_op_graph",
     "read_plc",
     "read_task_graph",
     "to_networkx",
     "to_scipy",
+    "topology_names",
     "write_def",
     "write_edge",
     "write_metis",
     "write_netlist",
+    "write_op_graph",
     "write_openroad_tcl",
     "write_plc",
 ]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from placezoo.datasets.device_cluster import DeviceCluster
 from placezoo.datasets.edge_instance import EdgeInstance
 from placezoo.datasets.files import write_atomically
-from placezoo.datasets.json_content import part, read_json
+from placezoo.datasets.json_content import located, part, read_json
 from placezoo.datasets.task_graph import TaskGraph
 from placezoo.datasets.workflow_format import is_saga, is_wfcommons, saga_cluster, saga_task_graph, wfcommons_task_graph
 
@@ -33,7 +33,7 @@ def read_edge(path: str | Path, cluster: str | Path | None = None, name: str | N
     """
     if cluster is not None:
         graph, devices = read_task_graph(path), read_cluster(cluster)
-        return _located(path, lambda: EdgeInstance(graph, devices, name or f"{path},{cluster}"))
+        return located(path, lambda: EdgeInstance(graph, devices, name or f"{path},{cluster}"))
     content = read_json(path)
 
     def build() -> EdgeInstance:
@@ -46,7 +46,7 @@ def read_edge(path: str | Path, cluster: str | Path | None = None, name: str | N
             content.get("placement"),
         )
 
-    return _located(path, build)
+    return located(path, build)
 
 
 def write_edge(instance: EdgeInstance, path: str | Path) -> None:
@@ -87,10 +87,10 @@ def read_task_graph(path: str | Path) -> TaskGraph:
     """
     content = read_json(path)
     if is_wfcommons(content):
-        return _located(path, lambda: wfcommons_task_graph(content, str(path)))
+        return located(path, lambda: wfcommons_task_graph(content, str(path)))
     if is_saga(content):
-        return _located(path, lambda: saga_task_graph(content, str(path)))
-    return _located(path, lambda: _task_graph(content.get("task_graph", content), str(path)))
+        return located(path, lambda: saga_task_graph(content, str(path)))
+    return located(path, lambda: _task_graph(content.get("task_graph", content), str(path)))
 
 
 def read_cluster(path: str | Path) -> DeviceCluster:
@@ -102,8 +102,8 @@ def read_cluster(path: str | Path) -> DeviceCluster:
     """
     content = read_json(path)
     if "nodes" in content:
-        return _located(path, lambda: saga_cluster(content, str(path)))
-    return _located(path, lambda: _cluster(content.get("cluster", content), str(path)))
+        return located(path, lambda: saga_cluster(content, str(path)))
+    return located(path, lambda: _cluster(content.get("cluster", content), str(path)))
 
 
 def read_published_giph(path: str | Path, name: str) -> list[EdgeInstance]:
@@ -129,19 +129,7 @@ def read_published_giph(path: str | Path, name: str) -> list[EdgeInstance]:
             for number, case in enumerate(part(content, "cases", list))
         ]
 
-    return _located(path, build)
-
-
-def _located(path: str | Path, build: Any) -> Any:
-    """Return what ``build`` returns, its errors turned into ``path:1: what``."""
-    try:
-        return build()
-    except KeyError as error:
-        raise ValueError(f"{path}:1: {error.args[0]!r} is missing") from None
-    except (TypeError, AttributeError, IndexError) as error:
-        raise ValueError(f"{path}:1: not of the expected shape ({error})") from None
-    except ValueError as error:
-        raise ValueError(f"{path}:1: {error}") from None
+    return located(path, build)
 
 
 def _task_graph(content: dict[str, Any], name: str) -> TaskGraph:

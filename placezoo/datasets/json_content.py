@@ -42,3 +42,15 @@ def part(content: Any, key: str, kind: type) -> Any:
     if not isinstance(content[key], kind):
         raise ValueError(f"{key!r} must be of type {kind.__name__}, not {type(content[key]).__name__}")
     return content[key]
+
+
+def located(path: str | Path, build: Any) -> Any:
+    """Return what ``build`` returns, its errors turned into ``path:1: what``."""
+    try:
+        return build()
+    except KeyError as error:
+        raise ValueError(f"{path}:1: {error.args[0]!r} is missing") from None
+    except (TypeError, AttributeError, IndexError) as error:
+        raise ValueError(f"{path}:1: not of the expected shape ({error})") from None
+    except ValueError as error:
+        raise ValueError(f"{path}:1: {error}") from None

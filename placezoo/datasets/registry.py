@@ -9,12 +9,15 @@ from typing import Any
 
 import networkx as nx
 
+from placezoo.datasets import op_graph_format
 from placezoo.datasets.bookshelf_format import read_bookshelf
 from placezoo.datasets.dataset import DATASETS, get_dataset
 from placezoo.datasets.def_format import read_def
 from placezoo.datasets.edge_format import read_edge
 from placezoo.datasets.graph_conversion import from_networkx
+from placezoo.datasets.json_content import read_json
 from placezoo.datasets.metis_format import read_metis
+from placezoo.datasets.model_zoo import PREFIX, traced_model
 from placezoo.datasets.netlist_format import read_netlist
 from placezoo.datasets.public_files import fetch, find_file, public_files
 from placezoo.datasets.suggestion import unknown_name
@@ -54,11 +57,11 @@ def load(name: str | Path) -> Any:
     """Return a named instance.
 
     Args:
-        name: an embedded graph (``karate``), a public instance (``4elt``, ``ariane133-ng45``), a member of a generated
-            dataset (``delaunay/test/3``), or the path of a file: a METIS ``.graph``; a netlist ``.pb.txt``, with its
-            placement after a comma (``netlist.pb.txt,initial.plc``); a Bookshelf ``.aux``; a ``.def`` with its LEF
-            files after commas; an edge instance ``.json``, or a workflow with its cluster after a comma
-            (``workflow.json,cluster.json``).
+        name: an embedded graph (``karate``), a public instance (``4elt``, ``ariane133-ng45``), a member of a dataset
+            (``delaunay/test/3``), a model to trace (``transformers:bert-base,training``), or the path of a file: a
+            METIS ``.graph``; a netlist ``.pb.txt``, with its placement after a comma (``netlist.pb.txt,initial.plc``);
+            a Bookshelf ``.aux``; a ``.def`` with its LEF files after commas; an edge instance or an operator graph
+            ``.json``, or a workflow with its cluster after a comma (``workflow.json,cluster.json``).
 
     Raises:
         ValueError: no such name (near ones are suggested), or a file is not what it should be.
@@ -74,9 +77,16 @@ def load(name: str | Path) -> Any:
     parts = text.split("/")
     if len(parts) == 3 and parts[0] in DATASETS and parts[2].isdecimal():
         return get_dataset(parts[0]).instance(parts[1], int(parts[2]))
+    if text.startswith(PREFIX):
+        return _traced_model(text)
     if _looks_like_file(text):
         return _load_file(text)
     raise ValueError(unknown_name("instance", text, [*instance_names(), *(f"{d}/test/0" for d in DATASETS)]))
+
+
+@functools.lru_cache(maxsize=64)
+def _traced_model(text: str) -> Any:
+    return traced_model(text)
 
 
 def resolve(instance: Any) -> Any:
@@ -108,6 +118,8 @@ def _load_file(text: str) -> Any:
     if kind.endswith(".def"):
         return read_def(first, others, name=text)
     if kind.endswith(".json"):
+        if not others and read_json(first).get("format") == op_graph_format.FORMAT:
+            return op_graph_format.read_op_graph(first, name=text)
         if len(others) > 1:
             raise ValueError(f"{text}: a task graph has one cluster file, not {len(others)}")
         return read_edge(first, others[0] if others else None, name=text)

@@ -10,6 +10,7 @@ import gymnasium as gym
 from placezoo.datasets.registry import resolve
 from placezoo.datasets.suggestion import unknown_name
 from placezoo.envs.chip_place import ChipPlaceProblem
+from placezoo.envs.device_place import DevicePlaceProblem
 from placezoo.envs.edge_place import EdgePlaceProblem
 from placezoo.envs.graph_partition import GraphPartitionProblem
 from placezoo.envs.placement_env import PlacementEnv
@@ -17,9 +18,8 @@ from placezoo.envs.problem import PlacementProblem
 from placezoo.envs.source import ProblemSource
 from placezoo.envs.vector import FORMULATIONS, PlacementVectorEnv
 
-PROBLEMS: dict[str, Any] = {
-    problem.env_id: problem for problem in (ChipPlaceProblem, EdgePlaceProblem, GraphPartitionProblem)
-}
+_PROBLEM_CLASSES = (ChipPlaceProblem, DevicePlaceProblem, EdgePlaceProblem, GraphPartitionProblem)
+PROBLEMS: dict[str, Any] = {problem.env_id: problem for problem in _PROBLEM_CLASSES}
 
 _FORMULATION_SETTINGS = {"construct": (), "improve": ("num_moves",), "one-shot": ("refinements",)}
 

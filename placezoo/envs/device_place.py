@@ -1,0 +1,203 @@
+"""Neural-network device placement: the operators of a model onto accelerators, for a short step within memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from placezoo.cost_models import step_time_moves as moves
+from placezoo.cost_models.cost import Cost
+from placezoo.cost_models.step_time import StepTime
+from placezoo.datasets.arrays import read_only
+from placezoo.datasets.dag import Dag
+from placezoo.datasets.op_graph import OpGraph
+from placezoo.datasets.op_grouping import GROUPINGS
+from placezoo.datasets.suggestion import unknown_name
+from placezoo.datasets.topology_format import load_topology
+from placezoo.envs.device_rendering import draw_timeline
+from placezoo.envs.problem import FeatureNames, Kernel, PlacementProblem, StepKernel
+
+KINDS = ("matmul", "convolution", "attention", "normalization", "embedding", "optimizer")
+_KIND_WORDS = {
+    "matmul": ("linear", "mm", "matmul", "einsum"),
+    "convolution": ("conv",),
+    "attention": ("attention",),
+    "normalization": ("norm",),
+    "embedding": ("embedding",),
+    "optimizer": ("adam",),
+}
+
+
+class DevicePlaceProblem(PlacementProblem):
+    """Place a neural network's operators on devices so that a step takes little time and memory suffices.
+
+    Items are groups of operators that share a device, in topological order of their first operators.
+
+    Args:
+        instance: the operator graph.
+        topology: a name (``topology_names``) or the path of a YAML file.
+        memory_gb: what each device has, instead of its data sheet's.
+        grouping: ``own``: what shares a parameter stays together; ``chains``: chains of operators too; ``layers``:
+            what holds no parameters goes with what it reads.
+
+    Raises:
+        ValueError: a parameter is out of range, or even all devices together do not hold the parameters.
+
+    Source: Mirhoseini et al. 2018; Zhou et al. 2019 (GDP).
+    """
+
+    env_id = "DevicePlace-v0"
+    default_formulation = "construct"
+    feature_names = FeatureNames(
+        items=(
+            "flops", "bytes_moved", "output_bytes", "held_bytes", "operators", "backward", "depth", "rank", *KINDS,
+        ),
+        item_edges=("bytes", "forward"),
+        resources=moves.DEVICE_FEATURE_NAMES,
+        resource_edges=("inverse_bandwidth", "latency"),
+    )  # fmt: skip
+    term_names = moves.TERM_NAMES
+    step_kernel = StepKernel(moves.allowed, moves.movable, moves.observe)
+
+    def __init__(
+        self,
+        instance: OpGraph,
+        topology: str = "v100x4-nvlink",
+        memory_gb: float | None = None,
+        grouping: str = "own",
+    ) -> None:
+        if not isinstance(instance, OpGraph):
+            raise ValueError(f"DevicePlace-v0 places an OpGraph, not a {type(instance).__name__}")
+        if grouping not in GROUPINGS:
+            raise ValueError(unknown_name("grouping", str(grouping), GROUPINGS))
+        if memory_gb is not None and not (isinstance(memory_gb, (int, float)) and 0 < memory_gb < 1e9):
+            raise ValueError(f"memory_gb must be a number above 0, not {memory_gb!r}")
+        self.topology = load_topology(topology, None if memory_gb is None else 1e9 * memory_gb)
+        self.cost_model = StepTime(instance, self.topology, GROUPINGS[grouping](instance))
+        needed, there = self.cost_model.held_bytes.sum(), np.asarray(self.topology.memory).sum()
+        if needed > there:
+            raise ValueError(
+                f"{instance.name} needs {needed / 1e9:.2f} GB for its parameters, {topology} has {there / 1e9:.2f}"
+            )
+        self.instance = instance
+        self.parameters = {
+            "topology": str(topology), "memory_gb": None if memory_gb is None else float(memory_gb),
+            "grouping": grouping,
+        }  # fmt: skip
+        self.num_items = self.cost_model.num_groups
+        self.num_resources = self.topology.num_devices
+
+    @cached_property
+    def item_order(self) -> NDArray[np.int64]:
+        """The groups by the topological position of their first operators: int64 [num_groups]."""
+        first = np.full(self.num_items, self.instance.num_ops)
+        position = np.empty(self.instance.num_ops, np.int64)
+        position[self.instance.dag.order] = np.arange(self.instance.num_ops)
+        np.minimum.at(first, np.asarray(self.cost_model.groups), position)
+        return read_only(np.argsort(first, kind="stable"))
+
+    @cached_property
+    def group_links(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """The pairs of groups with an edge between them, int64 [E, 2], and the bytes: float64 [E]."""
+        groups, edges = np.asarray(self.cost_model.groups), np.asarray(self.instance.edges)
+        ends = groups[edges]
+        apart = ends[:, 0] != ends[:, 1]
+        # A tensor goes to a group once, however many of its operators read it.
+        sent = np.unique(np.stack([edges[apart, 0], ends[apart, 0], ends[apart, 1]], axis=1), axis=0)
+        keys, inverse = np.unique(sent[:, 1] * self.num_items + sent[:, 2], return_inverse=True)
+        sizes = np.zeros(keys.size)
+        np.add.at(sizes, inverse.reshape(-1), np.asarray(self.instance.output_bytes)[sent[:, 0]])
+        return np.stack(np.divmod(keys, self.num_items), axis=1).astype(np.int64), sizes
+
+    @cached_property
+    def item_features(self) -> NDArray[np.float32]:
+        """Features of the groups: float32 [num_groups, 14].
+
+        FLOPs, bytes moved, output and held bytes and operators over the most; the share of its operators that are of
+        the backward pass; mean depth and longest way to the end over the most; and the share of each kind.
+        """
+        graph, groups = self.instance, np.asarray(self.cost_model.groups)
+        counts = np.bincount(groups, minlength=self.num_items).astype(float)
+
+        def total(values: Any) -> NDArray[np.float64]:
+            return np.bincount(groups, np.asarray(values, float), minlength=self.num_items).astype(np.float64)
+
+        kinds = [[any(word in kind for word in _KIND_WORDS[name]) for kind in graph.kinds] for name in KINDS]
+        sums = [
+            total(graph.flops),
+            total(graph.bytes_moved),
+            total(graph.output_bytes),
+            self.cost_model.held_bytes,
+            counts,
+        ]
+        sums += [total(graph.dag.depth) / counts, total(self._time_to_end) / counts]
+        scaled = [column / max(column.max(), 1e-300) for column in sums]
+        columns = [*scaled[:5], total(graph.backward) / counts, *scaled[5:], *(total(kind) / counts for kind in kinds)]
+        return read_only(np.stack(columns, axis=1).astype(np.float32))
+
+    @cached_property
+    def _time_to_end(self) -> NDArray[np.float64]:
+        """The longest path from each operator to the end, on the fastest device: float64 [num_ops]."""
+        dag: Dag = self.instance.dag
+        left = self.cost_model.op_time.min(axis=1).copy()
+        start, edges = dag.successors
+        for op in dag.order[::-1]:
+            out = edges[start[op] : start[op + 1]]
+            if out.size:
+                left[op] += left[dag.links[out, 1]].max()
+        return left
+
+    @cached_property
+    def item_edges(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Each link of groups in both directions, sorted by head: bytes over the most, and 1 along the data or -1."""
+        links, sizes = self.group_links
+        both = np.concatenate([links, links[:, ::-1]])
+        scaled = np.tile(sizes / max(sizes.max(initial=0.0), 1e-300), 2)
+        features = np.stack([scaled, np.repeat([1.0, -1.0], len(links))], axis=1)
+        order = np.lexsort((both[:, 0], both[:, 1]))
+        return read_only(both[order]), read_only(features[order].astype(np.float32))
+
+    @cached_property
+    def resource_edges(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Each ordered pair of devices: inverse bandwidth and latency of the route over the largest."""
+        k = self.num_resources
+        links = np.argwhere(~np.eye(k, dtype=bool))
+        bandwidth, latency = (values.reshape(k, k)[links[:, 0], links[:, 1]] for values in self.cost_model.routes)
+        columns = [values / max(values.max(initial=0.0), 1e-300) for values in (1.0 / bandwidth, latency)]
+        return read_only(links), read_only(np.stack(columns, axis=1).astype(np.float32))
+
+    @property
+    def infeasible_penalty(self) -> float:
+        """What a placement costs that exceeds a memory: more than any that does not."""
+        return 2.0 * self.cost_model.serial_bound
+
+    def kernel(self, assignment: NDArray[np.int64] | None = None) -> Kernel:
+        """Return the compiled moves over a fresh state."""
+        return Kernel(self.cost_model.state(assignment), moves.propose, moves.delta, moves.apply, moves.undo)
+
+    def cost_of(self, state: moves.StepTimeState) -> Cost:
+        """Return the cost of a state."""
+        return self.cost_model.cost_of(state)
+
+    def initial_assignment(self, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Draw a device for each group, the largest parameters first, among those with room for them."""
+        held, memory = self.cost_model.held_bytes, np.asarray(self.topology.memory).copy()
+        assignment = rng.integers(0, self.num_resources, self.num_items)
+        for item in np.argsort(-held, kind="stable"):
+            room = np.flatnonzero(memory >= held[item])
+            if room.size and memory[assignment[item]] < held[item]:
+                assignment[item] = rng.choice(room)
+            memory[assignment[item]] -= held[item]
+        return assignment
+
+    def draw(self, assignment: NDArray[np.int64], axes: Any) -> None:
+        """Draw when each device computes and each transfer runs."""
+        draw_timeline(self.cost_model, assignment, axes)
+
+    def panels(self, assignment: NDArray[np.int64]) -> list[Callable[[Any], None]]:
+        """Return the timeline."""
+        return [lambda axes: self.draw(assignment, axes)]
