@@ -18,6 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from placezoo.datasets.op_graph import OpGraph
 
 ADAM_STATE = 3.0  # bytes of gradient and two moments for each byte of parameters
+_LOSS_PREFIX = "model."  # of parameters below ``_MeanLoss``
 _ADAM_FLOPS, _ADAM_TRAFFIC = 12.0, 7.0  # per element; reads and writes of parameter, gradient and moments
 
 
@@ -42,13 +43,14 @@ def trace_module(
     Raises:
         ValueError: the model cannot be traced; says at which operator.
     """
+    first_names = _first_names(module)
     module = module.to("meta").train(training)
     moved = [_on_meta(value) for value in arguments]
     named = {key: _on_meta(value) for key, value in (keywords or {}).items()}
     trace = _trace_training if training else _trace_inference
     try:
         with torch.device("meta"):
-            return trace(module, moved, named, name)
+            return trace(module, moved, named, first_names, name)
     except Exception as error:  # torch raises all kinds of things; the user needs one line
         raise ValueError(f"{name}: cannot be traced: {_reason(error)}") from None
 
@@ -64,18 +66,31 @@ def _reason(error: Exception) -> str:
     return what if not where or where == what else f"{what} (at {where[:120]})"
 
 
-def _trace_inference(module: nn.Module, arguments: list[Any], keywords: dict[str, Any], name: str) -> OpGraph:
+def _trace_inference(
+    module: nn.Module, arguments: list[Any], keywords: dict[str, Any], first_names: Mapping[str, str], name: str
+) -> OpGraph:
     program = torch.export.export(module, tuple(arguments), kwargs=keywords, strict=False)
     signature = program.graph_signature
-    parameters = {
-        str(key): str(one) for key, one in (signature.inputs_to_parameters | signature.inputs_to_buffers).items()
-    }
+    parameters = _names(signature, first_names)
     return _read(program.graph_module, parameters, {}, None, name)
 
 
-def _names(signature: Any) -> dict[str, str]:
+def _first_names(module: nn.Module) -> dict[str, str]:
+    """Return the name under which each parameter and buffer occurs first: those that are shared have several."""
+    tensors = [*module.named_parameters(remove_duplicate=False), *module.named_buffers(remove_duplicate=False)]
+    first: dict[int, str] = {}
+    return {name: first.setdefault(id(tensor), name) for name, tensor in tensors}
+
+
+def _names(signature: Any, first_names: Mapping[str, str]) -> dict[str, str]:
     """Return placeholder -> parameter or buffer."""
-    return {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
+    found = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
+    return {str(key): _first(str(name), first_names) for key, name in found.items()}
+
+
+def _first(name: str, first_names: Mapping[str, str]) -> str:
+    own = name.removeprefix(_LOSS_PREFIX)
+    return first_names.get(name, first_names.get(own, own))
 
 
 class _MeanLoss(nn.Module):
@@ -94,18 +109,22 @@ class _MeanLoss(nn.Module):
         return (torch.stack(means).sum(),)
 
 
-def _trace_training(module: nn.Module, arguments: list[Any], keywords: dict[str, Any], name: str) -> OpGraph:
+def _trace_training(
+    module: nn.Module, arguments: list[Any], keywords: dict[str, Any], first_names: Mapping[str, str], name: str
+) -> OpGraph:
     from torch._functorch.aot_autograd import aot_export_module
 
-    loss = _MeanLoss(module, list(keywords))
-    graph, signature = aot_export_module(loss, (*arguments, *keywords.values()), trace_joint=True, output_loss_index=0)
-    parameters = {
-        str(key): str(one) for key, one in (signature.inputs_to_parameters | signature.inputs_to_buffers).items()
-    }
+    model = _MeanLoss(module, list(keywords))
+    graph, signature = aot_export_module(model, (*arguments, *keywords.values()), trace_joint=True, output_loss_index=0)
+    parameters = _names(signature, first_names)
     backward = signature.backward_signature
     assert backward is not None
     assert isinstance(graph, fx.GraphModule)
-    return _read(graph, parameters, backward.gradients_to_parameters, backward.loss_output, name)
+    # The outputs are updated buffers, then the loss (the signature calls the first of all the loss), then gradients.
+    outputs = next(node for node in graph.graph.nodes if node.op == "output").args[0]
+    loss_output = outputs[len(signature.buffers_to_mutate)].name
+    gradients = {str(key): _first(str(one), first_names) for key, one in backward.gradients_to_parameters.items()}
+    return _read(graph, parameters, gradients, loss_output, name)
 
 
 class _Counter(fx.Interpreter):
@@ -170,7 +189,10 @@ def _read(
     if not kept:
         raise ValueError("there is no operator in it")
     by_name = {node.name: node for node in nodes}
-    updates = {parameter: origin.get(by_name[node], set()) for node, parameter in gradients.items() if node in by_name}
+    updates: dict[str, set[str]] = {}
+    for node_name, parameter in gradients.items():
+        if node_name in by_name:
+            updates.setdefault(parameter, set()).update(origin.get(by_name[node_name], set()))
     return _assemble(module, nodes, parameters, kept, columns, edges, readers, updates, name)
 
 
