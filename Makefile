@@ -26,6 +26,7 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/partition.py
 	$(BIN)/python benchmarks/chip.py
 	$(BIN)/python benchmarks/edge.py
+	$(BIN)/python benchmarks/device.py
 
 docs: $(DOCS_STAMP)
 	$(BIN)/mkdocs build --strict

@@ -114,7 +114,14 @@ def _trace_training(
 ) -> OpGraph:
     from torch._functorch.aot_autograd import aot_export_module
 
-    model = _MeanLoss(module, list(keywords))
+    # Exported first: that settles what depends on shapes only, masks for example.
+    program = torch.export.export(module, tuple(arguments), kwargs=keywords, strict=False)
+    inner = program.module(check_guards=False)
+    read = {node.name for node in program.graph.nodes if node.users}
+    for placeholder, parameter in program.graph_signature.inputs_to_parameters.items():
+        if placeholder not in read:  # has no gradient
+            inner.get_parameter(parameter).requires_grad_(False)
+    model = _MeanLoss(inner, list(keywords))
     graph, signature = aot_export_module(model, (*arguments, *keywords.values()), trace_joint=True, output_loss_index=0)
     parameters = _names(signature, first_names)
     backward = signature.backward_signature

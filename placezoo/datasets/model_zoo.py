@@ -16,6 +16,7 @@ from placezoo.datasets.suggestion import unknown_name
 
 PREFIX = "transformers:"
 _TOKENS, _PIXELS = 128, 224
+_TRACER = 1  # counted up whenever the same model gives another graph
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ def traced_model(text: str, on_miss: Callable[[str], None] | None = None) -> OpG
 
 def _cache_path(name: str, training: bool, batch: int) -> Path:
     try:
-        versions = f"torch-{metadata.version('torch')}-transformers-{metadata.version('transformers')}"
+        versions = f"tracer-{_TRACER}-torch-{metadata.version('torch')}-transformers-{metadata.version('transformers')}"
     except metadata.PackageNotFoundError as error:
         raise ImportError(f"tracing {name} needs {error.name}: pip install 'placezoo[agents,trace]'") from None
     step = "training" if training else "inference"

@@ -49,4 +49,4 @@ def draw_timeline(model: StepTime, assignment: NDArray[np.int64], axes: Any) -> 
         Patch(color=_FORWARD, label="forward"), Patch(color=_BACKWARD, label="backward"),
         Patch(color=_TRANSFER, label="arriving"),
     ]  # fmt: skip
-    axes.legend(handles=handles, fontsize=7, loc="upper right")
+    axes.legend(handles=handles, fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.07), ncols=3)

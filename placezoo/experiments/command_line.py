@@ -131,7 +131,8 @@ def solve(
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Write the solution here, as JSON.")] = None,
     export: Annotated[
-        Path | None, typer.Option(help="Write a chip's placement here: .plc, .tcl (OpenROAD) or .def.")
+        Path | None,
+        typer.Option(help="Write a chip's placement here (.plc, .tcl, .def), or a model's timeline (.json, Perfetto)."),
     ] = None,
     render: Annotated[
         Path | None, typer.Option(help="Draw the solution here: a PNG, or a GIF of its construction.")
@@ -276,6 +277,26 @@ def leaderboard(
     console.print(f"report: {out / 'report.html'}")
 
 
+@app.command()
+def trace(
+    model: Annotated[str, typer.Argument(help="transformers:NAME, with ,training and ,batch=N as wanted.")],
+    out: Annotated[Path | None, typer.Option(help="Write the operator graph here, .json or .json.gz.")] = None,
+) -> None:
+    """Trace a real model into an operator graph, an instance of DevicePlace-v0; kept for the next time."""
+    from placezoo.datasets.model_zoo import MODELS, PREFIX, traced_model
+    from placezoo.datasets.op_graph_format import write_op_graph
+
+    if not model.startswith(PREFIX):
+        raise ValueError(f"{model}: {PREFIX}NAME expected; models: {', '.join(MODELS)}")
+    graph = traced_model(model, lambda name: console.print(f"tracing {name} ..."))
+    parameters = float(graph.parameter_bytes.sum()) / 4e6
+    console.print(f"{graph.name}: {graph.num_ops} operators, {graph.num_edges} edges")
+    console.print(f"{float(graph.flops.sum()) / 1e9:.2f} GFLOP a step, {parameters:.2f} M parameters (float32)")
+    if out is not None:
+        write_op_graph(graph, out)
+        console.print(f"written: {out}")
+
+
 @data_app.command("get")
 def data_get(name: Annotated[str, typer.Argument(help="A public instance.")]) -> None:
     """Fetch a public instance, unless it is here, and say where it is."""
@@ -362,13 +383,21 @@ def _render(problem: Any, solution: Solution, path: Path) -> None:
 
 
 def _export(problem: Any, solution: Solution, path: Path) -> None:
-    """Write a chip's placement for other tools; a DEF goes into a copy of the instance's own."""
+    """Write a solution for other tools: a chip's placement (a DEF into a copy of the instance's own), a timeline."""
+    from placezoo.datasets.files import write_atomically
     from placezoo.datasets.placement_writer import write_def, write_openroad_tcl
     from placezoo.datasets.plc_format import write_plc
     from placezoo.envs.chip_place import ChipPlaceProblem
+    from placezoo.envs.device_place import DevicePlaceProblem
+    from placezoo.experiments.chrome_trace import chrome_trace
 
+    if isinstance(problem, DevicePlaceProblem):
+        if path.suffix != ".json":
+            raise ValueError(f"{path}: --export writes the timeline of DevicePlace-v0 as .json (Chrome, Perfetto)")
+        write_atomically(path, chrome_trace(problem.cost_model, solution.assignment))
+        return
     if not isinstance(problem, ChipPlaceProblem):
-        raise ValueError(f"--export writes placements of ChipPlace-v0, not of {problem.env_id}")
+        raise ValueError(f"--export is for ChipPlace-v0 and DevicePlace-v0, not for {problem.env_id}")
     placement = problem.placement(solution.assignment)
     if path.suffix == ".plc":
         write_plc(path, placement, solution.cost.terms, problem.instance.name)

@@ -1,0 +1,180 @@
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+from gymnasium.vector import SyncVectorEnv
+from hypothesis import given
+
+import placezoo
+from placezoo import Budget
+from placezoo.agents.device_heuristics import expert_blocks, list_placement, topological_fill
+from placezoo.datasets import OpGraph
+from placezoo.envs.wrappers import FlattenGraph, PadGraph
+from tests.conftest import placed_models
+from tests.envs.test_vector import assert_equal
+
+ENV = "DevicePlace-v0"
+FORMULATIONS = ("construct", "improve", "one-shot")
+
+
+def model(n: int = 30, seed: int = 0, held: float = 1e6) -> OpGraph:
+    """Return a random model of about the proportions of a real one."""
+    rng = np.random.default_rng(seed)
+    edges = {(i - 1, i) for i in range(1, n)} | {(int(rng.integers(max(0, i - 8), i)), i) for i in range(1, n)}
+    return OpGraph(
+        rng.uniform(1e8, 2e9, n), rng.uniform(1e6, 1e7, n), rng.uniform(1e4, 1e6, n), rng.uniform(0, held, n),
+        sorted(edges), kinds=tuple(rng.choice(["aten.linear", "aten.relu", "aten.layer_norm"], n)), state_bytes=3.0,
+        name="random model",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("formulation", FORMULATIONS)
+@pytest.mark.parametrize("topology", ["p100x2-pcie", "v100x2x4-ethernet"])
+def test_gymnasium_checker_is_silent(formulation, topology):
+    check_env(gym.make(ENV, instance=model(), topology=topology, formulation=formulation).unwrapped)
+
+
+@pytest.mark.filterwarnings("ignore:.*different from the unwrapped version")
+@pytest.mark.parametrize("wrap", [PadGraph, FlattenGraph])
+def test_wrapped_environments_pass_the_checker(wrap):
+    check_env(wrap(gym.make(ENV, instance=model())), skip_render_check=True)
+
+
+@pytest.mark.parametrize("formulation", FORMULATIONS)
+def test_rewards_sum_to_what_the_cost_fell_by(formulation):
+    env = gym.make(ENV, instance=model(), formulation=formulation)
+    observation, info = env.reset(seed=1)
+    begin = info["cost"]["total"] if formulation == "improve" else 0.0
+    rng, total, done = np.random.default_rng(0), 0.0, False
+    while not done:
+        if formulation == "one-shot":
+            action = rng.integers(0, 4, env.action_space.shape)
+        else:
+            action = int(rng.choice(np.flatnonzero(observation["action_mask"])))
+        observation, reward, terminated, truncated, info = env.step(action)
+        total, done = total + reward, terminated or truncated
+    assert total == pytest.approx(begin - info["cost"]["total"])
+    assert info["feasible"]
+
+
+@pytest.mark.parametrize("formulation", ["construct", "improve"])
+def test_the_batched_environment_equals_the_scalar_one(formulation):
+    settings = {"instance": model(12), "formulation": formulation}
+    batched, scalar = gym.make_vec(ENV, 3, **settings), SyncVectorEnv([lambda: gym.make(ENV, **settings)] * 3)
+    observation, _ = batched.reset(seed=5)
+    expected, _ = scalar.reset(seed=5)
+    rng = np.random.default_rng(0)
+    for _ in range(40):
+        assert_equal(observation, expected)
+        actions = np.array(
+            [rng.choice(np.flatnonzero(mask)) if mask.any() else 0 for mask in observation["action_mask"]]
+        )
+        observation, *found, _ = batched.step(actions)
+        expected, *others, _ = scalar.step(actions)
+        for one, other in zip(found, others, strict=True):
+            np.testing.assert_allclose(one, other)
+
+
+@given(placed_models())
+def test_features_links_and_order(case):
+    graph, _, _, _ = case
+    problem = placezoo.make_problem(ENV, graph)
+    features = problem.item_features
+    assert features.shape == (problem.num_items, len(problem.feature_names.items))
+    assert np.all((features >= 0) & (features <= 1))
+    assert sorted(problem.item_order) == list(range(problem.num_items))
+    groups = problem.cost_model.groups
+    links, sizes = problem.group_links
+    expected = {}
+    for a, b in {(int(a), int(groups[b])) for a, b in graph.edges if groups[a] != groups[b]}:
+        key = int(groups[a]), b
+        expected[key] = expected.get(key, 0.0) + graph.output_bytes[a]
+    assert {tuple(link): size for link, size in zip(links.tolist(), sizes, strict=True)} == pytest.approx(expected)
+
+
+def test_random_placements_respect_the_memory_of_parameters():
+    graph = model(60, held=1e8)
+    problem = placezoo.make_problem(ENV, graph, topology="v100x4-nvlink", memory_gb=3.5)
+    assert problem.cost_model.held_bytes.sum() > 0.7 * 4 * 3.5e9
+    for seed in range(20):
+        assignment = problem.initial_assignment(np.random.default_rng(seed))
+        assert np.bincount(assignment, problem.cost_model.held_bytes).max() <= 3.5e9
+
+
+def test_memory_masks_what_does_not_fit():
+    graph = OpGraph([1.0] * 3, [0] * 3, [0] * 3, [6e8, 6e8, 1e8], [[0, 1], [1, 2]])
+    problem = placezoo.make_problem(ENV, graph, topology="p100x2-pcie", memory_gb=1.0)
+    assert problem.allowed(np.array([0, -1, -1]), 1).tolist() == [False, True]
+    assert problem.allowed(np.array([0, 1, -1]), 2).tolist() == [True, True]
+    assert not problem.evaluate(np.array([0, 0, 0])).feasible
+
+
+@pytest.mark.parametrize("grouping", ["own", "chains", "layers"])
+def test_heuristics_place_everything_and_are_no_worse_than_one_device(grouping):
+    problem = placezoo.make_problem(ENV, model(80), grouping=grouping)
+    alone = min(problem.evaluate(np.full(problem.num_items, d)).total for d in range(4))
+    for name in ("single-device", "expert", "m-topo", "m-etf", "m-heft", "greedy", "local-search"):
+        solution = placezoo.make_agent(name).solve(problem, Budget(evaluations=500))
+        assert solution.cost.feasible
+        assert solution.cost.total >= problem.cost_model.lower_bound
+        if name in ("single-device", "expert"):
+            assert solution.cost.total <= alone
+    assert placezoo.make_agent("single-device").solve(problem).cost.total == alone
+
+
+@given(placed_models(max_ops=12))
+def test_list_schedulers_on_any_model(case):
+    """On one device any order is the same; elsewhere groups stay whole and every group is placed."""
+    graph, _, _, _ = case
+    for topology in ("p100x2-pcie", "v100x4-nvlink"):
+        problem = placezoo.make_problem(ENV, graph, topology=topology)
+        for earliest_first in (True, False):
+            placement = list_placement(problem, earliest_first)
+            assert placement.min() >= 0
+            assert placement.max() < problem.num_resources
+            assert problem.evaluate(placement).terms["step_time"] <= problem.cost_model.serial_bound
+
+
+def test_blocks_and_fills_are_contiguous():
+    problem = placezoo.make_problem(ENV, model(50))
+    for placement in (expert_blocks(problem, 3), topological_fill(problem)):
+        along = placement[problem.item_order]
+        assert np.all(np.diff(along) >= 0)
+    assert len(set(expert_blocks(problem, 3))) == 3
+    times = np.bincount(problem.cost_model.groups, problem.cost_model.op_time[:, 0])
+    shares = np.bincount(expert_blocks(problem, 2), times)
+    assert abs(shares[0] - shares[1]) <= times.max() + 1e-12
+
+
+def test_a_chain_gains_nothing_and_a_fork_does():
+    chain = OpGraph([1e9] * 4, [0] * 4, [1e3] * 4, [0] * 4, [[0, 1], [1, 2], [2, 3]])
+    fork = OpGraph([1e9] * 4, [0] * 4, [1e3] * 4, [0] * 4, [[0, 1], [0, 2], [0, 3]])
+    for graph, faster in ((chain, False), (fork, True)):
+        problem = placezoo.make_problem(ENV, graph)
+        alone = placezoo.make_agent("single-device").solve(problem).cost.total
+        assert (placezoo.make_agent("m-heft").solve(problem).cost.total < 0.7 * alone) == faster
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"topology": "v100"}, "unknown topology 'v100'"),
+        ({"grouping": "none"}, "unknown grouping 'none'"),
+        ({"memory_gb": 0}, "memory_gb must be a number above 0"),
+        ({"memory_gb": 1e-6}, "needs .* GB for its parameters, v100x4-nvlink has 0.00"),
+        ({"instance": "karate"}, "DevicePlace-v0 places an OpGraph, not a Graph"),
+    ],
+)
+def test_bad_settings(settings, message):
+    with pytest.raises(ValueError, match=message):
+        placezoo.make_problem(ENV, **{"instance": model(), **settings})
+    with pytest.raises(ValueError, match=r"expert: devices must be in 1..4"):
+        placezoo.make_agent("expert", devices=9).solve(placezoo.make_problem(ENV, model()))
+
+
+def test_pictures():
+    env = gym.make(ENV, instance=model(), render_mode="rgb_array", formulation="improve")
+    observation, _ = env.reset(seed=0)
+    first = env.render()
+    env.step(int(observation["action_mask"].argmax()))
+    assert (env.render() != first).any()
