@@ -99,6 +99,7 @@ class PaddedVecEnv(VecEnv):
                 "TimeLimit.truncated": bool(truncated[index]),
                 "episode": {"r": float(self._returns[index]), "l": int(self._lengths[index]), "t": 0.0},
                 "cost": float(final["cost"]["total"][index]),
+                "relative_cost": float(final["cost"]["total"][index] / self._scales[index]),
                 "feasible": bool(final["feasible"][index]),
                 "assignment": final["assignment"][index],
             }
