@@ -208,7 +208,7 @@ class _Progress(BaseCallback):
     def _on_step(self) -> bool:
         for info in self.locals["infos"]:
             if "episode" in info:
-                # A construction's rewards sum to minus its cost, with the price of breaking off; others start somewhere.
+                # A construction's rewards sum to minus its cost and the price of breaking off; others start somewhere.
                 constructs = self._learner.formulation == "construct"
                 self._costs.append(-info["episode"]["r"] if constructs else info["relative_cost"])
                 self._episodes += 1
