@@ -5,7 +5,8 @@ Run with folders that ``placezoo train EdgePlace-v0`` wrote, each row named afte
     python benchmarks/learned_edge.py runs/giph runs/giph-no-edge runs/placeto --figures docs/images
 
 Without folders, the policy that comes with the package. Every agent gets twice as many evaluations as there are tasks,
-from its own random start or from HEFT's placement. The published cases are left out where they are not at hand.
+from its own random start; the first policy also starts from HEFT's placements and from the published ones, and is alone
+with the baselines on the published cases, which are left out where they are not at hand.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from placezoo.datasets.public_files import is_here, public_files
 ENV = "EdgePlace-v0"
 CASES = 100
 SEEDS = (0, 1, 2)
+START_NAMES = {"heft": "HEFT's placement", "instance": "the published starts"}
 Row = tuple[str, str, dict[str, Any]]
 
 BASELINES: list[Row] = [
@@ -49,40 +51,33 @@ def main() -> None:
     parser.add_argument("--optimum-seconds", type=float, default=10.0, help="of CP-SAT on each case; 0: leave it out")
     arguments = parser.parse_args()
     print(machine_line())
-    learned = [row for folder in arguments.folders or [PRETRAINED] for row in rows_of(folder)]
+    policies = [row_of(folder) for folder in arguments.folders or [PRETRAINED]]
     for dataset in ("giph", "giph-published"):
         if dataset == "giph-published" and not is_here(public_files()["giph-test-cases"]):
             continue
         problems = [placezoo.make_problem(ENV, f"{dataset}/test/{number}") for number in range(CASES)]
         bounds = optima(problems, arguments.optimum_seconds) if arguments.optimum_seconds > 0 else None
-        rows = [*BASELINES, *learned]
-        if dataset == "giph-published":
-            rows += [
-                (f"{label}, from the published starts", agent, {**settings, "start": "instance"})
-                for label, agent, settings in learned
-                if settings.get("start") is None and agent != "ppo"
-            ]
+        label, agent, settings = policies[0]
+        starts = ("heft", "instance") if dataset == "giph-published" else ("heft",)
+        rows = [*BASELINES, *(policies[:1] if dataset == "giph-published" else policies)]
+        rows += [(f"{label}, from {START_NAMES[start]}", agent, {**settings, "start": start}) for start in starts]
         solutions = {label: solve_all(problems, agent, settings) for label, agent, settings in rows}
         show(dataset, problems, solutions, bounds)
         if arguments.figures is not None and dataset == "giph":
             draw(solutions, problems, arguments.figures / "edge-search.svg")
 
 
-def rows_of(folder: str) -> list[Row]:
-    """Return the rows of a trained policy: from random starts and, where it can, from HEFT's placements."""
+def row_of(folder: str) -> Row:
+    """Return the row of a trained policy, from random starts."""
     if folder == PRETRAINED:
-        agent, label = "giph", "giph (comes with the package)"
-    else:
-        training = Checkpoint.load(folder).training
-        agent, label = training["agent"], Path(folder).name
-        seconds, steps = training["seconds_done"], training["timesteps_done"]
-        print(f"{label}: {steps:,} steps in {seconds:g} s on {training['dataset']}/train, seed {training['seed']}")
-    if agent == "ppo":
-        return [(label, agent, {"checkpoint": folder})]
-    return [
-        (label, agent, {"checkpoint": folder}),
-        (f"{label}, from HEFT's placement", agent, {"checkpoint": folder, "start": "heft"}),
-    ]
+        return "giph (comes with the package)", "giph", {"checkpoint": folder}
+    training = Checkpoint.load(folder).training
+    label = Path(folder).name
+    print(
+        f"{label}: {training['seconds']:g} s of training on {training['dataset']}/train, seed {training['seed']}; the "
+        f"policy is of {training['timesteps_done']:,} steps, {training['seconds_done']:g} s"
+    )
+    return label, training["agent"], {"checkpoint": folder}
 
 
 def solve_all(problems: list[Any], agent: str, settings: dict[str, Any]) -> list[list[Solution]]:

@@ -11,6 +11,8 @@ import numpy as np
 
 from placezoo.agents.solution import Solution, TracePoint
 
+_LOGARITHMIC_FROM = 3.0  # largest over smallest value of a learning curve
+
 
 def figure_bytes(draw: Callable[[Any], None], kind: str, size: tuple[float, float] = (7.0, 4.2)) -> bytes:
     """Draw on fresh axes and return the file's content, ``png`` or ``svg``."""
@@ -78,14 +80,15 @@ def draw_learning_curve(curve: Sequence[Any], axes: Any, title: str) -> None:
     shown = np.isfinite(training)
     axes.plot(steps[shown], training[shown], label="training (drawn actions)", color="tab:blue", linewidth=1)
     shown = np.isfinite(validation)
-    axes.plot(
-        steps[shown], validation[shown], "o-", label="validation (likeliest actions)", color="tab:orange", markersize=4
-    )
-    axes.set(xlabel="environment steps", ylabel="cost / greedy's cost", title=title, yscale="log")
+    axes.plot(steps[shown], validation[shown], "o-", label="validation", color="tab:orange", markersize=4)
+    axes.set(xlabel="environment steps", ylabel="cost / greedy's cost", title=title)
     axes.axhline(1.0, color="grey", linewidth=1, linestyle="--", label="greedy")
     axes.grid(alpha=0.3, which="both")
     axes.legend()
-    _plain_ticks(axes.yaxis, (1.0, 1.5, 2.0, 3.0, 5.0, 7.0))
+    seen = np.concatenate([training[np.isfinite(training)], validation[shown]])
+    if seen.size and seen.min() > 0 and seen.max() / seen.min() > _LOGARITHMIC_FROM:
+        axes.set_yscale("log")
+        _plain_ticks(axes.yaxis, (1.0, 1.5, 2.0, 3.0, 5.0, 7.0))
 
 
 def draw_anytime(
