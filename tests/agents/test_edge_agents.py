@@ -22,7 +22,7 @@ from placezoo.agents.networks.gp_net_network import GpNetConfig, GpNetNetwork
 from placezoo.agents.networks.topological_pass import PassPlan, TopologicalPass
 from placezoo.agents.random_task_eft import earliest_finish_device
 from placezoo.cost_models.ranks import by_decreasing, mean_times, upward_rank
-from placezoo.datasets import DeviceCluster, EdgeInstance, TaskGraph
+from placezoo.datasets import DeviceCluster, EdgeInstance, TaskGraph, generate_cluster, generate_task_graph
 from placezoo.envs.gp_net import EDGE_FEATURES, NODE_FEATURES, GpNetBuilder
 from placezoo.envs.source import ProblemSource
 from placezoo.envs.wrappers import GpNet
@@ -156,10 +156,15 @@ def test_cp_sat_finds_and_proves_the_optimum(instance):
     assert solution.bound <= optimum + 1e-9
 
 
+def small_instance(seed=0):
+    rng = np.random.default_rng(seed)
+    return EdgeInstance(generate_task_graph(4, 1.0, 0.3, rng), generate_cluster(8, rng, type_probability=0.4))
+
+
 def test_cp_sat_on_other_objectives_and_its_limits():
     for objective in ("slr", "total-cost"):
-        problem = placezoo.make_problem(ENV, "giph/test/1", objective=objective)
-        solution = placezoo.make_agent("cp-sat").solve(problem, Budget(seconds=5))
+        problem = placezoo.make_problem(ENV, small_instance(), objective=objective)
+        solution = placezoo.make_agent("cp-sat").solve(problem, Budget(seconds=60))
         annealed = placezoo.make_agent("simulated-annealing").solve(problem, Budget(evaluations=30_000))
         assert solution.bound <= annealed.cost.total + 1e-9
         assert solution.cost.total <= annealed.cost.total + 1e-6
@@ -168,7 +173,7 @@ def test_cp_sat_on_other_objectives_and_its_limits():
 
 
 def test_a_bound_survives_saving(tmp_path):
-    solution = placezoo.make_agent("cp-sat").solve(problem_of(placezoo.datasets.load("giph/test/1")), Budget(seconds=3))
+    solution = placezoo.make_agent("cp-sat").solve(problem_of(small_instance()), Budget(seconds=60))
     solution.save(tmp_path / "a.json")
     assert placezoo.Solution.load(tmp_path / "a.json").bound == solution.bound
 

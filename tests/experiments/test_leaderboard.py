@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from placezoo.datasets import registry
+from placezoo.datasets import public_files as registry
 from placezoo.experiments.leaderboard import Leaderboard
 from placezoo.experiments.results import gaps_to_best
 from placezoo.experiments.suite import load_suite, suite_names
