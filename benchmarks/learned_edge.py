@@ -146,21 +146,24 @@ def reached(runs: list[list[Solution]], problems: list[Any], goal: float) -> str
 
 def draw(solutions: Any, problems: list[Any], path: Path) -> None:
     """Draw the best SLR so far against evaluations per task, the mean over cases and seeds."""
+    from matplotlib import colormaps
+
     from placezoo.datasets.files import write_atomically
     from placezoo.experiments.plots import figure_bytes
 
     def plot(axes: Any) -> None:
         shares = np.linspace(0.0, 2.0, 81)
-        for label, runs in solutions.items():
-            if "1 evaluation" not in label:
-                axes.plot(shares, curve(runs, problems, shares), label=label, linewidth=1.5)
+        shown = [label for label in solutions if "1 evaluation" not in label and label != "greedy"]
+        for number, label in enumerate(shown):
+            colour = colormaps["tab20"](number % 20)
+            axes.plot(shares, curve(solutions[label], problems, shares), label=label, linewidth=1.5, color=colour)
         heft = np.mean([[s.cost.terms["slr"] for s in run] for run in solutions["HEFT (1 evaluation)"]])
         axes.axhline(heft, color="grey", linestyle="--", linewidth=1, label="HEFT")
         axes.set(xlabel="evaluations per task", ylabel="best SLR so far (mean)", title="giph/test, 100 cases, 3 seeds")
         axes.grid(alpha=0.3)
-        axes.legend(fontsize="x-small", ncols=2)
+        axes.legend(fontsize="x-small", loc="center left", bbox_to_anchor=(1.0, 0.5))
 
-    write_atomically(path, figure_bytes(plot, path.suffix[1:], (8.0, 4.8)))
+    write_atomically(path, figure_bytes(plot, path.suffix[1:], (9.0, 4.8)))
 
 
 if __name__ == "__main__":

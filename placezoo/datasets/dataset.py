@@ -34,6 +34,7 @@ class Dataset:
         max_nodes: no instance has more items.
         max_edges: no instance has more edges between items.
         max_resources: no instance has more resources, where those are the instance's own (a chip's grid cells).
+        files: the public files that instances are read from; none where they are generated.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Dataset:
     max_nodes: int
     max_edges: int
     max_resources: int | None = None
+    files: tuple[str, ...] = ()
 
     def __hash__(self) -> int:
         return hash(self.name)
@@ -149,6 +151,7 @@ DATASETS = {
             50,
             300,
             MAX_DEVICES,
+            ("giph-train-cases", "giph-test-cases"),
         ),
     )
 }

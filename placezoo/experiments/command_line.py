@@ -112,7 +112,9 @@ def list_datasets() -> None:
         table.add_row(name, size, "yes" if is_here(entry) else "no", entry.description)
     for name, dataset in DATASETS.items():
         sizes = ", ".join(f"{split} {size}" for split, size in dataset.sizes.items())
-        table.add_row(f"{name}/SPLIT/NUMBER", f"generated ({sizes})", "yes", dataset.description)
+        here = all(is_here(public_files()[file]) for file in dataset.files)
+        kind = "published" if dataset.files else "generated"
+        table.add_row(f"{name}/SPLIT/NUMBER", f"{kind} ({sizes})", "yes" if here else "no", dataset.description)
     console.print(table)
 
 
