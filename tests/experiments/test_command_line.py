@@ -1,5 +1,6 @@
 """The command line as a user meets it: in processes of its own, for exit codes and what stands on stderr."""
 
+import itertools
 import json
 import os
 import subprocess
@@ -190,3 +191,65 @@ def test_module_and_process(tmp_path):
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["s.json"]
+
+
+def test_tracing_solving_and_the_timeline(run, tmp_path, monkeypatch):
+    from placezoo.datasets import model_zoo
+
+    monkeypatch.setattr(model_zoo, "cache_folder", lambda: tmp_path / "cache")
+    model, solution, timeline = tmp_path / "m.json.gz", tmp_path / "s.json", tmp_path / "t.json"
+    code, text, error = run("trace", "transformers:distilbert", "--out", model)
+    assert (code, error) == (0, "")
+    assert "tracing transformers:distilbert" in text
+    assert "66.36 M parameters" in text
+    assert "tracing" not in run("trace", "transformers:distilbert")[1]
+    code, text, error = run(
+        "solve", "DevicePlace-v0", "--instance", model, "--agent", "m-etf", "--set", "topology=p100x2-pcie",
+        "--out", solution, "--export", timeline,
+    )  # fmt: skip
+    assert (code, error) == (0, "")
+    assert run("evaluate", solution)[0] == 0
+    events = json.loads(timeline.read_text())["traceEvents"]
+    operators = [event for event in events if event["ph"] == "X" and event["tid"] == 0]
+    step_time = json.loads(solution.read_text())["cost"]["terms"]["step_time"]
+    assert max(event["ts"] + event["dur"] for event in operators) == pytest.approx(1e6 * step_time)
+    for pid in (0, 1):  # one operator at a time
+        own = sorted((event["ts"], event["dur"]) for event in operators if event["pid"] == pid)
+        assert all(a + took <= b + 1e-6 for (a, took), (b, _) in itertools.pairwise(own))
+    for arguments, what in (
+        (("trace", "resnet-50"), "transformers:NAME expected"),
+        (("trace", "transformers:resnet-51"), "did you mean resnet-50"),
+        (("solve", "DevicePlace-v0", "--instance", model, "--agent", "m-etf", "--export", tmp_path / "t.txt"), ".json"),
+        ((*SOLVE, "--export", tmp_path / "x.json"), "--export is for ChipPlace-v0 and DevicePlace-v0"),
+    ):
+        code, _, error = run(*arguments)
+        assert code == 2
+        assert what in error
+        assert error.count("\n") == 1
+    assert not (tmp_path / "x.json").exists()
+
+
+def test_training_and_using_giph(run, tmp_path):
+    code, text, _ = run(
+        "train", "EdgePlace-v0", "--dataset", "giph", "--agent", "giph", "--timesteps", "300", "--out", tmp_path / "g",
+        "--set", "instances=1", "--set", "group=2",
+    )  # fmt: skip
+    assert code == 0
+    assert {path.name for path in (tmp_path / "g").iterdir()} == {
+        "policy.json", "policy.safetensors", "curve.csv", "curve.png",
+    }  # fmt: skip
+    code, text, _ = run(
+        "solve", "EdgePlace-v0", "--instance", "giph/test/0", "--agent", "giph", "--checkpoint", tmp_path / "g",
+        "--evaluations", "50", "--render", tmp_path / "e.png",
+    )  # fmt: skip
+    assert code == 0
+    assert "slr" in text
+    assert (tmp_path / "e.png").read_bytes().startswith(b"\x89PNG")
+    code, text, _ = run(
+        "finetune", tmp_path / "g", "EdgePlace-v0", "--instance", "giph/test/0", "--timesteps", "100", "--out",
+        tmp_path / "f",
+    )  # fmt: skip
+    assert code == 0
+    code, _, error = run("train", "EdgePlace-v0", "--dataset", "giph", "--agent", "gihp")
+    assert code == 2
+    assert "did you mean giph" in error
