@@ -21,7 +21,7 @@ from placezoo.datasets import OpGraph, load_topology
 
 ENV = "DevicePlace-v0"
 MODELS = ("bert-base", "gpt2", "bart-base", "vit-base", "swin-tiny", "resnet-50")
-TOPOLOGIES = (("p100x2-pcie", 0.45), ("v100x8-pcie", 0.2))  # and the memory, as a share of what one device would need
+TOPOLOGIES = (("p100x2-pcie", 0.75), ("v100x8-pcie", 0.3))  # and the memory, as a share of what one device would need
 AGENTS = ("single-device", "expert", "m-topo", "m-etf", "m-heft", "greedy", "simulated-annealing", "local-search")
 SECONDS = 10.0
 

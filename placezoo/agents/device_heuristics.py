@@ -1,4 +1,7 @@
-"""Placements of neural networks without search: one device, an expert's blocks, Baechi's schedulers, HEFT."""
+"""Placements of neural networks without search: one device, an expert's blocks, Baechi's schedulers, HEFT.
+
+What overflows a memory is legalised before it is scored, except on a single device.
+"""
 
 from __future__ import annotations
 
@@ -180,7 +183,7 @@ class Expert(Agent):
         if self.devices is not None:
             self.require(1 <= self.devices <= most, f"devices must be in 1..{most}, not {self.devices}")
         for count in range(1, most + 1) if self.devices is None else (self.devices,):
-            search.evaluate(expert_blocks(problem, count))
+            search.evaluate(problem.legalize(expert_blocks(problem, count)))
             if search.is_over:
                 return
 
@@ -193,7 +196,8 @@ class MTopo(Agent):
     problem_class = DevicePlaceProblem
 
     def _search(self, search: Search) -> None:
-        search.evaluate(topological_fill(search.problem))  # type: ignore[arg-type]
+        placement = topological_fill(search.problem)  # type: ignore[arg-type]
+        search.evaluate(search.problem.legalize(placement))
 
 
 @dataclass(frozen=True)
@@ -208,7 +212,8 @@ class MEtf(Agent):
         list_placement(problem, earliest_first=True)
 
     def _search(self, search: Search) -> None:
-        search.evaluate(list_placement(search.problem, earliest_first=True))  # type: ignore[arg-type]
+        placement = list_placement(search.problem, earliest_first=True)  # type: ignore[arg-type]
+        search.evaluate(search.problem.legalize(placement))
 
 
 @dataclass(frozen=True)
@@ -223,4 +228,5 @@ class MHeft(Agent):
         list_placement(problem, earliest_first=False)
 
     def _search(self, search: Search) -> None:
-        search.evaluate(list_placement(search.problem, earliest_first=False))  # type: ignore[arg-type]
+        placement = list_placement(search.problem, earliest_first=False)  # type: ignore[arg-type]
+        search.evaluate(search.problem.legalize(placement))

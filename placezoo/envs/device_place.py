@@ -194,6 +194,33 @@ class DevicePlaceProblem(PlacementProblem):
             memory[assignment[item]] -= held[item]
         return assignment
 
+    def legalize(self, assignment: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return an assignment whose memories suffice, or overflow least: the fullest device gives to the emptiest.
+
+        Each time it gives the largest group that fits there, by parameters and outputs; at most as often as there are
+        groups.
+        """
+        kernel = self.kernel(assignment)
+        state = kernel.state
+        memory, groups = np.asarray(self.topology.memory), np.asarray(self.cost_model.groups)
+        outputs = np.bincount(groups, np.asarray(self.instance.output_bytes), minlength=self.num_items)
+        size = self.cost_model.held_bytes + outputs
+        best, least = state.assignment.copy(), state.totals[moves.OVERFLOW]
+        for _ in range(self.num_items):
+            room = memory - state.timeline.peak
+            source, target = int(np.argmin(room)), int(np.argmax(room))
+            if room[source] >= 0 or source == target:
+                break
+            there = np.flatnonzero(state.assignment == source)
+            if there.size == 0:
+                break
+            fits = there[size[there] <= room[target]]
+            item = int(fits[np.argmax(size[fits])] if fits.size else there[np.argmin(size[there])])
+            kernel.apply(state, (item, source, target, -1))
+            if state.totals[moves.OVERFLOW] < least:
+                best, least = state.assignment.copy(), state.totals[moves.OVERFLOW]
+        return best
+
     def draw(self, assignment: NDArray[np.int64], axes: Any) -> None:
         """Draw when each device computes and each transfer runs."""
         draw_timeline(self.cost_model, assignment, axes)

@@ -101,6 +101,16 @@ def test_random_placements_respect_the_memory_of_parameters():
         assert np.bincount(assignment, problem.cost_model.held_bytes).max() <= 3.5e9
 
 
+def test_legalizing_finds_room():
+    problem = placezoo.make_problem(ENV, model(60, held=1e8), topology="v100x4-nvlink", memory_gb=3.6)
+    for start in (np.zeros(60, np.int64), np.arange(60) % 2):
+        before, after = problem.evaluate(start), problem.evaluate(problem.legalize(start))
+        assert not before.feasible
+        assert after.feasible
+    feasible = problem.legalize(problem.initial_assignment(np.random.default_rng(0)))
+    assert problem.legalize(feasible).tolist() == feasible.tolist()
+
+
 def test_memory_masks_what_does_not_fit():
     graph = OpGraph([1.0] * 3, [0] * 3, [0] * 3, [6e8, 6e8, 1e8], [[0, 1], [1, 2]])
     problem = placezoo.make_problem(ENV, graph, topology="p100x2-pcie", memory_gb=1.0)
