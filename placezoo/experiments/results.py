@@ -85,4 +85,4 @@ def gaps_to_best(results: list[Result]) -> dict[str, dict[str, float]]:
 
 def _gap(mean: float, best: float | None) -> float:
     """Return the relative excess over the best cost; where nothing is feasible or the best is 0, the excess itself."""
-    return mean if not best else mean / best - 1.0
+    return mean if not best else max(mean / best - 1.0, 0.0)  # the mean of equal costs may fall short by a rounding
