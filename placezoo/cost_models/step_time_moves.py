@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 TERM_NAMES = ("step_time", "peak_memory", "overflow")
 TOTAL, STEP_TIME, PEAK_MEMORY, OVERFLOW, OVERFULL, UNPLACED = range(6)  # of StepTimeState.totals
-PENALTY, NOT_PLACED = 0, -1
+PENALTY = 0  # of StepTimeState.weights
+_NONE = -1  # no operator
 
 DEVICE_FEATURE_NAMES = ("speed", "memory_bandwidth", "memory", "memory_used", "load", "groups", "finish")
 _NUM_STATIC = 3
@@ -211,7 +212,7 @@ def simulate(assignment, program, timeline, work):
     for place in range(num_devices):
         queue_first[place + 1] += queue_first[place]
         peak[place] = used[place]
-        running[place] = stamp_of[place] = NOT_PLACED
+        running[place] = stamp_of[place] = _NONE
     for edge in range(source.size):
         received[edge] = -1
         if device[source[edge]] >= 0 and device[target[edge]] >= 0:
@@ -252,7 +253,7 @@ def simulate(assignment, program, timeline, work):
             place = device[op]
             first_place, last_place = place, place + 1
             end[op] = now
-            running[place] = NOT_PLACED
+            running[place] = _NONE
             for position in range(in_start[op], in_start[op + 1]):  # what it has read
                 edge = in_edges[position]
                 origin = source[edge]
