@@ -76,7 +76,7 @@ def list_placement(problem: DevicePlaceProblem, earliest_first: bool) -> NDArray
         if out.size:
             transfer = mean_latency + mean_rate * np.asarray(graph.output_bytes)[op]
             rank[op] += transfer + rank[graph.dag.links[out, 1]].max()
-    program = model.state().program
+    program = model.program
     assignment = np.full(problem.num_items, -1)
     _list_place(program, rank, earliest_first, assignment)
     return assignment

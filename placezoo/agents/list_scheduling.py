@@ -77,7 +77,7 @@ def _schedule(
     bias: NDArray[np.float64] | None = None,
 ) -> tuple[NDArray[np.int64], float]:
     n, k = problem.num_items, problem.num_resources
-    program = problem.kernel().state.program
+    program = problem.cost_model.program
     into_start, into_edges = problem.instance.task_graph.predecessors
     return _list_schedule(
         program, np.array(into_start), np.array(into_edges), priority,

@@ -118,7 +118,7 @@ class Makespan:
         checked = check_assignment(array.reshape(-1), array.size, self.num_devices).reshape(array.shape)
         totals = np.empty((len(array), 5))
         schedule, workspace = self._schedule_arrays(), self._workspace()
-        moves.evaluate_all(checked, self._program, self._weights, schedule, workspace, totals)
+        moves.evaluate_all(checked, self.program, self._weights, schedule, workspace, totals)
         return totals[:, moves.TOTAL].copy()
 
     def schedule(self, assignment: NDArray[np.int64]) -> Schedule:
@@ -138,7 +138,7 @@ class Makespan:
         """
         state = self.state(assignment)
         tasks, edges = np.empty(self.num_tasks, np.int64), np.empty(self.num_tasks, np.int64)
-        length = moves.critical_path(state.schedule, self._program.source, tasks, edges)
+        length = moves.critical_path(state.schedule, self.program.source, tasks, edges)
         return tasks[:length][::-1].copy(), edges[:length][::-1].copy()
 
     def state(self, assignment: NDArray[np.int64] | None = None) -> MakespanState:
@@ -149,7 +149,7 @@ class Makespan:
         """
         n = self.num_tasks
         checked = check_assignment(np.full(n, -1) if assignment is None else assignment, n, self.num_devices)
-        supported = self._program.supported
+        supported = self.program.supported
         here = supported[np.arange(n), checked].astype(bool) & (checked >= 0)
         state = MakespanState(
             assignment=checked,
@@ -158,7 +158,7 @@ class Makespan:
             workspace=self._workspace(),
             totals=np.zeros(5),
             trial_totals=np.zeros(5),
-            program=self._program,
+            program=self.program,
             movers=np.flatnonzero(supported.sum(axis=1) > here),
             weights=self._weights,
             device_features=self._device_features,
@@ -198,7 +198,8 @@ class Makespan:
         )
 
     @cached_property
-    def _program(self) -> Program:
+    def program(self) -> Program:
+        """The instance as the kernels read it."""
         graph = self.task_graph
         out_start, out_edges = graph.successors
         rng = np.random.default_rng(self._seed)

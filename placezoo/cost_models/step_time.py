@@ -136,7 +136,7 @@ class StepTime:
             workspace=self._workspace(),
             totals=np.zeros(6),
             trial_totals=np.zeros(6),
-            program=self._program,
+            program=self.program,
             weights=self._weights,
             device_features=self._device_features,
         )
@@ -172,7 +172,8 @@ class StepTime:
         return bandwidth, latency
 
     @cached_property
-    def _program(self) -> Program:
+    def program(self) -> Program:
+        """The instance as the kernels read it."""
         graph, edges = self.op_graph, np.asarray(self.op_graph.edges)
         bandwidth, latency = self.routes
         return Program(

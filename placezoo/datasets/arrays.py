@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -52,3 +54,19 @@ def as_quantities(values: ArrayLike, what: str, owner: str) -> NDArray[np.float6
         where = ", ".join(f"{owner} {index}" for index in place) if place.size else "it"
         raise ValueError(f"{what} must be finite and at least 0, but for {where} it is {array[tuple(place)]}")
     return array
+
+
+def digest_of(kind: str, columns: Iterable[tuple[Any, str]], text: str = "") -> str:
+    """Return the SHA-256 of an instance's content.
+
+    Args:
+        kind: what it is, with the version of this way to write it down: ``placezoo.TaskGraph/1``.
+        columns: arrays or numbers, each with the type as which it counts: ``<f8``.
+        text: that counts too.
+    """
+    content = hashlib.sha256(kind.encode())
+    for values, dtype in columns:
+        content.update(np.asarray(values).astype(dtype).tobytes())
+        content.update(b"|")
+    content.update(text.encode())
+    return content.hexdigest()

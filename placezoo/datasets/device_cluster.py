@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from placezoo.datasets.arrays import as_integers, as_quantities, read_only
+from placezoo.datasets.arrays import as_integers, as_quantities, digest_of, read_only
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,13 +107,10 @@ class DeviceCluster:
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the content, without the name."""
-        content = hashlib.sha256(b"placezoo.DeviceCluster/1")
-        for array, dtype in (
+        columns = (
             (self.speed, "<f8"), (self.delay, "<f8"), (self.inverse_bandwidth, "<f8"), (self.supports, "u1"),
-        ):  # fmt: skip
-            content.update(np.asarray(array).astype(dtype).tobytes())
-            content.update(b"|")
-        return content.hexdigest()
+        )  # fmt: skip
+        return digest_of("placezoo.DeviceCluster/1", columns)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, DeviceCluster) and self.digest == other.digest

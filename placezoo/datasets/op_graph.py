@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from placezoo.datasets.arrays import as_integers, as_quantities, read_only
+from placezoo.datasets.arrays import as_integers, as_quantities, digest_of, read_only
 from placezoo.datasets.dag import Dag
 
 
@@ -93,15 +92,11 @@ class OpGraph:
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the content, without the names."""
-        content = hashlib.sha256(b"placezoo.OpGraph/1")
-        for array, dtype in (
+        columns = (
             (self.flops, "<f8"), (self.bytes_moved, "<f8"), (self.output_bytes, "<f8"), (self.parameter_bytes, "<f8"),
             (self.edges, "<i8"), (self.backward, "u1"), (self.group, "<i8"), (self.state_bytes, "<f8"),
-        ):  # fmt: skip
-            content.update(np.asarray(array).astype(dtype).tobytes())
-            content.update(b"|")
-        content.update("|".join(self.kinds).encode())
-        return content.hexdigest()
+        )  # fmt: skip
+        return digest_of("placezoo.OpGraph/1", columns, "|".join(self.kinds))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, OpGraph) and self.digest == other.digest

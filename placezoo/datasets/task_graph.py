@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from placezoo.datasets.arrays import as_integers, as_quantities, read_only
+from placezoo.datasets.arrays import as_integers, as_quantities, digest_of, read_only
 from placezoo.datasets.dag import Dag
 
 
@@ -106,16 +105,13 @@ class TaskGraph:
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the content, without the names."""
-        content = hashlib.sha256(b"placezoo.TaskGraph/1")
-        for array, dtype in (
+        columns = (
             (self.compute, "<f8"),
             (self.hardware_type, "<i8"),
             (self.edges, "<i8"),
             (self.bytes, "<f8"),
-        ):
-            content.update(np.asarray(array).astype(dtype).tobytes())
-            content.update(b"|")
-        return content.hexdigest()
+        )  # fmt: skip
+        return digest_of("placezoo.TaskGraph/1", columns)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, TaskGraph) and self.digest == other.digest

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from placezoo.datasets.arrays import as_integers, as_quantities, read_only
+from placezoo.datasets.arrays import as_integers, as_quantities, digest_of, read_only
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,15 +123,12 @@ class DeviceTopology:
     @cached_property
     def digest(self) -> str:
         """SHA-256 of the content, without the name."""
-        content = hashlib.sha256(b"placezoo.DeviceTopology/1")
-        for array, dtype in (
+        columns = (
             (self.peak_flops, "<f8"), (self.memory_bandwidth, "<f8"), (self.memory, "<f8"), (self.links, "<i8"),
             (self.link_bandwidth, "<f8"), (self.link_latency, "<f8"), (self.num_switches, "<i8"),
             (self.efficiency, "<f8"), (self.launch_overhead, "<f8"),
-        ):  # fmt: skip
-            content.update(np.asarray(array).astype(dtype).tobytes())
-            content.update(b"|")
-        return content.hexdigest()
+        )  # fmt: skip
+        return digest_of("placezoo.DeviceTopology/1", columns)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, DeviceTopology) and self.digest == other.digest

@@ -9,6 +9,7 @@ from placezoo.cost_models import Makespan
 from placezoo.cost_models import makespan_moves as kernels
 from placezoo.cost_models.ranks import by_decreasing, downward_rank, mean_times, upward_rank
 from placezoo.datasets import DeviceCluster, TaskGraph, get_dataset, load
+from placezoo.datasets.public_files import find_file, is_here, public_files
 from tests.conftest import edge_instances
 from tests.cost_models.slow_makespan import slow_makespan, transfer_time
 
@@ -21,7 +22,7 @@ def assignments(instance, data, allow_unplaced=False):
 
 @pytest.mark.parametrize(("split", "count"), [("train", 60), ("test", 100)])
 def test_every_published_case(split, count):
-    if not public_file_is_here(split):
+    if not is_here(public_files()[f"giph-{split}-cases"]):
         pytest.skip("GiPH's cases are not in PLACEZOO_DATA")
     dataset = get_dataset("giph-published")
     assert dataset.size(split) == count
@@ -33,7 +34,6 @@ def test_every_published_case(split, count):
 
 def test_every_published_heft_placement():
     from placezoo.datasets.json_content import read_json
-    from placezoo.datasets.public_files import find_file, public_files
 
     for split in ("train", "test"):
         path = find_file(public_files()[f"giph-{split}-cases"])
@@ -44,12 +44,6 @@ def test_every_published_heft_placement():
             model = Makespan(instance.task_graph, instance.cluster)
             found = model.evaluate(np.array(case["heft_placement"])).total
             assert found == pytest.approx(case["heft_makespan"], rel=1e-5)
-
-
-def public_file_is_here(split):
-    from placezoo.datasets.public_files import find_file, public_files
-
-    return find_file(public_files()[f"giph-{split}-cases"]) is not None
 
 
 @given(edge_instances(), st.data())
