@@ -15,6 +15,7 @@ import torch
 from torch import fx, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from placezoo.datasets.connected import connected_groups
 from placezoo.datasets.op_graph import OpGraph
 
 ADAM_STATE = 3.0  # bytes of gradient and two moments for each byte of parameters
@@ -217,19 +218,11 @@ def _assemble(
     """Give parameters to their first readers, add the optimizer's operators, and build the graph."""
     sizes = {parameters[node.name]: _bytes(node.meta.get("val")) for node in nodes if node.name in parameters}
     names = list(kept)
-    parent = list(range(len(kept) + len(updates)))
-
-    def root(op: int) -> int:
-        while parent[op] != op:
-            parent[op] = parent[parent[op]]
-            op = parent[op]
-        return op
-
+    together: list[tuple[int, int]] = []
     held = [0.0] * len(kept)
     for parameter, ops in readers.items():
         held[ops[0]] += sizes.get(parameter, 0.0)
-        for other in ops[1:]:
-            parent[root(other)] = root(ops[0])
+        together += [(ops[0], other) for other in ops[1:]]
     for parameter, sources in updates.items():
         index = len(names)
         size = sizes.get(parameter, 0.0)
@@ -242,7 +235,7 @@ def _assemble(
         columns["backward"].append(True)
         edges.update((kept[source.partition(" ")[2]], index) for source in sources if source.startswith("op "))
         if readers.get(parameter):
-            parent[root(index)] = root(readers[parameter][0])
+            together.append((readers[parameter][0], index))
     return OpGraph(
         flops=np.array(columns["flops"]),
         bytes_moved=np.array(columns["moved"], float),
@@ -252,7 +245,7 @@ def _assemble(
         kinds=tuple(columns["kinds"]),
         names=tuple(names),
         backward=np.array(columns["backward"], bool),
-        group=np.array([root(op) for op in range(len(names))]),
+        group=connected_groups(len(names), together),
         state_bytes=ADAM_STATE if updates else 0.0,
         name=name,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from placezoo.datasets.connected import connected_groups
 from placezoo.datasets.op_graph import OpGraph
 
 
@@ -27,12 +28,21 @@ def chain_groups(graph: OpGraph) -> NDArray[np.int64]:
 
 
 def layer_groups(graph: OpGraph) -> NDArray[np.int64]:
-    """Return the chains' groups, with what holds no parameters joined to what it reads first: int64 [num_ops]."""
+    """Return the chains' groups, with what has no parameters joined to what it reads first: int64 [num_ops].
+
+    A group has parameters if one of its operators holds them: gradients and updates stay with their layer.
+    """
     edges = np.asarray(graph.edges)
     _, first = np.unique(edges[:, 1], return_index=True)
     links = edges[first]
-    free = np.asarray(graph.parameter_bytes)[links[:, 1]] == 0
-    return _join(graph, links[free])
+    chains = chain_groups(graph)
+    held = np.bincount(chains, np.asarray(graph.parameter_bytes))
+    free = held[chains] == 0
+    # Only the first of a group's operators decides with whom it goes: two would join their sources to each other.
+    deciding = links[free[links[:, 1]]]
+    _, which = np.unique(chains[deciding[:, 1]], return_index=True)
+    inside = np.stack([np.arange(graph.num_ops), np.unique(chains, return_index=True)[1][chains]], axis=1)
+    return _join(graph, np.concatenate([inside, deciding[which]]))
 
 
 GROUPINGS = {"own": own_groups, "chains": chain_groups, "layers": layer_groups}
@@ -40,18 +50,6 @@ GROUPINGS = {"own": own_groups, "chains": chain_groups, "layers": layer_groups}
 
 def _join(graph: OpGraph, pairs: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return groups in which the model's own groups and these pairs of operators are together."""
-    parent = np.arange(graph.num_ops)
-
-    def root(op: int) -> int:
-        while parent[op] != op:
-            parent[op] = parent[parent[op]]
-            op = int(parent[op])
-        return op
-
-    _, first = np.unique(np.asarray(graph.group), return_inverse=True)
-    leader: dict[int, int] = {}
-    for op, label in enumerate(first.reshape(-1).tolist()):
-        parent[root(op)] = root(leader.setdefault(label, op))
-    for a, b in pairs.tolist():
-        parent[root(b)] = root(a)
-    return np.array([root(op) for op in range(graph.num_ops)])
+    _, first, own = np.unique(np.asarray(graph.group), return_index=True, return_inverse=True)
+    together = np.stack([np.arange(graph.num_ops), first[own.reshape(-1)]], axis=1)
+    return connected_groups(graph.num_ops, np.concatenate([together, pairs]))

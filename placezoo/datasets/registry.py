@@ -17,8 +17,9 @@ from placezoo.datasets.edge_format import read_edge
 from placezoo.datasets.graph_conversion import from_networkx
 from placezoo.datasets.json_content import read_json
 from placezoo.datasets.metis_format import read_metis
-from placezoo.datasets.model_zoo import PREFIX, traced_model
+from placezoo.datasets.model_zoo import PREFIXES, traced_model
 from placezoo.datasets.netlist_format import read_netlist
+from placezoo.datasets.onnx_format import read_onnx
 from placezoo.datasets.public_files import fetch, find_file, public_files
 from placezoo.datasets.suggestion import unknown_name
 
@@ -58,10 +59,11 @@ def load(name: str | Path) -> Any:
 
     Args:
         name: an embedded graph (``karate``), a public instance (``4elt``, ``ariane133-ng45``), a member of a dataset
-            (``delaunay/test/3``), a model to trace (``transformers:bert-base,training``), or the path of a file: a
+            (``delaunay/test/3``), a model to trace (``transformers:bert-base,training``,
+            ``torch:gnmt,layers=4``), or the path of a file: a
             METIS ``.graph``; a netlist ``.pb.txt``, with its placement after a comma (``netlist.pb.txt,initial.plc``);
-            a Bookshelf ``.aux``; a ``.def`` with its LEF files after commas; an edge instance or an operator graph
-            ``.json``, or a workflow with its cluster after a comma (``workflow.json,cluster.json``).
+            a Bookshelf ``.aux``; a ``.def`` with its LEF files after commas; an ``.onnx`` model, with the sizes of its
+            open dimensions after commas (``model.onnx,batch=8``); an edge instance or an operator graph ``.json``, or a workflow with its cluster after a comma (``workflow.json,cluster.json``).
 
     Raises:
         ValueError: no such name (near ones are suggested), or a file is not what it should be.
@@ -77,7 +79,7 @@ def load(name: str | Path) -> Any:
     parts = text.split("/")
     if len(parts) == 3 and parts[0] in DATASETS and parts[2].isdecimal():
         return get_dataset(parts[0]).instance(parts[1], int(parts[2]))
-    if text.startswith(PREFIX):
+    if text.startswith(PREFIXES):
         return _traced_model(text)
     if _looks_like_file(text):
         return _load_file(text)
@@ -95,7 +97,7 @@ def resolve(instance: Any) -> Any:
 
 
 _NETLIST_SUFFIXES = (".pb.txt", ".pb")
-_SUFFIXES = (".graph", ".metis", ".aux", ".def", ".json", *_NETLIST_SUFFIXES)
+_SUFFIXES = (".graph", ".metis", ".aux", ".def", ".json", ".onnx", *_NETLIST_SUFFIXES)
 
 
 def _plain(text: str) -> str:
@@ -108,6 +110,14 @@ def _looks_like_file(text: str) -> bool:
     return Path(text).is_file() or Path(first).is_file() or _plain(first).endswith(_SUFFIXES)
 
 
+def _dimensions(text: str, options: list[str]) -> dict[str, int]:
+    pairs = [option.partition("=") for option in options]
+    for key, _, value in pairs:
+        if not key or not value.isdecimal() or not 0 < int(value) < 2**31:
+            raise ValueError(f"{text}: after an .onnx file sizes of its open dimensions are expected, batch=8")
+    return {key: int(value) for key, _, value in pairs}
+
+
 def _load_file(text: str) -> Any:
     first, *others = [text] if Path(text).is_file() else text.split(",")
     kind = _plain(first)
@@ -117,6 +127,8 @@ def _load_file(text: str) -> Any:
         return read_netlist(first, others[0] if others else None, name=text)
     if kind.endswith(".def"):
         return read_def(first, others, name=text)
+    if kind.endswith(".onnx"):
+        return read_onnx(first, _dimensions(text, others), name=text)
     if kind.endswith(".json"):
         if not others and read_json(first).get("format") == op_graph_format.FORMAT:
             return op_graph_format.read_op_graph(first, name=text)

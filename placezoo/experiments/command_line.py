@@ -281,16 +281,23 @@ def leaderboard(
 
 @app.command()
 def trace(
-    model: Annotated[str, typer.Argument(help="transformers:NAME, with ,training and ,batch=N as wanted.")],
+    model: Annotated[
+        str, typer.Argument(help="transformers:NAME or torch:NAME, with ,training and ,batch=N as wanted; or an .onnx.")
+    ],
     out: Annotated[Path | None, typer.Option(help="Write the operator graph here, .json or .json.gz.")] = None,
 ) -> None:
     """Trace a real model into an operator graph, an instance of DevicePlace-v0; kept for the next time."""
-    from placezoo.datasets.model_zoo import MODELS, PREFIX, traced_model
+    from placezoo.datasets.model_zoo import PREFIXES, model_names, traced_model
+    from placezoo.datasets.op_graph import OpGraph
     from placezoo.datasets.op_graph_format import write_op_graph
 
-    if not model.startswith(PREFIX):
-        raise ValueError(f"{model}: {PREFIX}NAME expected; models: {', '.join(MODELS)}")
-    graph = traced_model(model, lambda name: console.print(f"tracing {name} ..."))
+    if model.startswith(PREFIXES):
+        graph = traced_model(model, lambda name: console.print(f"tracing {name} ..."))
+    elif ".onnx" in model:
+        graph = load(model)
+    else:
+        raise ValueError(f"{model}: a model or an .onnx file expected; models: {', '.join(model_names())}")
+    assert isinstance(graph, OpGraph)
     parameters = float(graph.parameter_bytes.sum()) / 4e6
     console.print(f"{graph.name}: {graph.num_ops} operators, {graph.num_edges} edges")
     console.print(f"{float(graph.flops.sum()) / 1e9:.2f} GFLOP a step, {parameters:.2f} M parameters (float32)")

@@ -1,0 +1,1 @@
+"""Networks of the papers in plain torch, at the papers' sizes; the model zoo traces them."""
