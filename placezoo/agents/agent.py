@@ -24,7 +24,7 @@ class Agent(ABC):
 
     Class attributes:
         name: kebab-case.
-        problem_class: the problems that the agent is for, default all.
+        problem_class: the problems that the agent is for, a class or several, default all.
 
     Raises:
         ValueError: a hyperparameter has the wrong type or is not finite.
@@ -64,7 +64,9 @@ class Agent(ABC):
             ValueError: the agent is not for this problem.
         """
         if not isinstance(problem, self.problem_class):
-            raise ValueError(f"{self.name} is for {self.problem_class.env_id}, it cannot solve {problem.env_id}")
+            classes = self.problem_class if isinstance(self.problem_class, tuple) else (self.problem_class,)
+            ours = " and ".join(one.env_id for one in classes)
+            raise ValueError(f"{self.name} is for {ours}, it cannot solve {problem.env_id}")
         self.prepare(problem)
         problem.evaluate(problem.initial_assignment(np.random.default_rng(0)))  # compiles what every search calls
         search = Search(problem, budget or DEFAULT_BUDGET, seed)

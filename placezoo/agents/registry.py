@@ -44,7 +44,7 @@ AGENTS = {
         "fiduccia_mattheyses:FiducciaMattheyses", "greedy growing + k-way FM passes, restarted", "", _GRAPHS
     ),
     "spectral": AgentEntry("spectral:Spectral", "recursive bisection by the Fiedler vector", "", _GRAPHS),
-    "metis": AgentEntry("metis:Metis", "METIS, k-way and recursive, the better", "solvers", _GRAPHS),
+    "metis": AgentEntry("metis:Metis", "METIS, k-way and recursive, the better", "solvers", (*_GRAPHS, *_DEVICES)),
     "mt-kahypar": AgentEntry("mt_kahypar:MtKaHyPar", "Mt-KaHyPar, highest quality", "solvers", _GRAPHS),
     "force-directed": AgentEntry("force_directed:ForceDirected", "springs and repulsion, legalised", "", _CHIPS),
     "analytic": AgentEntry("analytic:Analytic", "Adam on the smooth cost, legalised, annealed", "agents", _CHIPS),
@@ -60,6 +60,7 @@ AGENTS = {
     "expert": AgentEntry("device_heuristics:Expert", "contiguous blocks of layers, balanced by time", "", _DEVICES),
     "m-topo": AgentEntry("device_heuristics:MTopo", "devices filled in topological order", "", _DEVICES),
     "m-etf": AgentEntry("device_heuristics:MEtf", "earliest task first, within memory", "", _DEVICES),
+    "m-sct": AgentEntry("device_heuristics:MSct", "m-etf that keeps devices for favourite children", "", _DEVICES),
     "m-heft": AgentEntry("device_heuristics:MHeft", "HEFT, within memory", "", _DEVICES),
     "giph": AgentEntry("giph:GiPH", "graph network over (task, device) pairs, one move at a time", "agents", _EDGE),
     "placeto": AgentEntry("placeto:Placeto", "graph network over tasks, one task after another", "agents", _EDGE),

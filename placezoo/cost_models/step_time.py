@@ -30,6 +30,8 @@ class StepTime:
             own groups, numbered in the order of their first operators.
         priority: float64 [num_ops], which operator a device runs first of those that are ready, default first come
             first served.
+        levels: if more than 1, an assignment also says of each group which of so many priorities its operators have;
+            larger ones go first.
 
     Attributes:
         groups: int64 [num_ops].
@@ -46,6 +48,7 @@ class StepTime:
         topology: DeviceTopology,
         groups: ArrayLike | None = None,
         priority: ArrayLike | None = None,
+        levels: int = 1,
     ) -> None:
         n = op_graph.num_ops
         own = number_by_first(np.asarray(op_graph.group))
@@ -66,7 +69,8 @@ class StepTime:
             raise ValueError(f"priority must be {n} finite numbers")
         fastest = self.op_time.min(axis=1)
         self.lower_bound = max(op_graph.dag.longest_path(fastest), float(fastest.sum()) / topology.num_devices)
-        self._weights = np.array([self.serial_bound])
+        self.levels = levels
+        self._weights = np.array([self.serial_bound, levels])
 
     @property
     def num_devices(self) -> int:
@@ -99,18 +103,23 @@ class StepTime:
         parameters = np.bincount(self.groups, np.asarray(graph.parameter_bytes), minlength=self.num_groups)
         return np.asarray(parameters * (1.0 + graph.state_bytes), np.float64)
 
+    @property
+    def num_items(self) -> int:
+        """The length of an assignment: the groups, twice where they have priorities."""
+        return self.num_groups * (2 if self.levels > 1 else 1)
+
     def expand(self, assignment: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the device of each operator: int64 [num_groups] -> int64 [num_ops]."""
+        """Return the device of each operator: int64 [num_items] -> int64 [num_ops]."""
         return np.asarray(assignment)[self.groups]
 
     def evaluate(self, assignment: NDArray[np.int64]) -> Cost:
         """Return the cost of a whole or partial assignment; terms ``step_time`` [s], ``peak_memory``, ``overflow`` [B].
 
         Args:
-            assignment: int64 [num_groups], a device or -1 for each group.
+            assignment: int64 [num_items], a device or -1 for each group, then, where there are levels, its priority.
 
         Raises:
-            ValueError: wrong shape or type, or a device outside -1..num_devices-1.
+            ValueError: wrong shape or type, or a device outside -1..num_devices-1, or a priority outside its levels.
         """
         return self.cost_of(self.state(assignment))
 
@@ -128,9 +137,13 @@ class StepTime:
         Raises:
             ValueError: as ``evaluate``.
         """
-        groups, k = self.num_groups, self.num_devices
+        n, k, groups = self.num_items, self.num_devices, self.num_groups
+        checked = check_assignment(np.full(n, -1) if assignment is None else assignment, n, max(k, self.levels))
+        for kind, values, count in (("devices", checked[:groups], k), ("priorities", checked[groups:], self.levels)):
+            if values.size and values.max() >= count:
+                raise ValueError(f"there are {count} {kind}, no number {values.max()}")
         state = StepTimeState(
-            assignment=check_assignment(np.full(groups, -1) if assignment is None else assignment, groups, k),
+            assignment=checked,
             timeline=self._timeline(),
             trial=self._timeline(),
             workspace=self._workspace(),
@@ -221,6 +234,7 @@ class StepTime:
             link_free=np.zeros(len(np.asarray(self.topology.links))), ready=integers(n), queue=integers(n),
             queue_first=integers(k + 1), queue_size=integers(k), event_time=np.zeros(n + edges),
             event_number=integers(n + edges), event=integers(n + edges),
+            priority=self._priority.copy(),
         )  # fmt: skip
 
     @cached_property

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 TERM_NAMES = ("step_time", "peak_memory", "overflow")
 TOTAL, STEP_TIME, PEAK_MEMORY, OVERFLOW, OVERFULL, UNPLACED = range(6)  # of StepTimeState.totals
-PENALTY = 0  # of StepTimeState.weights
+PENALTY, LEVELS = range(2)  # of StepTimeState.weights; LEVELS: how many priorities groups may have
 _NONE = -1  # no operator
 
 DEVICE_FEATURE_NAMES = ("speed", "memory_bandwidth", "memory", "memory_used", "load", "groups", "finish")
@@ -61,6 +61,7 @@ class Workspace(NamedTuple):
     event_time: NDArray[np.float64]  # [n + E]
     event_number: NDArray[np.int64]  # [n + E]
     event: NDArray[np.int64]  # [n + E], operator, or n + transfer
+    priority: NDArray[np.float64]  # [n], larger first; equal ones first come first served
 
 
 class Program(NamedTuple):
@@ -81,20 +82,20 @@ class Program(NamedTuple):
     route_bandwidth: NDArray[np.float64]  # [K * K], of the slowest link
     route_latency: NDArray[np.float64]  # [K * K]
     memory: NDArray[np.float64]  # [K]
-    priority: NDArray[np.float64]  # [n], larger first; equal ones first come first served
+    priority: NDArray[np.float64]  # [n], of each operator where assignments give none
 
 
 class StepTimeState(NamedTuple):
     """An assignment of groups with its timeline and costs."""
 
-    assignment: NDArray[np.int64]  # [G], -1 = unplaced
+    assignment: NDArray[np.int64]  # [G], a device each, -1 = unplaced; or [2 G], a priority each after them
     timeline: Timeline
     trial: Timeline
     workspace: Workspace
     totals: NDArray[np.float64]  # TOTAL, STEP_TIME, PEAK_MEMORY, OVERFLOW, OVERFULL, UNPLACED
     trial_totals: NDArray[np.float64]
     program: Program
-    weights: NDArray[np.float64]  # PENALTY
+    weights: NDArray[np.float64]  # PENALTY, LEVELS
     device_features: NDArray[np.float32]  # [K, _NUM_STATIC]
 
 
@@ -177,7 +178,7 @@ def simulate(assignment, program, timeline, work):
     """Run a placed model; operators that are nowhere take no time and their output is there at once.
 
     Args:
-        assignment: int64 [G], the groups' devices.
+        assignment: int64 [G], the groups' devices, or [2 G], their priorities after them.
         program: the instance.
         timeline: overwritten; unplaced operators have all times 0.
         work: overwritten.
@@ -190,7 +191,7 @@ def simulate(assignment, program, timeline, work):
     stamp, stamp_of, running, used, link_free = work.stamp, work.stamp_of, work.running, work.used, work.link_free
     ready, queue, queue_first, queue_size = work.ready, work.queue, work.queue_first, work.queue_size
     times, numbers, events = work.event_time, work.event_number, work.event
-    op_time, output_bytes, group, priority = program.op_time, program.output_bytes, program.group, program.priority
+    op_time, output_bytes, group, priority = program.op_time, program.output_bytes, program.group, work.priority
     source, target, out_start, out_edges = program.source, program.target, program.out_start, program.out_edges
     in_start, in_edges = program.in_start, program.in_edges
     route_start, route_links = program.route_start, program.route_links
@@ -200,7 +201,7 @@ def simulate(assignment, program, timeline, work):
     busy[:] = 0.0
     queue_size[:] = 0
     queue_first[:] = 0
-    for item in range(assignment.size):
+    for item in range(program.held_bytes.size):
         if assignment[item] >= 0:
             used[assignment[item]] += program.held_bytes[item]
     for op in range(n):
@@ -334,6 +335,10 @@ def simulate(assignment, program, timeline, work):
 @njit(cache=True, nogil=True, error_model="numpy")
 def evaluate_into(assignment, program, weights, timeline, work, totals):
     """Write timeline and totals of an assignment."""
+    groups = program.held_bytes.size
+    if assignment.size > groups:
+        for op in range(work.priority.size):
+            work.priority[op] = assignment[groups + program.group[op]]
     step_time = simulate(assignment, program, timeline, work)
     memory = program.memory
     overflow, overfull, fullest = 0.0, 0, 0.0
@@ -343,7 +348,7 @@ def evaluate_into(assignment, program, weights, timeline, work, totals):
             overflow += timeline.peak[place] - memory[place]
             overfull += 1
     unplaced = 0
-    for item in range(assignment.size):
+    for item in range(groups):
         unplaced += assignment[item] < 0
     totals[STEP_TIME] = step_time
     totals[PEAK_MEMORY] = fullest
@@ -362,14 +367,20 @@ def initialise(state):
 
 
 @njit(cache=True, nogil=True)
+def _choices(state, item):
+    """Return how many devices, or priorities, an item can have."""
+    return state.timeline.peak.size if item < state.program.held_bytes.size else int(state.weights[LEVELS])
+
+
+@njit(cache=True, nogil=True)
 def propose(state, rng):
-    """Draw a group and another device."""
-    items, devices = state.assignment.size, state.timeline.peak.size
+    """Draw a group and another device, or another priority."""
+    items = state.assignment.size
     item = min(int(rng.random() * items), items - 1)
-    source = state.assignment[item]
-    if devices == 1:
+    source, choices = state.assignment[item], _choices(state, item)
+    if choices == 1:
         return item, source, source, -1
-    target = min(int(rng.random() * (devices - 1)), devices - 2)
+    target = min(int(rng.random() * (choices - 1)), choices - 2)
     return item, source, target + (target >= source), -1
 
 
@@ -407,26 +418,31 @@ def undo(state, move):
 
 @njit(cache=True, nogil=True)
 def allowed(state, item, mask):
-    """Write 1 for the devices whose memory holds the group's parameters beside those that are there already."""
+    """Write 1 for the devices whose memory holds the group's parameters beside those there; or for every priority."""
     assignment, held = state.assignment, state.program.held_bytes
+    mask[:] = 0
+    mask[: _choices(state, item)] = 1
+    if item >= held.size:
+        return
     any_fits = False
-    for place in range(mask.size):
+    for place in range(state.timeline.peak.size):
         used = held[item]
-        for other in range(assignment.size):
+        for other in range(held.size):
             if other != item and assignment[other] == place:
                 used += held[other]
         mask[place] = used <= state.program.memory[place]
         any_fits = any_fits or mask[place] > 0
     if not any_fits:  # the cost says what is wrong; a construction goes on
-        mask[:] = 1
+        mask[: _choices(state, item)] = 1
 
 
 @njit(cache=True, nogil=True)
 def movable(state, mask):
-    """Write 1 for every move to another device."""
+    """Write 1 for every move to another device or priority."""
     for item in range(state.assignment.size):
+        choices = _choices(state, item)
         for place in range(mask.shape[1]):
-            mask[item, place] = place != state.assignment[item]
+            mask[item, place] = place < choices and place != state.assignment[item]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -440,12 +456,13 @@ def observe(state, features, values):
     features[:, _NUM_STATIC:] = 0.0
     totals, timeline = state.totals, state.timeline
     scale = 1.0 / totals[STEP_TIME] if totals[STEP_TIME] > 0.0 else 0.0
-    for place in range(features.shape[0]):
+    groups = state.program.held_bytes.size
+    for place in range(timeline.peak.size):
         features[place, _NUM_STATIC] = min(timeline.peak[place] / max(state.program.memory[place], 1.0), 1.0)
         features[place, _NUM_STATIC + 1] = min(timeline.busy[place] * scale, 1.0)
-    for item in range(state.assignment.size):
+    for item in range(groups):
         if state.assignment[item] >= 0:
-            features[state.assignment[item], _NUM_STATIC + 2] += 1.0 / state.assignment.size
+            features[state.assignment[item], _NUM_STATIC + 2] += 1.0 / groups
     for op in range(timeline.end.size):
         place = state.assignment[state.program.group[op]]
         if place >= 0:

@@ -17,6 +17,7 @@ from placezoo.datasets.dag import Dag
 from placezoo.datasets.op_graph import OpGraph
 from placezoo.datasets.op_grouping import GROUPINGS
 from placezoo.datasets.suggestion import unknown_name
+from placezoo.datasets.topology import DeviceTopology
 from placezoo.datasets.topology_format import load_topology
 from placezoo.envs.device_rendering import draw_timeline
 from placezoo.envs.problem import FeatureNames, Kernel, PlacementProblem, StepKernel
@@ -40,7 +41,10 @@ class DevicePlaceProblem(PlacementProblem):
     Args:
         instance: the operator graph.
         topology: a name (``topology_names``) or the path of a YAML file.
-        memory_gb: what each device has, instead of its data sheet's.
+        memory_gb: what each device has, instead of its data sheet's; or
+        memory_share: of what the model needs on the first device alone.
+        priorities: if more than 1, items are the groups twice: where each runs, then which of so many priorities its
+            operators have over others that are ready (GO's joint placement and schedule); 1 is first come first served.
         grouping: ``own``: what shares a parameter stays together; ``chains``: chains of operators too; ``layers``:
             what holds no parameters goes with what it reads.
 
@@ -55,6 +59,7 @@ class DevicePlaceProblem(PlacementProblem):
     feature_names = FeatureNames(
         items=(
             "flops", "bytes_moved", "output_bytes", "held_bytes", "operators", "backward", "depth", "rank", *KINDS,
+            "is_priority",
         ),
         item_edges=("bytes", "forward"),
         resources=moves.DEVICE_FEATURE_NAMES,
@@ -69,6 +74,8 @@ class DevicePlaceProblem(PlacementProblem):
         topology: str = "v100x4-nvlink",
         memory_gb: float | None = None,
         grouping: str = "own",
+        memory_share: float | None = None,
+        priorities: int = 1,
     ) -> None:
         if not isinstance(instance, OpGraph):
             raise ValueError(f"DevicePlace-v0 places an OpGraph, not a {type(instance).__name__}")
@@ -76,8 +83,18 @@ class DevicePlaceProblem(PlacementProblem):
             raise ValueError(unknown_name("grouping", str(grouping), GROUPINGS))
         if memory_gb is not None and not (isinstance(memory_gb, (int, float)) and 0 < memory_gb < 1e9):
             raise ValueError(f"memory_gb must be a number above 0, not {memory_gb!r}")
-        self.topology = load_topology(topology, None if memory_gb is None else 1e9 * memory_gb)
-        self.cost_model = StepTime(instance, self.topology, GROUPINGS[grouping](instance))
+        if memory_share is not None and not (isinstance(memory_share, (int, float)) and 0 < memory_share < 1e9):
+            raise ValueError(f"memory_share must be a number above 0, not {memory_share!r}")
+        if memory_gb is not None and memory_share is not None:
+            raise ValueError("either memory_gb or memory_share, not both")
+        if not isinstance(priorities, int) or isinstance(priorities, bool) or not 1 <= priorities <= 1024:
+            raise ValueError(f"priorities must be a whole number in 1..1024, not {priorities!r}")
+        groups = GROUPINGS[grouping](instance)
+        memory = None if memory_gb is None else 1e9 * memory_gb
+        if memory_share is not None:
+            memory = memory_share * _need(instance, load_topology(topology, None), groups)
+        self.topology = load_topology(topology, memory)
+        self.cost_model = StepTime(instance, self.topology, groups, levels=priorities)
         needed, there = self.cost_model.held_bytes.sum(), np.asarray(self.topology.memory).sum()
         if needed > there:
             raise ValueError(
@@ -86,15 +103,22 @@ class DevicePlaceProblem(PlacementProblem):
         self.instance = instance
         self.parameters = {
             "topology": str(topology), "memory_gb": None if memory_gb is None else float(memory_gb),
-            "grouping": grouping,
+            "grouping": grouping, "memory_share": None if memory_share is None else float(memory_share),
+            "priorities": priorities,
         }  # fmt: skip
-        self.num_items = self.cost_model.num_groups
-        self.num_resources = self.topology.num_devices
+        self.num_items = self.cost_model.num_items
+        self.num_resources = max(self.topology.num_devices, priorities if priorities > 1 else 0)
 
     @cached_property
     def item_order(self) -> NDArray[np.int64]:
+        """The groups by the topological position of their first operators, then their priorities likewise."""
+        order = self.group_order
+        return read_only(order.copy() if self.num_items == order.size else np.concatenate([order, order + order.size]))
+
+    @cached_property
+    def group_order(self) -> NDArray[np.int64]:
         """The groups by the topological position of their first operators: int64 [num_groups]."""
-        first = np.full(self.num_items, self.instance.num_ops)
+        first = np.full(self.cost_model.num_groups, self.instance.num_ops)
         position = np.empty(self.instance.num_ops, np.int64)
         position[self.instance.dag.order] = np.arange(self.instance.num_ops)
         np.minimum.at(first, np.asarray(self.cost_model.groups), position)
@@ -108,23 +132,26 @@ class DevicePlaceProblem(PlacementProblem):
         apart = ends[:, 0] != ends[:, 1]
         # A tensor goes to a group once, however many of its operators read it.
         sent = np.unique(np.stack([edges[apart, 0], ends[apart, 0], ends[apart, 1]], axis=1), axis=0)
-        keys, inverse = np.unique(sent[:, 1] * self.num_items + sent[:, 2], return_inverse=True)
+        num_groups = self.cost_model.num_groups
+        keys, inverse = np.unique(sent[:, 1] * num_groups + sent[:, 2], return_inverse=True)
         sizes = np.zeros(keys.size)
         np.add.at(sizes, inverse.reshape(-1), np.asarray(self.instance.output_bytes)[sent[:, 0]])
-        return np.stack(np.divmod(keys, self.num_items), axis=1).astype(np.int64), sizes
+        return np.stack(np.divmod(keys, num_groups), axis=1).astype(np.int64), sizes
 
     @cached_property
     def item_features(self) -> NDArray[np.float32]:
-        """Features of the groups: float32 [num_groups, 14].
+        """Features of the items: float32 [num_items, 15].
 
         FLOPs, bytes moved, output and held bytes and operators over the most; the share of its operators that are of
-        the backward pass; mean depth and longest way to the end over the most; and the share of each kind.
+        the backward pass; mean depth and longest way to the end over the most; the share of each kind; and whether the
+        item is a group's priority.
         """
         graph, groups = self.instance, np.asarray(self.cost_model.groups)
-        counts = np.bincount(groups, minlength=self.num_items).astype(float)
+        num_groups = self.cost_model.num_groups
+        counts = np.bincount(groups, minlength=num_groups).astype(float)
 
         def total(values: Any) -> NDArray[np.float64]:
-            return np.bincount(groups, np.asarray(values, float), minlength=self.num_items).astype(np.float64)
+            return np.bincount(groups, np.asarray(values, float), minlength=num_groups).astype(np.float64)
 
         kinds = [[any(word in kind for word in _KIND_WORDS[name]) for kind in graph.kinds] for name in KINDS]
         sums = [
@@ -137,7 +164,11 @@ class DevicePlaceProblem(PlacementProblem):
         sums += [total(graph.dag.depth) / counts, total(self._time_to_end) / counts]
         scaled = [column / max(column.max(), 1e-300) for column in sums]
         columns = [*scaled[:5], total(graph.backward) / counts, *scaled[5:], *(total(kind) / counts for kind in kinds)]
-        return read_only(np.stack(columns, axis=1).astype(np.float32))
+        features = np.stack([*columns, np.zeros(num_groups)], axis=1).astype(np.float32)
+        if self.num_items > num_groups:
+            features = np.concatenate([features, features])
+            features[num_groups:, -1] = 1.0
+        return read_only(features)
 
     @cached_property
     def _time_to_end(self) -> NDArray[np.float64]:
@@ -152,9 +183,30 @@ class DevicePlaceProblem(PlacementProblem):
         return left
 
     @cached_property
+    def _rank_levels(self) -> NDArray[np.int64]:
+        """The priority of each group by its longest way to the end, in levels of as many groups: int64 [num_groups]."""
+        groups, count = np.asarray(self.cost_model.groups), self.cost_model.num_groups
+        longest = np.zeros(count)
+        np.maximum.at(longest, groups, self._time_to_end)
+        levels = np.empty(count, np.int64)
+        levels[np.argsort(longest, kind="stable")] = np.arange(count) * self.cost_model.levels // count
+        return levels
+
+    def with_priorities(self, placement: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the assignment of a placement of groups [num_groups]: critical paths first, where there are levels."""
+        return placement if self.cost_model.levels == 1 else np.concatenate([placement, self._rank_levels])
+
+    @cached_property
     def item_edges(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Each link of groups in both directions, sorted by head: bytes over the most, and 1 along the data or -1."""
+        """Each link of groups in both directions, sorted by head: bytes over the most, and 1 along the data or -1.
+
+        Priorities are linked like their groups, and each to its group.
+        """
         links, sizes = self.group_links
+        if self.num_items > self.cost_model.num_groups:
+            own = np.arange(self.cost_model.num_groups)[:, None] + np.array([0, self.cost_model.num_groups])
+            links = np.concatenate([links, links + self.cost_model.num_groups, own])
+            sizes = np.concatenate([sizes, sizes, np.zeros(len(own))])
         both = np.concatenate([links, links[:, ::-1]])
         scaled = np.tile(sizes / max(sizes.max(initial=0.0), 1e-300), 2)
         features = np.stack([scaled, np.repeat([1.0, -1.0], len(links))], axis=1)
@@ -164,7 +216,7 @@ class DevicePlaceProblem(PlacementProblem):
     @cached_property
     def resource_edges(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Each ordered pair of devices: inverse bandwidth and latency of the route over the largest."""
-        k = self.num_resources
+        k = self.topology.num_devices
         links = np.argwhere(~np.eye(k, dtype=bool))
         bandwidth, latency = (values.reshape(k, k)[links[:, 0], links[:, 1]] for values in self.cost_model.routes)
         columns = [values / max(values.max(initial=0.0), 1e-300) for values in (1.0 / bandwidth, latency)]
@@ -184,15 +236,18 @@ class DevicePlaceProblem(PlacementProblem):
         return self.cost_model.cost_of(state)
 
     def initial_assignment(self, rng: np.random.Generator) -> NDArray[np.int64]:
-        """Draw a device for each group, the largest parameters first, among those with room for them."""
+        """Draw a device for each group, the largest parameters first, among those with room for them.
+
+        Priorities, where there are any, follow critical paths.
+        """
         held, memory = self.cost_model.held_bytes, np.asarray(self.topology.memory).copy()
-        assignment = rng.integers(0, self.num_resources, self.num_items)
+        assignment = rng.integers(0, self.topology.num_devices, self.cost_model.num_groups)
         for item in np.argsort(-held, kind="stable"):
             room = np.flatnonzero(memory >= held[item])
             if room.size and memory[assignment[item]] < held[item]:
                 assignment[item] = rng.choice(room)
             memory[assignment[item]] -= held[item]
-        return assignment
+        return self.with_priorities(assignment)
 
     def legalize(self, assignment: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return an assignment whose memories suffice, or overflow least: the fullest device gives to the emptiest.
@@ -203,15 +258,16 @@ class DevicePlaceProblem(PlacementProblem):
         kernel = self.kernel(assignment)
         state = kernel.state
         memory, groups = np.asarray(self.topology.memory), np.asarray(self.cost_model.groups)
-        outputs = np.bincount(groups, np.asarray(self.instance.output_bytes), minlength=self.num_items)
+        num_groups = self.cost_model.num_groups
+        outputs = np.bincount(groups, np.asarray(self.instance.output_bytes), minlength=num_groups)
         size = self.cost_model.held_bytes + outputs
         best, least = state.assignment.copy(), state.totals[moves.OVERFLOW]
-        for _ in range(self.num_items):
+        for _ in range(num_groups):
             room = memory - state.timeline.peak
             source, target = int(np.argmin(room)), int(np.argmax(room))
             if room[source] >= 0 or source == target:
                 break
-            there = np.flatnonzero(state.assignment == source)
+            there = np.flatnonzero(state.assignment[:num_groups] == source)
             if there.size == 0:
                 break
             fits = there[size[there] <= room[target]]
@@ -228,3 +284,9 @@ class DevicePlaceProblem(PlacementProblem):
     def panels(self, assignment: NDArray[np.int64]) -> list[Callable[[Any], None]]:
         """Return the timeline."""
         return [lambda axes: self.draw(assignment, axes)]
+
+
+def _need(graph: OpGraph, topology: DeviceTopology, groups: NDArray[np.int64]) -> float:
+    """Return the memory that the first device needs to run a model alone, bytes."""
+    model = StepTime(graph, topology, groups)
+    return float(model.timeline(np.zeros(model.num_groups, np.int64)).peak[0])
