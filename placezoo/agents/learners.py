@@ -66,6 +66,14 @@ LEARNERS = {
         "improvement_learner:PlacetoConfig", "improvement_learner:ImprovementLearner", "placeto:Placeto", "improve", {},
         _one_episode,
     ),
+    "gdp": LearnerEntry(
+        "one_shot_learner:GDPConfig", "one_shot_learner:OneShotLearner", "gdp:GDP", "one-shot", {"finetune": False},
+        lambda problem: Budget(evaluations=1),
+    ),
+    "go": LearnerEntry(
+        "one_shot_learner:GOConfig", "one_shot_learner:OneShotLearner", "gdp:GO", "one-shot", {"finetune": False},
+        lambda problem: Budget(evaluations=1),
+    ),
 }  # fmt: skip
 
 

@@ -64,6 +64,8 @@ AGENTS = {
     "m-heft": AgentEntry("device_heuristics:MHeft", "HEFT, within memory", "", _DEVICES),
     "giph": AgentEntry("giph:GiPH", "graph network over (task, device) pairs, one move at a time", "agents", _EDGE),
     "placeto": AgentEntry("placeto:Placeto", "graph network over tasks, one task after another", "agents", _EDGE),
+    "gdp": AgentEntry("gdp:GDP", "graph network + segment-recurrent transformer, the whole graph at once", "agents"),
+    "go": AgentEntry("gdp:GO", "gdp with refinement and a head for schedule priorities", "agents"),
     "ppo": AgentEntry("ppo:PPO", "graph neural network trained by masked PPO", "agents"),
 }
 

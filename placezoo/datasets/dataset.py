@@ -16,6 +16,7 @@ from placezoo.datasets.edge_instance import EdgeInstance
 from placezoo.datasets.graph import Graph
 from placezoo.datasets.netlist import Netlist
 from placezoo.datasets.netlist_generator import generate_netlist
+from placezoo.datasets.network_splits import network_case, split_models
 from placezoo.datasets.public_files import fetch
 from placezoo.datasets.suggestion import unknown_name
 
@@ -31,8 +32,8 @@ class Dataset:
         description: one line.
         generate: (rng, name) -> instance.
         sizes: how many instances each split has.
-        max_nodes: no instance has more items.
-        max_edges: no instance has more edges between items.
+        max_nodes: no instance has more items; None where that depends on the problem and all are looked at.
+        max_edges: no instance has more edges between items; likewise.
         max_resources: no instance has more resources, where those are the instance's own (a chip's grid cells).
         files: the public files that instances are read from; none where they are generated.
     """
@@ -41,8 +42,8 @@ class Dataset:
     description: str
     generate: Callable[[np.random.Generator, str], Any]
     sizes: dict[str, int]
-    max_nodes: int
-    max_edges: int
+    max_nodes: int | None
+    max_edges: int | None
     max_resources: int | None = None
     files: tuple[str, ...] = ()
 
@@ -152,6 +153,14 @@ DATASETS = {
             300,
             MAX_DEVICES,
             ("giph-train-cases", "giph-test-cases"),
+        ),
+        Dataset(
+            "networks",
+            "training steps of real and generated neural networks, traced when first used; split by family",
+            network_case,
+            {split: len(split_models(split)) for split in SPLITS},
+            None,
+            None,
         ),
     )
 }

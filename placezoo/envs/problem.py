@@ -172,6 +172,24 @@ class PlacementProblem(ABC):
         """Return the problem after a step: itself, or what the world has become, with the same items and resources."""
         return self
 
+    def sample(
+        self, probabilities: NDArray[np.float64], count: int, rng: np.random.Generator
+    ) -> NDArray[np.int64]:
+        """Draw whole assignments, by default each item for itself.
+
+        Args:
+            probabilities: float64 [num_items, num_resources], rows add up to 1.
+            count: how many.
+            rng: to draw with.
+
+        Returns:
+            int64 [count, num_items].
+        """
+        cumulative = np.cumsum(probabilities, axis=1)
+        cumulative /= cumulative[:, -1:]
+        drawn = (rng.random((count, self.num_items, 1)) >= cumulative).sum(axis=2)
+        return np.asarray(drawn, np.int64)
+
     def legalize(self, assignment: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return an assignment near an infeasible one with fewer violations, where the domain knows how."""
         return assignment

@@ -51,8 +51,13 @@ class ProblemSource:
             self.dataset = get_dataset(dataset)
             self.split = split
             self._size = self.dataset.size(split)
-            self.max_items = self.dataset.max_nodes
-            self.max_edges = 2 * self.dataset.max_edges
+            if self.dataset.max_nodes is None or self.dataset.max_edges is None:
+                every = [self.problem(self.dataset.instance(split, index)) for index in range(self._size)]
+                self.max_items = max(problem.num_items for problem in every)
+                self.max_edges = max(len(problem.item_edges[0]) for problem in every)
+            else:
+                self.max_items = self.dataset.max_nodes
+                self.max_edges = 2 * self.dataset.max_edges
             self.max_resources = self.dataset.max_resources or self.first().num_resources
             linked = len(self.first().resource_edges[0]) > 0
             self.max_resource_edges = self.max_resources * (self.max_resources - 1) if linked else 0

@@ -9,6 +9,7 @@ from torch import nn
 
 from placezoo.agents.networks.gp_net_network import GpNetConfig, GpNetNetwork
 from placezoo.agents.networks.heads import make_network
+from placezoo.agents.networks.one_shot_network import OneShotConfig, OneShotNetwork
 from placezoo.agents.networks.placeto_network import PlacetoNetwork
 from placezoo.agents.networks.policy_network import NetworkConfig
 from placezoo.datasets.suggestion import unknown_name
@@ -18,6 +19,7 @@ from placezoo.envs.problem import PlacementProblem
 ARCHITECTURES: dict[str, Callable[[dict[str, Any]], nn.Module]] = {
     "policy": lambda config: make_network(NetworkConfig(**config)),
     GpNetNetwork.architecture: lambda config: GpNetNetwork(GpNetConfig(**config)),
+    OneShotNetwork.architecture: lambda config: OneShotNetwork(OneShotConfig(**config)),
     PlacetoNetwork.architecture: lambda config: PlacetoNetwork(GpNetConfig(**config)),
 }
 
@@ -36,6 +38,6 @@ def rebuild_network(architecture: str, config: dict[str, Any]) -> Any:
 
 def feature_record(problem: PlacementProblem, architecture: str = "policy") -> dict[str, list[str]]:
     """Return the names of the features that an architecture reads of a problem, as JSON values."""
-    if architecture == "policy":
+    if architecture in ("policy", OneShotNetwork.architecture):
         return {kind: list(names) for kind, names in problem.feature_names.__dict__.items()}
     return {"nodes": list(NODE_FEATURES), "edges": list(EDGE_FEATURES)}

@@ -1,0 +1,152 @@
+"""The network of one-shot placers: scores of every resource for every item at once."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from placezoo.agents.networks.encoder import make_encoder
+from placezoo.agents.networks.segment_transformer import SegmentTransformer
+from placezoo.datasets.suggestion import unknown_name
+
+PLACERS = ("segment-transformer", "feed-forward")
+_FREQUENCIES = 4  # of the positions' sines and cosines
+
+
+@dataclass(frozen=True)
+class OneShotConfig:
+    """What rebuilds the network of a one-shot placer.
+
+    Args:
+        item_features: how many features items have.
+        edge_features: how many features item edges have.
+        resource_features: how many features resources have.
+        encoder: the encoder's name.
+        width: of all embeddings.
+        layers: of the encoder.
+        placer: ``segment-transformer`` (GDP, GO) or ``feed-forward`` (the chiplet partitioner's).
+        placer_layers: how many.
+        heads: of the attention.
+        segment: how many items attend to each other and to as many before them.
+        superposition: let a summary of the graph gate the placer's layers.
+        refine: read the last assignment, so that answers can be refined.
+        max_resources: numbers of resources that are told apart.
+        second_head: the item feature that says which items a head of their own scores (GO's priorities), or -1.
+    """
+
+    item_features: int
+    edge_features: int
+    resource_features: int
+    encoder: str = "graph-sage"
+    width: int = 64
+    layers: int = 3
+    placer: str = "segment-transformer"
+    placer_layers: int = 2
+    heads: int = 4
+    segment: int = 128
+    superposition: bool = True
+    refine: bool = False
+    max_resources: int = 64
+    second_head: int = -1
+
+    def __post_init__(self) -> None:
+        if self.placer not in PLACERS:
+            raise ValueError(unknown_name("placer", self.placer, PLACERS))
+        for name in ("width", "layers", "placer_layers", "heads", "segment", "max_resources"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise ValueError(f"{name} must be a whole number of at least 1, not {value!r}")
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} must be a multiple of the {self.heads} heads")
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as JSON values."""
+        return asdict(self)
+
+
+@dataclass
+class OneShotGraph:
+    """A problem as the network reads it. n items, E directed edges, K resources."""
+
+    features: Tensor  # float32 [n, F]
+    edge_index: Tensor  # int64 [2, E], tail and head
+    edge_features: Tensor  # float32 [E, Fe]
+    order: Tensor  # int64 [n], the items in the problem's order
+    resources: Tensor  # float32 [K, Fr], when nothing is placed
+    allowed: Tensor  # bool [n, K], what exists for each item
+
+
+class FeedForward(nn.Module):
+    """A placer that looks at each item alone, as the encoder left it."""
+
+    def __init__(self, width: int, layers: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(*(nn.Sequential(nn.Linear(width, width), nn.ReLU()) for _ in range(layers)))
+
+    def forward(self, sequence: Tensor, context: Tensor) -> Tensor:
+        """Return [n, width]; the context is added to every item."""
+        return self.layers(sequence + context)
+
+
+class OneShotNetwork(nn.Module):
+    """Encoder of the item graph, placer over the items in their order, scores of (item, resource) pairs.
+
+    Resources are told apart by their numbers, or equal ones would all be scored alike.
+
+    Args:
+        config: the sizes.
+
+    Source: Zhou et al. 2019 (GDP); Zhou et al. 2020 (GO) for refinement and several heads; Xie et al. 2022 for the
+    feed-forward placer.
+    """
+
+    architecture = "one-shot"
+
+    def __init__(self, config: OneShotConfig) -> None:
+        super().__init__()
+        self.config = config
+        width = config.width
+        told = width // 4 if config.refine else 0
+        inputs = config.item_features + 2 * _FREQUENCIES + told
+        self.encoder = make_encoder(config.encoder, inputs, config.edge_features, width, config.layers)
+        self.last = nn.Embedding(config.max_resources + 1, told) if told else None
+        self.placer: Any = (
+            SegmentTransformer(width, config.placer_layers, config.heads, config.segment, config.superposition)
+            if config.placer == "segment-transformer"
+            else FeedForward(width, config.placer_layers)
+        )
+        self.resource = nn.Linear(config.resource_features, width)
+        self.number = nn.Embedding(config.max_resources, width)
+        self.score = nn.ModuleList(nn.Linear(width, width) for _ in range(1 if config.second_head < 0 else 2))
+        for head in self.score:
+            nn.init.orthogonal_(head.weight, 0.1)  # near-uniform at the start, as policy gradients are usually begun
+            nn.init.zeros_(head.bias)
+
+    def forward(self, graph: OneShotGraph, last: Tensor | None = None) -> Tensor:
+        """Return log-probabilities [n, K], -inf where an item cannot be.
+
+        Args:
+            graph: the problem.
+            last: int64 [n], the assignment to refine, -1 or None for none.
+        """
+        n, resources = graph.allowed.shape
+        device = graph.features.device
+        place = torch.empty(n, device=device)
+        place[graph.order] = torch.arange(n, device=device, dtype=torch.float32) / n
+        angles = math.pi * place[:, None] * 2.0 ** torch.arange(_FREQUENCIES, device=device)
+        parts = [graph.features, angles.sin(), angles.cos()]
+        if self.last is not None:
+            parts.append(self.last(torch.zeros(n, dtype=torch.int64, device=device) if last is None else last + 1))
+        hidden = self.encoder(torch.cat(parts, 1), graph.edge_index, graph.edge_features)
+        placed = torch.empty_like(hidden)
+        placed[graph.order] = self.placer(hidden[graph.order], hidden.mean(0))
+        keys = self.resource(graph.resources) + self.number(torch.arange(resources, device=device))
+        scores = self.score[0](placed) @ keys.T
+        if len(self.score) > 1:
+            second = graph.features[:, self.config.second_head, None] > 0
+            scores = torch.where(second, self.score[1](placed) @ keys.T, scores)
+        return torch.log_softmax(scores.masked_fill(~graph.allowed, float("-inf")), 1)

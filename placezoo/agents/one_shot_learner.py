@@ -1,0 +1,290 @@
+"""Training one-shot placers: policy gradients on groups of whole assignments of one graph."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from placezoo.agents.networks.architectures import feature_record
+from placezoo.agents.networks.checkpoint import Checkpoint
+from placezoo.agents.networks.one_shot_network import OneShotConfig, OneShotGraph, OneShotNetwork
+from placezoo.agents.training import TrainingStatus, check_device, mean_greedy_cost, share_done
+from placezoo.envs.problem import PlacementProblem
+from placezoo.envs.source import ProblemSource
+
+SECOND_HEAD = "is_priority"  # the item feature whose items have a head of their own
+
+
+@dataclass(frozen=True)
+class GDPConfig:
+    """Hyperparameters of training.
+
+    A graph's assignments are drawn in groups; what the others of its group cost is an assignment's baseline. The reward
+    is the papers', minus the square root of the cost. Ratios are clipped item by item (PPO).
+
+    Args:
+        encoder: of the item graph.
+        width: of the embeddings.
+        layers: of the encoder.
+        placer: ``segment-transformer`` or ``feed-forward``.
+        placer_layers: how many.
+        heads: of the attention.
+        segment: how many items attend to each other and to as many before them.
+        superposition: let a summary of the graph gate the placer's layers.
+        refinements: how many times the best of a group is shown to the network for the next group; 0: never.
+        instances: graphs in each batch.
+        group: assignments drawn of each.
+        epochs: gradient steps on each batch.
+        learning_rate: of Adam at the start; falls linearly to a tenth.
+        clip_range: of the probability ratio.
+        entropy_coefficient: at the start; falls linearly to 0.
+        max_grad_norm: gradients are scaled down to this norm.
+        elite: the best assignment of a graph so far joins its groups.
+    """
+
+    encoder: str = "graph-sage"
+    width: int = 64
+    layers: int = 3
+    placer: str = "segment-transformer"
+    placer_layers: int = 2
+    heads: int = 4
+    segment: int = 128
+    superposition: bool = True
+    refinements: int = 0
+    instances: int = 4
+    group: int = 32
+    epochs: int = 3
+    learning_rate: float = 1e-3
+    clip_range: float = 0.2
+    entropy_coefficient: float = 0.01
+    max_grad_norm: float = 0.5
+    elite: bool = True
+
+    def __post_init__(self) -> None:
+        least = {"instances": 1, "group": 2, "epochs": 1, "refinements": 0}
+        for name, minimum in least.items():
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
+                raise ValueError(f"gdp: {name} must be a whole number of at least {minimum}, not {value!r}")
+        for name in ("learning_rate", "clip_range", "max_grad_norm", "entropy_coefficient"):
+            value = getattr(self, name)
+            positive = isinstance(value, (int, float)) and math.isfinite(value) and value >= 0
+            if not positive or (value == 0 and name != "entropy_coefficient"):
+                raise ValueError(f"gdp: {name} must be a finite number above 0, not {value!r}")
+        OneShotConfig(1, 1, 1, **self._network())
+
+    def _network(self) -> dict[str, Any]:
+        names = ("encoder", "width", "layers", "placer", "placer_layers", "heads", "segment", "superposition")
+        return {**{name: getattr(self, name) for name in names}, "refine": self.refinements > 0}
+
+    def network(self, problem: PlacementProblem) -> OneShotConfig:
+        """Return the network's config for a problem's features."""
+        names = problem.feature_names
+        second = names.items.index(SECOND_HEAD) if SECOND_HEAD in names.items else -1
+        return OneShotConfig(
+            len(names.items), len(names.item_edges), len(names.resources), **self._network(), second_head=second
+        )
+
+
+@dataclass(frozen=True)
+class GOConfig(GDPConfig):
+    """Hyperparameters of GO: as ``GDPConfig``, with iterative refinement.
+
+    Source: Zhou et al. 2020.
+    """
+
+    refinements: int = 2
+
+
+@dataclass
+class _Group:
+    """Assignments drawn of one graph, given the last one."""
+
+    graph: OneShotGraph
+    last: Tensor | None
+    assignments: Tensor  # int64 [S, n]
+    log_probability: Tensor  # [S, n]
+    advantage: Tensor  # [S]
+
+
+def graph_of(problem: PlacementProblem, device: str = "cpu") -> OneShotGraph:
+    """Return a problem as the network reads it."""
+    links, edge_features = problem.item_edges
+    state = problem.kernel().state
+    resources = np.empty((problem.num_resources, len(problem.feature_names.resources)), np.float32)
+    problem.step_kernel.observe(state, resources, np.empty(2 + len(problem.term_names)))
+    allowed = np.zeros((problem.num_items, problem.num_resources), np.int8)
+    for item in range(problem.num_items):
+        problem.step_kernel.allowed(state, item, allowed[item])
+    return OneShotGraph(
+        features=torch.tensor(problem.item_features, device=device),
+        edge_index=torch.tensor(links.T.copy(), device=device),
+        edge_features=torch.tensor(edge_features, device=device),
+        order=torch.tensor(problem.item_order, device=device),
+        resources=torch.tensor(resources, device=device),
+        allowed=torch.tensor(allowed.astype(bool), device=device),
+    )
+
+
+class OneShotLearner:
+    """One training run.
+
+    Args:
+        source: where problems come from.
+        formulation: ``one-shot``, the only one.
+        config: hyperparameters.
+        seed: of network, problems and assignments.
+        device: ``cpu`` or ``cuda``, where the network is trained.
+        start: a policy to go on from; it decides the network's sizes.
+
+    Attributes:
+        best: cost and assignment of the best one drawn in the last ``learn``, where all problems are one.
+
+    Raises:
+        ValueError: the policy is for another problem.
+    """
+
+    def __init__(
+        self,
+        source: ProblemSource,
+        formulation: str = "one-shot",
+        config: GDPConfig | None = None,
+        seed: int = 0,
+        device: str = "cpu",
+        start: Checkpoint | None = None,
+    ) -> None:
+        check_device(device, "gdp")
+        if formulation != "one-shot":
+            raise ValueError(f"gdp answers at once, it has no formulation {formulation!r}")
+        self.config = config or GDPConfig()
+        self.source = source
+        self._device = device
+        torch.manual_seed(seed)
+        first = source.first()
+        sizes = self.config.network(first)
+        if start is not None:
+            start.check_fits(first)
+            if not isinstance(start.network, OneShotNetwork):
+                raise ValueError(f"this checkpoint holds another kind of policy: {start.architecture}")
+            sizes = start.network.config
+        if first.num_resources > sizes.max_resources:
+            raise ValueError(f"gdp tells {sizes.max_resources} resources apart, here are {first.num_resources}")
+        self.network = OneShotNetwork(sizes)
+        if start is not None:
+            self.network.load_state_dict(start.network.state_dict())
+        self.network.to(device)
+        self._rng = np.random.default_rng(seed)
+        self._optimizer = torch.optim.Adam(self.network.parameters(), lr=self.config.learning_rate)
+        self._graphs: dict[PlacementProblem, OneShotGraph] = {}
+        self._elite: dict[PlacementProblem, tuple[float, NDArray[np.int64]]] = {}
+
+    @property
+    def best(self) -> tuple[float, NDArray[np.int64]] | None:
+        """Cost and assignment of the best one drawn so far of the problem that stands for all."""
+        return self._elite.get(self.source.first())
+
+    def checkpoint(self, **training: Any) -> Checkpoint:
+        """Return a copy of the policy as it is now, on the CPU."""
+        problem, network = self.source.first(), copy.deepcopy(self.network).cpu().eval()
+        return Checkpoint(network, problem.env_id, "one-shot", feature_record(problem, network.architecture), training)
+
+    def learn(
+        self,
+        timesteps: int | None = None,
+        seconds: float | None = None,
+        on_update: Callable[[TrainingStatus], None] | None = None,
+    ) -> TrainingStatus:
+        """Train until so many assignments are drawn or so many seconds are over.
+
+        Args:
+            timesteps: assignments, None for no limit.
+            seconds: wall time, None for no limit.
+            on_update: called after each batch.
+
+        Raises:
+            ValueError: neither limit is given.
+        """
+        if timesteps is None and seconds is None:
+            raise ValueError("training needs timesteps, seconds or both")
+        started = time.perf_counter()
+        drawn, done = 0, 0.0
+        while True:
+            for group in self._optimizer.param_groups:
+                group["lr"] = self.config.learning_rate * (1.0 - 0.9 * done)
+            batch: list[_Group] = []
+            relative: list[float] = []
+            for _ in range(self.config.instances if self.source.dataset is not None else 1):
+                problem = self.source.draw(self._rng).next_episode(self._rng)
+                room = None if timesteps is None else timesteps - drawn
+                groups, costs = self._play(problem, room)
+                batch += groups
+                relative.append(float(np.mean(costs)) / mean_greedy_cost(problem))
+                drawn += len(costs)
+                if timesteps is not None and drawn >= timesteps:
+                    break
+            self._update(batch, self.config.entropy_coefficient * (1.0 - done))
+            spent = time.perf_counter() - started
+            done = share_done(drawn, spent, timesteps, seconds)
+            status = TrainingStatus(drawn, spent, float(np.mean(relative)), drawn, done)
+            if on_update is not None:
+                on_update(status)
+            if done >= 1.0:
+                return status
+
+    def _play(self, problem: PlacementProblem, room: int | None) -> tuple[list[_Group], list[float]]:
+        """Draw groups of assignments of a problem, each after the first given the best so far; at most ``room``."""
+        if problem not in self._graphs:
+            self._graphs[problem] = graph_of(problem, self._device)
+        graph = self._graphs[problem]
+        last: Tensor | None = None
+        groups: list[_Group] = []
+        spent: list[float] = []
+        for _ in range(1 + self.config.refinements):
+            count = self.config.group if room is None else min(self.config.group, room - len(spent))
+            if count <= 0:
+                break
+            with torch.no_grad():
+                log_probabilities = self.network(graph, last)
+            assignments = problem.sample(log_probabilities.exp().cpu().double().numpy(), count, self._rng)
+            costs = np.array([problem.evaluate(assignment).total for assignment in assignments])
+            spent += costs.tolist()
+            if self.config.elite and problem in self._elite:
+                cost, elite = self._elite[problem]
+                assignments, costs = np.concatenate([assignments, elite[None]]), np.append(costs, cost)
+            best = int(np.argmin(costs))
+            if problem not in self._elite or costs[best] < self._elite[problem][0]:
+                self._elite[problem] = float(costs[best]), assignments[best].copy()
+            rewards = -np.sqrt(np.clip(costs, 0.0, problem.infeasible_penalty))
+            advantage = (rewards - rewards.mean()) / (rewards.std() + 1e-12)
+            chosen = torch.tensor(assignments, device=self._device)
+            picked = log_probabilities.gather(1, chosen.T).T
+            gain = torch.tensor(advantage, dtype=torch.float32, device=self._device)
+            groups.append(_Group(graph, last, chosen, picked, gain))
+            last = torch.tensor(assignments[best], device=self._device)
+        return groups, spent
+
+    def _update(self, batch: list[_Group], entropy_coefficient: float) -> None:
+        config = self.config
+        for _ in range(config.epochs):
+            self._optimizer.zero_grad()
+            for group in batch:
+                log_probabilities = self.network(group.graph, group.last)
+                ratio = (log_probabilities.gather(1, group.assignments.T).T - group.log_probability).exp()
+                clipped = ratio.clamp(1 - config.clip_range, 1 + config.clip_range)
+                gain = group.advantage[:, None]
+                policy_loss = -torch.minimum(ratio * gain, clipped * gain).mean()
+                # What an item cannot have has probability 0 and adds nothing.
+                finite = torch.where(group.graph.allowed, log_probabilities, torch.zeros_like(log_probabilities))
+                entropy = -(finite.exp() * finite * group.graph.allowed).sum(1).mean()
+                ((policy_loss - entropy_coefficient * entropy) / len(batch)).backward()
+            nn.utils.clip_grad_norm_(self.network.parameters(), config.max_grad_norm)
+            self._optimizer.step()
