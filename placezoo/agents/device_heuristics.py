@@ -42,7 +42,9 @@ def topological_fill(problem: DevicePlaceProblem) -> NDArray[np.int64]:
     Each device takes its share of all memory needed, and what goes beyond it of the item that passes it.
     """
     model = problem.cost_model
-    outputs = np.bincount(model.groups, np.asarray(problem.instance.output_bytes), minlength=problem.cost_model.num_groups)
+    outputs = np.bincount(
+        model.groups, np.asarray(problem.instance.output_bytes), minlength=problem.cost_model.num_groups
+    )
     needs = model.held_bytes + outputs
     cap = needs.sum() / problem.topology.num_devices + needs.max()
     assignment = np.zeros(problem.cost_model.num_groups, np.int64)

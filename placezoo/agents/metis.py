@@ -24,8 +24,8 @@ _DEVICE_IMBALANCE = 0.05
 class Metis(Agent):
     """METIS's k-way and recursive bisection modes (Karypis & Kumar 1998), the better of both, over several seeds.
 
-    Neural networks are cut into parts of equal time that send each other few bytes: METIS does not know that parts wait for
-    each other.
+    Neural networks are cut into parts of equal time that send each other few bytes: METIS does not know that parts wait
+    for each other.
 
     METIS measures balance from the average part, not from the rounded-up one, and may miss it on small graphs; what it
     returns is made feasible by the cheapest moves.

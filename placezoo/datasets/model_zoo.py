@@ -132,7 +132,7 @@ MODELS: dict[str, ModelEntry] = {
     "swin-tiny": ModelEntry("vit", "SwinModel", "SwinConfig", {}, "image"),
     "resnet-50": ModelEntry("cnn", "ResNetForImageClassification", "ResNetConfig", {"num_labels": 1000}, "image"),
     "regnet": ModelEntry("cnn", "RegNetModel", "RegNetConfig", {}, "image"),
-    "mobilenet-v2": ModelEntry("cnn", "MobileNetV2Model", "MobileNetV2Config", {}, "image"),
+    "mobilenet-v2": ModelEntry("mobile", "MobileNetV2Model", "MobileNetV2Config", {}, "image"),
     "convnext-tiny": ModelEntry("cnn", "ConvNextModel", "ConvNextConfig", {}, "image"),
 }  # fmt: skip
 

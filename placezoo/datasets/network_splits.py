@@ -13,7 +13,8 @@ STEP = ",training,batch=8"
 NETWORK_SPLITS: dict[str, dict[str, tuple[str, ...]]] = {
     "train": {
         "bert": tuple(
-            f"transformers:{name}" for name in ("bert-base", "distilbert", "roberta-base", "albert-base", "electra-small")
+            f"transformers:{name}"
+            for name in ("bert-base", "distilbert", "roberta-base", "albert-base", "electra-small")
         ),
         "gpt": tuple(f"transformers:{name}" for name in ("gpt2", "opt-125m", "llama-160m")),
         "moe": ("torch:switch", "torch:switch,chosen=2", "torch:expert-choice"),

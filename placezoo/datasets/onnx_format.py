@@ -40,7 +40,7 @@ def read_onnx(path: str | Path, sizes: Mapping[str, int] | None = None, name: st
     """
     try:
         import onnx
-        from google.protobuf.message import DecodeError
+        from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
     except ImportError:
         raise ImportError("reading ONNX files needs onnx: pip install 'placezoo[trace]'") from None
     try:
@@ -53,7 +53,7 @@ def read_onnx(path: str | Path, sizes: Mapping[str, int] | None = None, name: st
     if unknown:
         raise ValueError(f"{path}: no dimension of its inputs is called {unknown}")
     try:
-        model = onnx.shape_inference.infer_shapes(model, data_prop=True)
+        model = onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
     except Exception as error:  # the C++ checker raises its own kinds
         raise ValueError(f"{path}: its shapes contradict each other ({str(error).splitlines()[0][:120]})") from None
     try:
@@ -133,7 +133,7 @@ class _Reader:
                 continue
             index = len(rows)
             outputs = [one for one in node.output if one]
-            for one in (*outputs, *inputs):
+            for one in (*inputs, *outputs):
                 self._shape(one, node)
             written = sum(self._bytes[one] for one in outputs)
             moved = written + sum(self._bytes[one] for one in inputs)

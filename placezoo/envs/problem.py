@@ -172,9 +172,7 @@ class PlacementProblem(ABC):
         """Return the problem after a step: itself, or what the world has become, with the same items and resources."""
         return self
 
-    def sample(
-        self, probabilities: NDArray[np.float64], count: int, rng: np.random.Generator
-    ) -> NDArray[np.int64]:
+    def sample(self, probabilities: NDArray[np.float64], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
         """Draw whole assignments, by default each item for itself.
 
         Args:

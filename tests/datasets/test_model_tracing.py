@@ -130,7 +130,10 @@ class Branching(nn.Module):
         (lambda: trace_module(Branching(), (torch.zeros(3),), name="branching"), "branching: cannot be traced: "),
         (lambda: trace_module(nn.Linear(3, 4), (torch.zeros(5),), name="wrong"), "wrong: cannot be traced: "),
         (lambda: trace_module(nn.Identity(), (torch.zeros(5),), name="empty"), "empty: cannot be traced: there is no"),
-        (lambda: load("transformers:bert-bass"), "unknown model 'bert-bass'; did you mean bert-base"),
+        (
+            lambda: load("transformers:bert-bass"),
+            "unknown model 'transformers:bert-bass'; did you mean transformers:bert-base",
+        ),
         (lambda: load("transformers:bert-base,batch=0"), "unknown option 'batch=0'; known: training, batch=N"),
         (lambda: load("transformers:bert-base,fast"), "unknown option 'fast'"),
     ],

@@ -121,10 +121,11 @@ class OneShotNetwork(nn.Module):
         )
         self.resource = nn.Linear(config.resource_features, width)
         self.number = nn.Embedding(config.max_resources, width)
-        self.score = nn.ModuleList(nn.Linear(width, width) for _ in range(1 if config.second_head < 0 else 2))
-        for head in self.score:
+        heads = [nn.Linear(width, width) for _ in range(1 if config.second_head < 0 else 2)]
+        for head in heads:
             nn.init.orthogonal_(head.weight, 0.1)  # near-uniform at the start, as policy gradients are usually begun
             nn.init.zeros_(head.bias)
+        self.score = nn.ModuleList(heads)
 
     def forward(self, graph: OneShotGraph, last: Tensor | None = None) -> Tensor:
         """Return log-probabilities [n, K], -inf where an item cannot be.

@@ -66,7 +66,8 @@ class Cell(nn.Module):
         super().__init__()
         self.fit_before = _fit(before_last, channels, 2 if shrink else 1)
         self.fit_last = _fit(last, channels)
-        pairs, self.outputs = (_REDUCTION, _REDUCTION_UNUSED) if reduce else (_NORMAL, _NORMAL_UNUSED)
+        pairs = _REDUCTION if reduce else _NORMAL
+        self.outputs = _REDUCTION_UNUSED if reduce else _NORMAL_UNUSED
         self.sources = [(left[1], right[1]) for left, right in pairs]
         self.operations = nn.ModuleList(
             _operation(name, channels, 2 if reduce and source < 2 else 1) for pair in pairs for name, source in pair
@@ -77,9 +78,7 @@ class Cell(nn.Module):
         """Return the joined states of the last two cells' outputs."""
         states = [self.fit_before(before_last), self.fit_last(last)]
         for number, (left, right) in enumerate(self.sources):
-            states.append(
-                self.operations[2 * number](states[left]) + self.operations[2 * number + 1](states[right])
-            )
+            states.append(self.operations[2 * number](states[left]) + self.operations[2 * number + 1](states[right]))
         return torch.cat([states[index] for index in self.outputs], 1)
 
 

@@ -13,7 +13,7 @@ class FuSe(nn.Module):
 
     def __init__(self, channels: int, stride: int, half: bool) -> None:
         super().__init__()
-        self.half = half
+        self.halved = half
         width = channels // 2 if half else channels
         self.rows = nn.Conv2d(width, width, (1, 3), stride, (0, 1), groups=width, bias=False)
         self.columns = nn.Conv2d(width, width, (3, 1), stride, (1, 0), groups=width, bias=False)
@@ -21,7 +21,7 @@ class FuSe(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Return [B, outputs, H, W]."""
-        left, right = image.chunk(2, dim=1) if self.half else (image, image)
+        left, right = image.chunk(2, dim=1) if self.halved else (image, image)
         return torch.cat([self.rows(left), self.columns(right)], 1)
 
 

@@ -34,7 +34,7 @@ class LSTMLayer(nn.Module):
 
 
 class GNMT(nn.Module):
-    """Encoder with a bidirectional first layer, decoder whose first layer attends to the encoder; residual from layer 3.
+    """Encoder that reads both ways first, decoder whose first layer attends to the encoder; residual from layer 3.
 
     Source: Wu et al. 2016; GDP (Zhou et al. 2019) places it with 2, 4 and 8 layers.
 

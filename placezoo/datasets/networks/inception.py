@@ -6,7 +6,9 @@ import torch
 from torch import Tensor, nn
 
 
-def convolution(inputs: int, outputs: int, kernel: int | tuple[int, int], stride: int = 1, same: bool = True) -> nn.Module:
+def convolution(
+    inputs: int, outputs: int, kernel: int | tuple[int, int], stride: int = 1, same: bool = True
+) -> nn.Module:
     """Return convolution, normalisation and ReLU; ``same`` pads so that stride 1 keeps the size."""
     sizes = (kernel, kernel) if isinstance(kernel, int) else kernel
     padding = (sizes[0] // 2, sizes[1] // 2) if same else 0

@@ -6,6 +6,8 @@ platforms" (MLSys), table 1.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -24,7 +26,7 @@ class FullyConnected(nn.Sequential):
 
     def __init__(self, layers: int = 16, width: int = 1024, inputs: int = 4000, outputs: int = 1000) -> None:
         sizes = [inputs, *[width] * layers]
-        hidden = [part for a, b in zip(sizes, sizes[1:], strict=False) for part in (nn.Linear(a, b), nn.ReLU())]
+        hidden = [part for a, b in pairwise(sizes) for part in (nn.Linear(a, b), nn.ReLU())]
         super().__init__(*hidden, nn.Linear(width, outputs))
 
 
