@@ -87,6 +87,11 @@ def require_extra(extra: str, owner: str) -> None:
             raise ImportError(f"{owner} needs {package}, which is not installed: pip install 'placezoo[{extra}]'")
 
 
+def is_for(name: str, env_id: str) -> bool:
+    """Return whether an agent is for an environment."""
+    return not AGENTS[name].problems or env_id in AGENTS[name].problems
+
+
 def agent_class(name: str) -> type[Agent]:
     """Return an agent's class.
 

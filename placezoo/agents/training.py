@@ -10,6 +10,7 @@ import torch
 
 from placezoo.agents.greedy import greedy_assignment
 from placezoo.agents.repair import repair
+from placezoo.envs.device_place import DevicePlaceProblem
 from placezoo.envs.problem import PlacementProblem
 
 
@@ -49,7 +50,11 @@ def check_device(device: str, owner: str) -> None:
 
 @functools.lru_cache(maxsize=4096)
 def mean_greedy_cost(problem: PlacementProblem) -> float:
-    """Return the mean cost of 4 greedy constructions, or 1 where they are free of cost."""
+    """Return the mean cost of 4 greedy constructions, or 1 where they are free of cost.
+
+    Where a move takes a simulation it is one construction, in which only ties are drawn anyway.
+    """
     rng = np.random.default_rng(0)
-    mean = float(np.mean([problem.evaluate(repair(problem, greedy_assignment(problem, rng))).total for _ in range(4)]))
-    return mean if mean > 0 else 1.0
+    draws = 1 if isinstance(problem, DevicePlaceProblem) else 4
+    costs = [problem.evaluate(repair(problem, greedy_assignment(problem, rng))).total for _ in range(draws)]
+    return float(np.mean(costs)) if sum(costs) > 0 else 1.0

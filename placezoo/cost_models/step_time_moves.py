@@ -452,8 +452,8 @@ def observe(state, features, values):
     Features: peak FLOP/s, memory bandwidth and memory over the largest; the peak use of memory; busy time over the step
     time; its share of the groups; when it is done over the step time.
     """
-    features[:, :_NUM_STATIC] = state.device_features
-    features[:, _NUM_STATIC:] = 0.0
+    features[:] = 0.0
+    features[: state.timeline.peak.size, :_NUM_STATIC] = state.device_features
     totals, timeline = state.totals, state.timeline
     scale = 1.0 / totals[STEP_TIME] if totals[STEP_TIME] > 0.0 else 0.0
     groups = state.program.held_bytes.size

@@ -16,7 +16,7 @@ from placezoo.datasets.edge_instance import EdgeInstance
 from placezoo.datasets.graph import Graph
 from placezoo.datasets.netlist import Netlist
 from placezoo.datasets.netlist_generator import generate_netlist
-from placezoo.datasets.network_splits import network_case, split_models
+from placezoo.datasets.network_splits import network_case, split_size
 from placezoo.datasets.public_files import fetch
 from placezoo.datasets.suggestion import unknown_name
 
@@ -156,9 +156,9 @@ DATASETS = {
         ),
         Dataset(
             "networks",
-            "training steps of real and generated neural networks, traced when first used; split by family",
+            "training steps of neural networks, traced when first used, and parts of them; split by family",
             network_case,
-            {split: len(split_models(split)) for split in SPLITS},
+            {split: split_size(split) for split in SPLITS},
             None,
             None,
         ),

@@ -6,8 +6,13 @@ import numpy as np
 
 from placezoo.datasets.model_zoo import traced_model
 from placezoo.datasets.op_graph import OpGraph
+from placezoo.datasets.op_grouping import own_groups
+from placezoo.datasets.subnetwork import subnetwork
 
 STEP = ",training,batch=8"
+VARIANTS = 6  # of each model in the train split: itself, then parts of it
+_LEAST_SHARE = 0.5  # of a model's groups in a part
+_MOST_SCALE = 2.0  # of a part's operators and tensors, and its inverse the least
 
 # Family -> models, each a training step of a batch of 8.
 NETWORK_SPLITS: dict[str, dict[str, tuple[str, ...]]] = {
@@ -29,7 +34,7 @@ NETWORK_SPLITS: dict[str, dict[str, tuple[str, ...]]] = {
         ),
     },
     "validation": {
-        "transformer-xl": ("torch:transformer-xl", "torch:transformer-xl,layers=8"),
+        "transformer-xl": ("torch:transformer-xl", "torch:transformer-xl,layers=12"),
         "gnmt": ("torch:gnmt,tokens=10",),
     },
     "test": {
@@ -46,7 +51,23 @@ def split_models(split: str) -> list[str]:
     return [name + STEP for names in NETWORK_SPLITS[split].values() for name in names]
 
 
-def network_case(_: np.random.Generator, name: str) -> OpGraph:
-    """Return the model of ``networks/SPLIT/NUMBER``."""
-    split, index = name.split("/")[1:]
-    return traced_model(split_models(split)[int(index)])
+def split_size(split: str) -> int:
+    """Return how many instances a split has."""
+    return len(split_models(split)) * (VARIANTS if split == "train" else 1)
+
+
+def network_case(rng: np.random.Generator, name: str) -> OpGraph:
+    """Return ``networks/SPLIT/NUMBER``: a model, or behind the models of the train split a part of one.
+
+    Parts are as many neighbouring groups as drawn, with all operations and tensors, but not the parameters, larger or
+    smaller by one factor, as other batches would have them.
+    """
+    split, number = name.split("/")[1:]
+    models = split_models(split)
+    variant, index = divmod(int(number), len(models))
+    graph = traced_model(models[index])
+    if variant == 0:
+        return graph
+    scale = float(np.exp(rng.uniform(-1.0, 1.0) * np.log(_MOST_SCALE)))
+    share = rng.uniform(_LEAST_SHARE, 1.0)
+    return subnetwork(graph, own_groups(graph), share, rng.uniform(0.0, 1.0 - share), scale, name)

@@ -125,6 +125,13 @@ class DevicePlaceProblem(PlacementProblem):
         return read_only(np.argsort(first, kind="stable"))
 
     @cached_property
+    def exists(self) -> NDArray[np.bool_]:
+        """The devices for groups, the levels for priorities."""
+        resource = np.arange(self.num_resources)
+        is_priority = np.arange(self.num_items)[:, None] >= self.cost_model.num_groups
+        return read_only(np.where(is_priority, resource < self.cost_model.levels, resource < self.topology.num_devices))
+
+    @cached_property
     def group_links(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """The pairs of groups with an edge between them, int64 [E, 2], and the bytes: float64 [E]."""
         groups, edges = np.asarray(self.cost_model.groups), np.asarray(self.instance.edges)

@@ -43,7 +43,7 @@ class OneShotEnv(PlacementEnv):
         self._kernel = self.problem.kernel(assignment)
         self._steps_left = self._refinements
         self._mask[:] = 0
-        self._mask[: self.problem.num_items, : self.problem.num_resources] = 1
+        self._mask[: self.problem.num_items, : self.problem.num_resources] = self.problem.exists
         self._mask[self.problem.num_items :, 0] = 1
 
     def _act(self, action: Any) -> tuple[float, bool, bool]:
@@ -55,7 +55,7 @@ class OneShotEnv(PlacementEnv):
 def place_all(problem: PlacementProblem, state: Any, action: NDArray[np.int64]) -> tuple[Kernel, float]:
     """Return state and reward after a whole assignment; a resource that does not exist changes nothing."""
     assignment = np.asarray(action)[: problem.num_items]
-    if assignment.max() >= problem.num_resources:
+    if assignment.max() >= problem.num_resources or not problem.exists[np.arange(problem.num_items), assignment].all():
         return problem.kernel(state.assignment), -problem.infeasible_penalty
     kernel = problem.kernel(assignment)
     return kernel, cost_decrease(problem.cost_of(state).total, problem.cost_of(kernel.state).total)

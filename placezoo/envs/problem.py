@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from placezoo.cost_models.cost import Cost
+from placezoo.datasets.arrays import read_only
 
 
 class Kernel(NamedTuple):
@@ -119,6 +120,11 @@ class PlacementProblem(ABC):
     def resource_edges(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Directed links between resources and their features; none unless the domain has some."""
         return np.zeros((0, 2), np.int64), np.zeros((0, len(self.feature_names.resource_edges)), np.float32)
+
+    @cached_property
+    def exists(self) -> NDArray[np.bool_]:
+        """Which resources exist for each item: bool [num_items, num_resources], read-only; by default all for all."""
+        return read_only(np.ones((self.num_items, self.num_resources), bool))
 
     @property
     @abstractmethod

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from placezoo.agents.budget import Budget
-from placezoo.agents.registry import make_agent
+from placezoo.agents.registry import is_for, make_agent
 from placezoo.agents.solution import Solution, describe_machine
 from placezoo.datasets.files import sha256, write_atomically
 from placezoo.datasets.laplacian import laplacian_coordinates
@@ -70,13 +70,22 @@ class Leaderboard:
             make_agent(agent.name, **{k: v for k, v in agent.hyperparameters.items() if v != TRAINED})
 
     def runs(self) -> list[Run]:
-        """Return every run of the suite."""
+        """Return every run of the suite: of each agent on the problems that it, or its trained policy, is for."""
         return [
             Run(problem, agent, seed)
             for problem in self.problems
             for agent in self.suite.agents
             for seed in self.suite.seeds
+            if self._applies(agent, problem.env_id)
         ]
+
+    def _applies(self, agent: SuiteAgent, env_id: str) -> bool:
+        trained_elsewhere = (
+            TRAINED in agent.hyperparameters.values()
+            and self.suite.training is not None
+            and self.suite.training["env_id"] != env_id
+        )
+        return is_for(agent.name, env_id) and not trained_elsewhere
 
     @property
     def needs_training(self) -> bool:

@@ -59,7 +59,7 @@ def render_report(
         facts="".join(f"<li>{html.escape(fact)}</li>" for fact in facts),
         command=html.escape(command),
         missing=_missing(missing),
-        summary=_summary_table(results, agents, colours),
+        summary=_summaries(results, colours),
         training=_training(suite, curve),
         instances="".join(_instance_section(problem, results, colours) for problem in problems),
         runs=len(results),
@@ -90,8 +90,20 @@ def _agent_cell(agent: str, colours: dict[str, str]) -> tuple[str, str]:
     return f"<span title='{html.escape(AGENTS[agent].description)}'>{dot}{html.escape(agent)}</span>", agent
 
 
-def _summary_table(results: list[Result], agents: list[str], colours: dict[str, str]) -> str:
+def _summaries(results: list[Result], colours: dict[str, str]) -> str:
+    """Return a table for each environment."""
+    environments = list(dict.fromkeys(result.solution.env_id for result in results))
+    tables = [_summary_table([r for r in results if r.solution.env_id == env], colours) for env in environments]
+    if len(tables) == 1:
+        return tables[0]
+    return "".join(
+        f"<h3>{html.escape(env)}</h3>{table}" for env, table in zip(environments, tables, strict=True)
+    )
+
+
+def _summary_table(results: list[Result], colours: dict[str, str]) -> str:
     gaps = gaps_to_best(results)
+    agents = list(dict.fromkeys(result.solution.agent for result in results))
     instances = list(dict.fromkeys(result.solution.instance for result in results))
     order = sorted(agents, key=lambda agent: float(np.mean(list(gaps[agent].values()))))
     rows = []
@@ -138,7 +150,7 @@ def _instance_section(problem: Any, results: list[Result], colours: dict[str, st
     rows = []
     for agent, runs in sorted(by_agent.items(), key=lambda entry: np.mean([run.cost.total for run in entry[1]])):
         totals = np.array([run.cost.total for run in runs])
-        digits = 1 if totals.mean() >= 10 else 4  # edges cut, or a cost around one
+        digits = 1 if totals.mean() >= 10 else 4 if totals.mean() >= 0.5 else 6  # edges cut, about one, or seconds
         spread = f" ± {totals.std(ddof=1):.{digits}f}" if len(totals) > 1 and totals.std() > 0 else ""
         terms = [name for name in best.cost.terms if name != "cut"]
         rows.append(
@@ -148,7 +160,7 @@ def _instance_section(problem: Any, results: list[Result], colours: dict[str, st
                 (f"{totals.min():g}", totals.min()),
                 *(
                     (
-                        f"{np.mean([run.cost.terms[term] for run in runs]):.3f}",
+                        f"{np.mean([run.cost.terms[term] for run in runs]):.4g}",
                         np.mean([run.cost.terms[term] for run in runs]),
                     )
                     for term in terms

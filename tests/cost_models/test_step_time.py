@@ -19,12 +19,15 @@ def pair(bandwidth=1.0, latency=0.0, memory=100.0):
     )  # fmt: skip
 
 
-@given(placed_models(), st.booleans())
-def test_equals_the_simulation_event_by_event(case, with_priority):
+@given(placed_models(), st.sampled_from(["none", "operators", "items"]))
+def test_equals_the_simulation_event_by_event(case, priorities):
     graph, topology, assignment, rng = case
-    priority = rng.integers(0, 3, graph.num_ops).astype(float) if with_priority else None
-    model = StepTime(graph, topology, priority=priority)
+    priority = rng.integers(0, 3, graph.num_ops).astype(float) if priorities == "operators" else None
+    model = StepTime(graph, topology, priority=priority, levels=3 if priorities == "items" else 1)
     device = model.expand(assignment)
+    if priorities == "items":
+        levels = rng.integers(0, 3, model.num_groups)
+        assignment, priority = np.concatenate([assignment, levels]), levels[model.groups].astype(float)
     step_time, peak, busy, start, end, transfers = slow_step_time(graph, topology, device, priority)
     cost, timeline = model.evaluate(assignment), model.timeline(assignment)
     assert cost.terms["step_time"] == pytest.approx(step_time)
@@ -37,7 +40,7 @@ def test_equals_the_simulation_event_by_event(case, with_priority):
     assert np.array(found).ravel() == pytest.approx(np.array(sorted(transfers)).ravel())
     over = [max(0.0, peak[d] - topology.memory[d]) for d in range(topology.num_devices)]
     assert cost.terms["overflow"] == pytest.approx(sum(over))
-    assert cost.feasible == (not any(over) and bool((assignment >= 0).all()))
+    assert cost.feasible == (not any(over) and bool((device >= 0).all()))
     if not any(over):
         assert cost.total == pytest.approx(step_time)
     else:

@@ -30,9 +30,10 @@ def model(n: int = 30, seed: int = 0, held: float = 1e6) -> OpGraph:
 
 
 @pytest.mark.parametrize("formulation", FORMULATIONS)
-@pytest.mark.parametrize("topology", ["p100x2-pcie", "v100x2x4-ethernet"])
-def test_gymnasium_checker_is_silent(formulation, topology):
-    check_env(gym.make(ENV, instance=model(), topology=topology, formulation=formulation).unwrapped)
+@pytest.mark.parametrize(("topology", "priorities"), [("p100x2-pcie", 1), ("p100x2-pcie", 5), ("v100x2x4-ethernet", 3)])
+def test_gymnasium_checker_is_silent(formulation, topology, priorities):
+    settings = {"topology": topology, "priorities": priorities}
+    check_env(gym.make(ENV, instance=model(), formulation=formulation, **settings).unwrapped)
 
 
 @pytest.mark.filterwarnings("ignore:.*different from the unwrapped version")
@@ -42,8 +43,9 @@ def test_wrapped_environments_pass_the_checker(wrap):
 
 
 @pytest.mark.parametrize("formulation", FORMULATIONS)
-def test_rewards_sum_to_what_the_cost_fell_by(formulation):
-    env = gym.make(ENV, instance=model(), formulation=formulation)
+@pytest.mark.parametrize("priorities", [1, 4])
+def test_rewards_sum_to_what_the_cost_fell_by(formulation, priorities):
+    env = gym.make(ENV, instance=model(), formulation=formulation, priorities=priorities)
     observation, info = env.reset(seed=1)
     begin = info["cost"]["total"] if formulation == "improve" else 0.0
     rng, total, done = np.random.default_rng(0), 0.0, False
@@ -58,9 +60,10 @@ def test_rewards_sum_to_what_the_cost_fell_by(formulation):
     assert info["feasible"]
 
 
+@pytest.mark.parametrize("priorities", [1, 3])
 @pytest.mark.parametrize("formulation", ["construct", "improve"])
-def test_the_batched_environment_equals_the_scalar_one(formulation):
-    settings = {"instance": model(12), "formulation": formulation}
+def test_the_batched_environment_equals_the_scalar_one(formulation, priorities):
+    settings = {"instance": model(12), "formulation": formulation, "priorities": priorities}
     batched, scalar = gym.make_vec(ENV, 3, **settings), SyncVectorEnv([lambda: gym.make(ENV, **settings)] * 3)
     observation, _ = batched.reset(seed=5)
     expected, _ = scalar.reset(seed=5)
@@ -102,6 +105,13 @@ def test_random_placements_respect_the_memory_of_parameters():
         assert np.bincount(assignment, problem.cost_model.held_bytes).max() <= 3.5e9
 
 
+def test_memory_as_a_share_of_what_the_model_needs_alone():
+    problem = placezoo.make_problem(ENV, model(60), topology="p100x2-pcie", memory_share=0.8)
+    alone = problem.evaluate(np.zeros(60, np.int64))
+    assert not alone.feasible
+    assert np.asarray(problem.topology.memory).tolist() == pytest.approx([0.8 * alone.terms["peak_memory"]] * 2)
+
+
 def test_legalizing_finds_room():
     problem = placezoo.make_problem(ENV, model(60, held=1e8), topology="v100x4-nvlink", memory_gb=3.6)
     for start in (np.zeros(60, np.int64), np.arange(60) % 2):
@@ -124,7 +134,7 @@ def test_memory_masks_what_does_not_fit():
 def test_heuristics_place_everything_and_are_no_worse_than_one_device(grouping):
     problem = placezoo.make_problem(ENV, model(80), grouping=grouping)
     alone = min(problem.evaluate(np.full(problem.num_items, d)).total for d in range(4))
-    for name in ("single-device", "expert", "m-topo", "m-etf", "m-heft", "greedy", "local-search"):
+    for name in ("single-device", "expert", "m-topo", "m-etf", "m-sct", "m-heft", "metis", "greedy", "local-search"):
         solution = placezoo.make_agent(name).solve(problem, Budget(evaluations=500))
         assert solution.cost.feasible
         assert solution.cost.total >= problem.cost_model.lower_bound
@@ -172,6 +182,9 @@ def test_a_chain_gains_nothing_and_a_fork_does():
         ({"topology": "v100"}, "unknown topology 'v100'"),
         ({"grouping": "none"}, "unknown grouping 'none'"),
         ({"memory_gb": 0}, "memory_gb must be a number above 0"),
+        ({"memory_share": -1}, "memory_share must be a number above 0"),
+        ({"memory_share": 0.5, "memory_gb": 1.0}, "either memory_gb or memory_share, not both"),
+        ({"priorities": 0}, r"priorities must be a whole number in 1..1024, not 0"),
         ({"memory_gb": 1e-6}, "needs .* GB for its parameters, v100x4-nvlink has 0.00"),
         ({"instance": "karate"}, "DevicePlace-v0 places an OpGraph, not a Graph"),
     ],
