@@ -22,6 +22,7 @@ from placezoo.envs.problem import PlacementProblem
 from placezoo.envs.source import ProblemSource
 
 SECOND_HEAD = "is_priority"  # the item feature whose items have a head of their own
+POSITION = "_before"  # how the names of features end that say how far along an item is
 
 
 @dataclass(frozen=True)
@@ -90,9 +91,11 @@ class GDPConfig:
         """Return the network's config for a problem's features."""
         names = problem.feature_names
         second = names.items.index(SECOND_HEAD) if SECOND_HEAD in names.items else -1
+        positions = tuple(index for index, name in enumerate(names.items) if name.endswith(POSITION))
         return OneShotConfig(
-            len(names.items), len(names.item_edges), len(names.resources), **self._network(), second_head=second
-        )
+            len(names.items), len(names.item_edges), len(names.resources), **self._network(), second_head=second,
+            positions=positions,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ def trace_module(
     keywords: Mapping[str, Any] | None = None,
     *,
     training: bool = False,
+    decomposed: bool = False,
     name: str = "model",
 ) -> OpGraph:
     """Return the operator graph of a model.
@@ -39,6 +40,8 @@ def trace_module(
         keywords: of its ``forward``.
         training: trace forward, backward (by AOTAutograd, of the mean of all floating-point outputs) and an Adam step;
             a parameter's forward, backward and update share a device.
+        decomposed: into torch's core operators: a normalisation or an attention becomes several. Training graphs are
+            decomposed as AOTAutograd does it.
         name: of the graph.
 
     Raises:
@@ -48,10 +51,11 @@ def trace_module(
     module = module.to("meta").train(training)
     moved = [_on_meta(value) for value in arguments]
     named = {key: _on_meta(value) for key, value in (keywords or {}).items()}
-    trace = _trace_training if training else _trace_inference
     try:
         with torch.device("meta"):
-            return trace(module, moved, named, first_names, name)
+            if training:
+                return _trace_training(module, moved, named, first_names, name)
+            return _trace_inference(module, moved, named, first_names, decomposed, name)
     except Exception as error:  # torch raises all kinds of things; the user needs one line
         raise ValueError(f"{name}: cannot be traced: {_reason(error)}") from None
 
@@ -68,9 +72,16 @@ def _reason(error: Exception) -> str:
 
 
 def _trace_inference(
-    module: nn.Module, arguments: list[Any], keywords: dict[str, Any], first_names: Mapping[str, str], name: str
+    module: nn.Module,
+    arguments: list[Any],
+    keywords: dict[str, Any],
+    first_names: Mapping[str, str],
+    decomposed: bool,
+    name: str,
 ) -> OpGraph:
     program = torch.export.export(module, tuple(arguments), kwargs=keywords, strict=False)
+    if decomposed:
+        program = program.run_decompositions()
     signature = program.graph_signature
     parameters = _names(signature, first_names)
     return _read(program.graph_module, parameters, {}, None, name)

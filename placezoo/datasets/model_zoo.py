@@ -90,7 +90,7 @@ class ModelName(NamedTuple):
 
     prefix: str
     model: str
-    training: bool
+    step: str  # inference, decomposed (inference, in core operators) or training
     batch: int
     options: dict[str, int]  # all of the entry's, those that were given set
 
@@ -101,6 +101,10 @@ def _decoder(**settings: Any) -> dict[str, Any]:
 
 MODELS: dict[str, ModelEntry] = {
     "bert-base": ModelEntry("bert", "BertModel", "BertConfig", {}),
+    "bert-large": ModelEntry(
+        "bert", "BertModel", "BertConfig",
+        {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16, "intermediate_size": 4096},
+    ),
     "distilbert": ModelEntry("bert", "DistilBertModel", "DistilBertConfig", {}),
     "roberta-base": ModelEntry("bert", "RobertaModel", "RobertaConfig", {}),
     "albert-base": ModelEntry(
@@ -175,20 +179,20 @@ def split_name(text: str) -> ModelName:
     model, *given = text.removeprefix(prefix).split(",")
     if prefix + model not in model_names():
         raise ValueError(unknown_name("model", prefix + model, model_names()))
-    name = ModelName(prefix, model, False, 1, {})
+    name = ModelName(prefix, model, "inference", 1, {})
     _versions(name)  # before an option needs the class
     options = dict(entry_of(name).options)
     for option in given:
         key, _, value = option.partition("=")
         count = int(value) if value.isdecimal() and len(value) < 10 else -1
-        if option == "training":
-            name = name._replace(training=True)
+        if option in ("training", "decomposed") and name.step in ("inference", option):
+            name = name._replace(step=option)
         elif key == "batch" and count > 0:
             name = name._replace(batch=count)
         elif key in options and count >= (0 if options[key] < 2 else 1):
             options[key] = count
         else:
-            known = ", ".join(["training", "batch=N", *(f"{known}=N" for known in options)])
+            known = ", ".join(["training", "decomposed", "batch=N", *(f"{known}=N" for known in options)])
             raise ValueError(f"{text}: unknown option {option!r}; known: {known}")
     return name._replace(options=options)
 
@@ -197,7 +201,8 @@ def traced_model(text: str, on_miss: Callable[[str], None] | None = None) -> OpG
     """Return a model's operator graph, from the cache or traced now.
 
     Args:
-        text: ``transformers:bert-base``, with ``,training``, ``,batch=N`` and the model's own options as wanted.
+        text: ``transformers:bert-base``, with ``,training`` or ``,decomposed``, ``,batch=N`` and the model's own
+            options as wanted.
         on_miss: called with the name before a model is traced.
 
     Raises:
@@ -224,11 +229,10 @@ def _versions(name: ModelName) -> str:
 
 
 def _cache_path(name: ModelName) -> Path:
-    step = "training" if name.training else "inference"
     changed = {key: value for key, value in name.options.items() if value != entry_of(name).options[key]}
     options = "".join(f"-{key}-{value}" for key, value in sorted(changed.items()))
     folder = cache_folder() / "models" / f"tracer-{_TRACER}-{_versions(name)}"
-    return folder / f"{name.prefix[:-1]}-{name.model}{options}-{step}-{name.batch}.json.gz"
+    return folder / f"{name.prefix[:-1]}-{name.model}{options}-{name.step}-{name.batch}.json.gz"
 
 
 def _trace(name: ModelName, text: str) -> OpGraph:
@@ -237,7 +241,14 @@ def _trace(name: ModelName, text: str) -> OpGraph:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # transformers and torch warn about each other's future
         model, arguments, keywords = _transformer(name) if name.prefix == PREFIXES[0] else _network(name)
-        return trace_module(model, arguments, keywords, training=name.training, name=text)
+        return trace_module(
+            model,
+            arguments,
+            keywords,
+            training=name.step == "training",
+            decomposed=name.step == "decomposed",
+            name=text,
+        )
 
 
 def _transformer(name: ModelName) -> tuple[Any, list[Any], dict[str, Any]]:

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml  # type: ignore[import-untyped]
 
 from placezoo.datasets.files import read_bytes
 from placezoo.datasets.json_content import located, part
 from placezoo.datasets.suggestion import unknown_name
 from placezoo.datasets.topology import DeviceTopology
+from placezoo.datasets.yaml_content import number_of, parse_yaml
 
 _DEVICE_FIELDS = ("peak_flops", "memory_bandwidth", "memory")
 _WHOLE_FIELDS = ("efficiency", "launch_overhead")
@@ -42,7 +42,7 @@ def load_topology(name: str | Path, memory: float | None = None) -> DeviceTopolo
     """
     text = str(name)
     if text.endswith((".yaml", ".yml")):
-        content = _parse(text, read_bytes(text).decode(errors="replace"))
+        content = parse_yaml(text, read_bytes(text).decode(errors="replace"))
         topology: DeviceTopology = located(text, lambda: _build(content, text, memory))
         return topology
     presets = _presets()["topologies"]
@@ -54,19 +54,7 @@ def load_topology(name: str | Path, memory: float | None = None) -> DeviceTopolo
 @functools.cache
 def _presets() -> dict[str, Any]:
     text = resources.files("placezoo.datasets").joinpath("topologies.yaml").read_text("utf-8")
-    return _parse("topologies.yaml", text)
-
-
-def _parse(path: str, text: str) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = mark.line + 1 if mark else 1
-        raise ValueError(f"{path}:{line}: not YAML ({getattr(error, 'problem', error)})") from None
-    if not isinstance(content, dict):
-        raise ValueError(f"{path}:1: a mapping expected, not a {type(content).__name__}")
-    return content
+    return parse_yaml("topologies.yaml", text)
 
 
 def _build(content: dict[str, Any], name: str, memory: float | None) -> DeviceTopology:
@@ -77,15 +65,15 @@ def _build(content: dict[str, Any], name: str, memory: float | None) -> DeviceTo
         if kind not in known:
             raise ValueError(unknown_name("kind", kind, known))
         kinds += [kind] * int(entry.get("count", 1))
-    columns = {field: [_number(known[kind], field, kind) for kind in kinds] for field in _DEVICE_FIELDS}
+    columns = {field: [number_of(known[kind], field, kind) for kind in kinds] for field in _DEVICE_FIELDS}
     if memory is not None:
         columns["memory"] = [memory] * len(kinds)
     links, bandwidth, latency = [], [], []
     for entry in content.get("links", []):
         for a, b in _pairs(entry):
             links += [(a, b), (b, a)]
-            bandwidth += [_number(entry, "bandwidth", "a link")] * 2
-            latency += [_number(entry, "latency", "a link")] * 2
+            bandwidth += [number_of(entry, "bandwidth", "a link")] * 2
+            latency += [number_of(entry, "latency", "a link")] * 2
     return DeviceTopology(
         kinds=kinds,
         peak_flops=np.array(columns["peak_flops"]),
@@ -96,7 +84,7 @@ def _build(content: dict[str, Any], name: str, memory: float | None) -> DeviceTo
         link_latency=np.array(latency),
         num_switches=int(content.get("switches", 0)),
         name=name,
-        **{field: _number(content, field, name) for field in _WHOLE_FIELDS if field in content},
+        **{field: number_of(content, field, name) for field in _WHOLE_FIELDS if field in content},
     )
 
 
@@ -110,12 +98,3 @@ def _pairs(entry: Any) -> list[tuple[int, int]]:
         return [(first, other) for other in others]
     a, b = map(int, part(entry, "between", list))
     return [(a, b)]
-
-
-def _number(entry: Any, field: str, owner: str) -> float:
-    try:
-        return float(entry[field])  # YAML 1.1 reads 16e9 as text
-    except KeyError:
-        raise ValueError(f"{owner}: {field!r} is missing") from None
-    except (TypeError, ValueError):
-        raise ValueError(f"{owner}: {field} must be a number, not {entry[field]!r}") from None

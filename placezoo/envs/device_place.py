@@ -20,17 +20,8 @@ from placezoo.datasets.suggestion import unknown_name
 from placezoo.datasets.topology import DeviceTopology
 from placezoo.datasets.topology_format import load_topology
 from placezoo.envs.device_rendering import draw_timeline
+from placezoo.envs.op_features import KINDS, kind_flags
 from placezoo.envs.problem import FeatureNames, Kernel, PlacementProblem, StepKernel
-
-KINDS = ("matmul", "convolution", "attention", "normalization", "embedding", "optimizer")
-_KIND_WORDS = {
-    "matmul": ("linear", "mm", "matmul", "einsum"),
-    "convolution": ("conv",),
-    "attention": ("attention",),
-    "normalization": ("norm",),
-    "embedding": ("embedding",),
-    "optimizer": ("adam",),
-}
 
 
 class DevicePlaceProblem(PlacementProblem):
@@ -58,8 +49,8 @@ class DevicePlaceProblem(PlacementProblem):
     default_formulation = "construct"
     feature_names = FeatureNames(
         items=(
-            "flops", "bytes_moved", "output_bytes", "held_bytes", "operators", "backward", "depth", "rank", *KINDS,
-            "is_priority",
+            "flops", "bytes_moved", "output_bytes", "held_bytes", "operators", "backward", "depth", "rank", "time",
+            "memory", "transfer", "time_before", "memory_before", *KINDS, "is_priority",
         ),
         item_edges=("bytes", "forward"),
         resources=moves.DEVICE_FEATURE_NAMES,
@@ -147,11 +138,12 @@ class DevicePlaceProblem(PlacementProblem):
 
     @cached_property
     def item_features(self) -> NDArray[np.float32]:
-        """Features of the items: float32 [num_items, 15].
+        """Features of the items: float32 [num_items, 20].
 
         FLOPs, bytes moved, output and held bytes and operators over the most; the share of its operators that are of
-        the backward pass; mean depth and longest way to the end over the most; the share of each kind; and whether the
-        item is a group's priority.
+        the backward pass; mean depth and longest way to the end over the most; its share of all time, of all memory for
+        parameters and outputs, and how long its outputs take to be sent over all time, at most 1; the shares of time
+        and memory of the groups before it; the share of each kind; and whether the item is a group's priority.
         """
         graph, groups = self.instance, np.asarray(self.cost_model.groups)
         num_groups = self.cost_model.num_groups
@@ -160,7 +152,7 @@ class DevicePlaceProblem(PlacementProblem):
         def total(values: Any) -> NDArray[np.float64]:
             return np.bincount(groups, np.asarray(values, float), minlength=num_groups).astype(np.float64)
 
-        kinds = [[any(word in kind for word in _KIND_WORDS[name]) for kind in graph.kinds] for name in KINDS]
+        kinds = kind_flags(graph.kinds).T
         sums = [
             total(graph.flops),
             total(graph.bytes_moved),
@@ -170,12 +162,31 @@ class DevicePlaceProblem(PlacementProblem):
         ]
         sums += [total(graph.dag.depth) / counts, total(self._time_to_end) / counts]
         scaled = [column / max(column.max(), 1e-300) for column in sums]
-        columns = [*scaled[:5], total(graph.backward) / counts, *scaled[5:], *(total(kind) / counts for kind in kinds)]
+        columns = [*scaled[:5], total(graph.backward) / counts, *scaled[5:], *self._shares(total)]
+        columns += [total(kind) / counts for kind in kinds]
         features = np.stack([*columns, np.zeros(num_groups)], axis=1).astype(np.float32)
         if self.num_items > num_groups:
             features = np.concatenate([features, features])
             features[num_groups:, -1] = 1.0
         return read_only(features)
+
+    def _shares(self, total: Callable[[Any], NDArray[np.float64]]) -> list[NDArray[np.float64]]:
+        """Return shares of time, memory and transfers, and of the time and memory before each group."""
+        model = self.cost_model
+        time = total(model.op_time.mean(axis=1))
+        memory = model.held_bytes + total(self.instance.output_bytes)
+        bandwidth, latency = model.routes
+        apart = bandwidth < np.inf
+        rate = float((1.0 / bandwidth[apart]).mean()) if apart.any() else 0.0
+        wait = float(latency[apart].mean()) if apart.any() else 0.0
+        transfer = np.minimum(total(rate * np.asarray(self.instance.output_bytes) + wait) / time.sum(), 1.0)
+        time, memory = time / time.sum(), memory / max(memory.sum(), 1e-300)
+        columns = [time, memory, transfer]
+        for values in (time, memory):
+            before = np.empty(values.size)
+            before[self.group_order] = np.cumsum(values[self.group_order]) - values[self.group_order]
+            columns.append(np.clip(before, 0.0, 1.0))
+        return columns
 
     @cached_property
     def _time_to_end(self) -> NDArray[np.float64]:

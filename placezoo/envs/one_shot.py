@@ -57,5 +57,5 @@ def place_all(problem: PlacementProblem, state: Any, action: NDArray[np.int64]) 
     assignment = np.asarray(action)[: problem.num_items]
     if assignment.max() >= problem.num_resources or not problem.exists[np.arange(problem.num_items), assignment].all():
         return problem.kernel(state.assignment), -problem.infeasible_penalty
-    kernel = problem.kernel(assignment)
+    kernel = problem.kernel(problem.realize(assignment))
     return kernel, cost_decrease(problem.cost_of(state).total, problem.cost_of(kernel.state).total)

@@ -194,6 +194,13 @@ class PlacementProblem(ABC):
         drawn = (rng.random((count, self.num_items, 1)) >= cumulative).sum(axis=2)
         return np.asarray(drawn, np.int64)
 
+    def realize(self, assignment: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return what becomes of a whole assignment that was answered at once: by default just that.
+
+        A domain with a solver in the loop returns the valid assignment that it makes of the answer.
+        """
+        return assignment
+
     def legalize(self, assignment: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return an assignment near an infeasible one with fewer violations, where the domain knows how."""
         return assignment

@@ -13,12 +13,15 @@ from placezoo.envs.chip_place import ChipPlaceProblem
 from placezoo.envs.device_place import DevicePlaceProblem
 from placezoo.envs.edge_place import EdgePlaceProblem
 from placezoo.envs.graph_partition import GraphPartitionProblem
+from placezoo.envs.mcm_partition import MCMPartitionProblem
 from placezoo.envs.placement_env import PlacementEnv
 from placezoo.envs.problem import PlacementProblem
 from placezoo.envs.source import ProblemSource
 from placezoo.envs.vector import FORMULATIONS, PlacementVectorEnv
 
-_PROBLEM_CLASSES = (ChipPlaceProblem, DevicePlaceProblem, EdgePlaceProblem, GraphPartitionProblem)
+_PROBLEM_CLASSES = (
+    ChipPlaceProblem, DevicePlaceProblem, EdgePlaceProblem, GraphPartitionProblem, MCMPartitionProblem,
+)  # fmt: skip
 PROBLEMS: dict[str, Any] = {problem.env_id: problem for problem in _PROBLEM_CLASSES}
 
 _FORMULATION_SETTINGS = {"construct": (), "improve": ("num_moves",), "one-shot": ("refinements",)}

@@ -96,9 +96,7 @@ def _summaries(results: list[Result], colours: dict[str, str]) -> str:
     tables = [_summary_table([r for r in results if r.solution.env_id == env], colours) for env in environments]
     if len(tables) == 1:
         return tables[0]
-    return "".join(
-        f"<h3>{html.escape(env)}</h3>{table}" for env, table in zip(environments, tables, strict=True)
-    )
+    return "".join(f"<h3>{html.escape(env)}</h3>{table}" for env, table in zip(environments, tables, strict=True))
 
 
 def _summary_table(results: list[Result], colours: dict[str, str]) -> str:

@@ -134,7 +134,10 @@ class Branching(nn.Module):
             lambda: load("transformers:bert-bass"),
             "unknown model 'transformers:bert-bass'; did you mean transformers:bert-base",
         ),
-        (lambda: load("transformers:bert-base,batch=0"), "unknown option 'batch=0'; known: training, batch=N"),
+        (
+            lambda: load("transformers:bert-base,batch=0"),
+            "unknown option 'batch=0'; known: training, decomp",
+        ),
         (lambda: load("transformers:bert-base,fast"), "unknown option 'fast'"),
     ],
 )

@@ -146,7 +146,7 @@ def test_no_family_is_in_two_splits():
     ("text", "message"),
     [
         ("torch:gnmd", "unknown model 'torch:gnmd'; did you mean torch:gnmt"),
-        ("torch:gnmt,depth=3", "unknown option 'depth=3'; known: training, batch=N, layers=N, width=N"),
+        ("torch:gnmt,depth=3", "unknown option 'depth=3'; known: training, decomposed, batch=N, layers=N, width=N"),
         ("torch:gnmt,layers=0", "unknown option 'layers=0'"),
         ("torch:gnmt,layers=99999999999", "unknown option 'layers=99999999999'"),
         ("torch:inception-v3,pixels=8", "cannot be traced"),

@@ -36,6 +36,7 @@ class OneShotConfig:
         refine: read the last assignment, so that answers can be refined.
         max_resources: numbers of resources that are told apart.
         second_head: the item feature that says which items a head of their own scores (GO's priorities), or -1.
+        positions: item features that say how far along an item is, 0 to 1; their sines and cosines are read too.
     """
 
     item_features: int
@@ -52,8 +53,10 @@ class OneShotConfig:
     refine: bool = False
     max_resources: int = 64
     second_head: int = -1
+    positions: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "positions", tuple(self.positions))
         if self.placer not in PLACERS:
             raise ValueError(unknown_name("placer", self.placer, PLACERS))
         for name in ("width", "layers", "placer_layers", "heads", "segment", "max_resources"):
@@ -111,7 +114,7 @@ class OneShotNetwork(nn.Module):
         self.config = config
         width = config.width
         told = width // 4 if config.refine else 0
-        inputs = config.item_features + 2 * _FREQUENCIES + told
+        inputs = config.item_features + 2 * _FREQUENCIES * (1 + len(config.positions)) + told
         self.encoder = make_encoder(config.encoder, inputs, config.edge_features, width, config.layers)
         self.last = nn.Embedding(config.max_resources + 1, told) if told else None
         self.placer: Any = (
@@ -138,7 +141,8 @@ class OneShotNetwork(nn.Module):
         device = graph.features.device
         place = torch.empty(n, device=device)
         place[graph.order] = torch.arange(n, device=device, dtype=torch.float32) / n
-        angles = math.pi * place[:, None] * 2.0 ** torch.arange(_FREQUENCIES, device=device)
+        places = torch.cat([place[:, None], graph.features[:, list(self.config.positions)]], 1)
+        angles = (math.pi * places[:, :, None] * 2.0 ** torch.arange(_FREQUENCIES, device=device)).flatten(1)
         parts = [graph.features, angles.sin(), angles.cos()]
         if self.last is not None:
             parts.append(self.last(torch.zeros(n, dtype=torch.int64, device=device) if last is None else last + 1))
