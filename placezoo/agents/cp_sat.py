@@ -10,9 +10,13 @@ from numpy.typing import NDArray
 
 from placezoo.agents.agent import Agent
 from placezoo.agents.list_scheduling import heft_placement
+from placezoo.agents.mcm_cp_sat import partition
+from placezoo.agents.mcm_heuristics import best_blocks
 from placezoo.agents.search import Search
 from placezoo.cost_models.makespan import Makespan
 from placezoo.envs.edge_place import EdgePlaceProblem
+from placezoo.envs.mcm_partition import MCMPartitionProblem
+from placezoo.envs.problem import PlacementProblem
 
 _HORIZON = 1e8  # integer time units that the longest schedule takes
 _DEFAULT_SECONDS = 60.0
@@ -20,19 +24,20 @@ _DEFAULT_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class CPSAT(Agent):
-    """OR-Tools' CP-SAT on placement and schedule together.
+    """OR-Tools' CP-SAT, which proves bounds (``solution.bound``), for chiplet partitions and edge placements.
 
-    The solver may order the tasks of a device as it likes, while the simulator runs them first come first served: what
-    it proves is a lower bound for every placement (``solution.bound``), and the placements it finds on the way are
-    scored by the simulator. A placement whose order cannot be had is ruled out and the search goes on, until both meet
-    (up to the rounding of times to 1e-8 of the longest schedule) and the placement is optimal.
+    On edge clusters placement and schedule are one model. The solver may order the tasks of a device as it likes, while
+    the simulator runs them first come first served: what it proves is a lower bound for every placement, and the
+    placements it finds on the way are scored by the simulator. A placement whose order cannot be had is ruled out and
+    the search goes on, until both meet (up to the rounding of times to 1e-8 of the longest schedule) and the placement
+    is optimal. Chiplet partitions begin at the best contiguous one.
 
     Args:
         workers: threads; 1 makes runs repeatable, as far as the time limit allows.
     """
 
     name = "cp-sat"
-    problem_class = EdgePlaceProblem
+    problem_class = (EdgePlaceProblem, MCMPartitionProblem)
 
     workers: int = 2
 
@@ -40,12 +45,23 @@ class CPSAT(Agent):
         super().__post_init__()
         self.require(self.workers >= 1, f"workers must be at least 1, not {self.workers}")
 
-    def prepare(self, problem: EdgePlaceProblem) -> None:  # type: ignore[override]
+    def prepare(self, problem: PlacementProblem) -> None:
         """Check that the problem has a schedule to plan, and compile the starting heuristic."""
+        if isinstance(problem, MCMPartitionProblem):
+            best_blocks(problem.cost_model, problem.item_order)
+            return
+        assert isinstance(problem, EdgePlaceProblem)
         self.require(problem.cost_model.noise == 0, "noise has no schedule that could be planned")
         heft_placement(problem)
 
     def _search(self, search: Search) -> None:
+        limit = _DEFAULT_SECONDS if search.budget.seconds is None else search.budget.seconds
+        if isinstance(search.problem, MCMPartitionProblem):
+            partition(search, limit, self.workers)
+        else:
+            self._schedule(search, limit)
+
+    def _schedule(self, search: Search, limit: float) -> None:
         from ortools.sat.python import cp_model
 
         problem: Any = search.problem
@@ -56,7 +72,6 @@ class CPSAT(Agent):
         model, chosen, scale = _build(problem.cost_model, problem.parameters["objective"])
         for (task, device), literal in chosen.items():
             model.add_hint(literal, int(start[task] == device))
-        limit = _DEFAULT_SECONDS if search.budget.seconds is None else search.budget.seconds
         rounding = (problem.num_items + problem.instance.task_graph.num_edges + 1) * scale
 
         class Scorer(cp_model.CpSolverSolutionCallback):

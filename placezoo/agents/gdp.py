@@ -14,7 +14,7 @@ from placezoo.agents.agent import Agent
 from placezoo.agents.networks.checkpoint import Checkpoint
 from placezoo.agents.networks.one_shot_network import OneShotNetwork
 from placezoo.agents.networks.threads import single_thread
-from placezoo.agents.one_shot_learner import GDPConfig, GOConfig, OneShotLearner, graph_of
+from placezoo.agents.one_shot_learner import GDPConfig, GOConfig, OneShotLearner, OneShotPPOConfig, graph_of
 from placezoo.agents.search import Search
 from placezoo.agents.training import TrainingStatus
 from placezoo.envs.problem import PlacementProblem
@@ -129,3 +129,14 @@ class GO(GDP):
 
     name = "go"
     config_class = GOConfig
+
+
+@dataclass(frozen=True)
+class OneShotPPO(GDP):
+    """The chiplet partitioner (Xie et al. 2022): GraphSAGE, a feed-forward head, refinement, a solver in the loop.
+
+    The solver is the problem's own (``MCMPartition-v0``): it draws valid partitions from the policy's probabilities.
+    """
+
+    name = "one-shot-ppo"
+    config_class = OneShotPPOConfig

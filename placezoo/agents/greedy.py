@@ -10,12 +10,16 @@ from numba import njit
 from numpy.typing import NDArray
 
 from placezoo.agents.agent import Agent
+from placezoo.agents.device_list_scheduling import list_placement
 from placezoo.agents.graph_growing import grow_parts
+from placezoo.agents.mcm_heuristics import equal_blocks
 from placezoo.agents.repair import compile_repair, repair
 from placezoo.agents.search import Search
 from placezoo.agents.wire_mask import place_by_wire_mask
 from placezoo.envs.chip_place import ChipPlaceProblem
+from placezoo.envs.device_place import DevicePlaceProblem
 from placezoo.envs.graph_partition import GraphPartitionProblem
+from placezoo.envs.mcm_partition import MCMPartitionProblem
 from placezoo.envs.problem import Kernel, PlacementProblem
 
 
@@ -63,12 +67,24 @@ def _(problem: ChipPlaceProblem, rng: np.random.Generator) -> NDArray[np.int64]:
     return place_by_wire_mask(problem, problem.item_order, rng.integers(problem.num_resources, size=problem.num_items))
 
 
+@greedy_assignment.register
+def _(problem: DevicePlaceProblem, rng: np.random.Generator) -> NDArray[np.int64]:
+    placement = list_placement(problem, earliest_first=True)
+    return problem.legalize(problem.with_priorities(placement))
+
+
+@greedy_assignment.register
+def _(problem: MCMPartitionProblem, rng: np.random.Generator) -> NDArray[np.int64]:
+    return equal_blocks(problem, problem.num_resources)
+
+
 @dataclass(frozen=True)
 class Greedy(Agent):
     """The domain's greedy construction.
 
     For graph partitioning, greedy graph growing (Karypis & Kumar 1998, GGGP); for chips, the largest macro first, each
-    by the wire mask (Shi et al. 2023).
+    by the wire mask (Shi et al. 2023). For neural networks on devices, m-etf; for
+    chiplets, blocks of equal time.
 
     Args:
         starts: how many random starts; the best counts.

@@ -74,6 +74,10 @@ LEARNERS = {
         "one_shot_learner:GOConfig", "one_shot_learner:OneShotLearner", "gdp:GO", "one-shot", {"finetune": False},
         lambda problem: Budget(evaluations=1),
     ),
+    "one-shot-ppo": LearnerEntry(
+        "one_shot_learner:OneShotPPOConfig", "one_shot_learner:OneShotLearner", "gdp:OneShotPPO", "one-shot",
+        {"finetune": False}, lambda problem: Budget(evaluations=1),
+    ),
 }  # fmt: skip
 
 

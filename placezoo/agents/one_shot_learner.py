@@ -108,6 +108,17 @@ class GOConfig(GDPConfig):
     refinements: int = 2
 
 
+@dataclass(frozen=True)
+class OneShotPPOConfig(GDPConfig):
+    """Hyperparameters of the chiplet partitioner: as ``GDPConfig``, with a feed-forward head and refinement.
+
+    Source: Xie et al. 2022, section 5.
+    """
+
+    placer: str = "feed-forward"
+    refinements: int = 2
+
+
 @dataclass
 class _Group:
     """Assignments drawn of one graph, given the last one."""

@@ -32,6 +32,7 @@ _GRAPHS = ("GraphPartition-v0",)
 _CHIPS = ("ChipPlace-v0",)
 _EDGE = ("EdgePlace-v0",)
 _DEVICES = ("DevicePlace-v0",)
+_CHIPLETS = ("MCMPartition-v0",)
 
 AGENTS = {
     "random": AgentEntry("random_search:RandomSearch", "the best of many random assignments"),
@@ -55,17 +56,21 @@ AGENTS = {
     "random-task-eft": AgentEntry(
         "random_task_eft:RandomTaskEFT", "random tasks to their earliest finish devices", "", _EDGE
     ),
-    "cp-sat": AgentEntry("cp_sat:CPSAT", "constraint programming with proved bounds", "solvers", _EDGE),
+    "cp-sat": AgentEntry("cp_sat:CPSAT", "constraint programming with proved bounds", "solvers", (*_EDGE, *_CHIPLETS)),
     "single-device": AgentEntry("device_heuristics:SingleDevice", "everything on the best one device", "", _DEVICES),
     "expert": AgentEntry("device_heuristics:Expert", "contiguous blocks of layers, balanced by time", "", _DEVICES),
     "m-topo": AgentEntry("device_heuristics:MTopo", "devices filled in topological order", "", _DEVICES),
     "m-etf": AgentEntry("device_heuristics:MEtf", "earliest task first, within memory", "", _DEVICES),
     "m-sct": AgentEntry("device_heuristics:MSct", "m-etf that keeps devices for favourite children", "", _DEVICES),
     "m-heft": AgentEntry("device_heuristics:MHeft", "HEFT, within memory", "", _DEVICES),
+    "dynamic-programming": AgentEntry(
+        "mcm_heuristics:DynamicProgramming", "the best contiguous blocks of a topological order", "", _CHIPLETS
+    ),
     "giph": AgentEntry("giph:GiPH", "graph network over (task, device) pairs, one move at a time", "agents", _EDGE),
     "placeto": AgentEntry("placeto:Placeto", "graph network over tasks, one task after another", "agents", _EDGE),
     "gdp": AgentEntry("gdp:GDP", "graph network + segment-recurrent transformer, the whole graph at once", "agents"),
     "go": AgentEntry("gdp:GO", "gdp with refinement and a head for schedule priorities", "agents"),
+    "one-shot-ppo": AgentEntry("gdp:OneShotPPO", "graph network + feed-forward head, whole answers refined", "agents"),
     "ppo": AgentEntry("ppo:PPO", "graph neural network trained by masked PPO", "agents"),
 }
 

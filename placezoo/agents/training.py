@@ -50,11 +50,9 @@ def check_device(device: str, owner: str) -> None:
 
 @functools.lru_cache(maxsize=4096)
 def mean_greedy_cost(problem: PlacementProblem) -> float:
-    """Return the mean cost of 4 greedy constructions, or 1 where they are free of cost.
-
-    Where a move takes a simulation it is one construction, in which only ties are drawn anyway.
-    """
+    """Return the mean cost of 4 greedy constructions, or 1 where they are free of cost."""
     rng = np.random.default_rng(0)
-    draws = 1 if isinstance(problem, DevicePlaceProblem) else 4
-    costs = [problem.evaluate(repair(problem, greedy_assignment(problem, rng))).total for _ in range(draws)]
-    return float(np.mean(costs)) if sum(costs) > 0 else 1.0
+    if isinstance(problem, DevicePlaceProblem):  # nothing is drawn, and single repairs take a simulation for each move
+        return problem.evaluate(greedy_assignment(problem, rng)).total
+    mean = float(np.mean([problem.evaluate(repair(problem, greedy_assignment(problem, rng))).total for _ in range(4)]))
+    return mean if mean > 0 else 1.0
