@@ -136,16 +136,13 @@ def graph_of(problem: PlacementProblem, device: str = "cpu") -> OneShotGraph:
     state = problem.kernel().state
     resources = np.empty((problem.num_resources, len(problem.feature_names.resources)), np.float32)
     problem.step_kernel.observe(state, resources, np.empty(2 + len(problem.term_names)))
-    allowed = np.zeros((problem.num_items, problem.num_resources), np.int8)
-    for item in range(problem.num_items):
-        problem.step_kernel.allowed(state, item, allowed[item])
     return OneShotGraph(
         features=torch.tensor(problem.item_features, device=device),
         edge_index=torch.tensor(links.T.copy(), device=device),
         edge_features=torch.tensor(edge_features, device=device),
         order=torch.tensor(problem.item_order, device=device),
         resources=torch.tensor(resources, device=device),
-        allowed=torch.tensor(allowed.astype(bool), device=device),
+        allowed=torch.tensor(problem.exists, device=device),
     )
 
 

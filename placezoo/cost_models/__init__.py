@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 from placezoo.cost_models.cost import Cost
 from placezoo.cost_models.makespan import Makespan
 from placezoo.cost_models.partition import PartitionCost
+from placezoo.cost_models.pipeline import PipelineInterval
 from placezoo.cost_models.proxy import ProxyCost
 from placezoo.cost_models.step_time import StepTime
 
 if TYPE_CHECKING:
     from placezoo.cost_models.differentiable_proxy import DifferentiableProxyCost
 
-__all__ = ["Cost", "DifferentiableProxyCost", "Makespan", "PartitionCost", "ProxyCost", "StepTime"]
+__all__ = ["Cost", "DifferentiableProxyCost", "Makespan", "PartitionCost", "PipelineInterval", "ProxyCost", "StepTime"]
 
 
 def __getattr__(name: str) -> Any:

@@ -11,11 +11,13 @@ from placezoo.datasets.edge_instance import EdgeInstance
 from placezoo.datasets.graph import Graph
 from placezoo.datasets.graph_conversion import from_networkx, from_scipy, to_networkx, to_scipy
 from placezoo.datasets.lef_format import read_lef
+from placezoo.datasets.mcm import MultiChipModule, load_package, package_names
 from placezoo.datasets.metis_format import read_metis, write_metis
 from placezoo.datasets.netlist import Netlist, NodeType, Placement
 from placezoo.datasets.netlist_format import read_netlist, write_netlist
 from placezoo.datasets.netlist_generator import generate_netlist
 from placezoo.datasets.netlist_grouping import cluster_cells, group_netlist, read_groups
+from placezoo.datasets.onnx_format import read_onnx
 from placezoo.datasets.op_graph import OpGraph
 from placezoo.datasets.op_graph_format import read_op_graph, write_op_graph
 from placezoo.datasets.placement_writer import write_def, write_openroad_tcl
@@ -35,6 +37,7 @@ __all__ = [
     "DeviceTopology",
     "EdgeInstance",
     "Graph",
+    "MultiChipModule",
     "Netlist",
     "NodeType",
     "OpGraph",
@@ -51,7 +54,9 @@ __all__ = [
     "group_netlist",
     "instance_names",
     "load",
+    "load_package",
     "load_topology",
+    "package_names",
     "read_bookshelf",
     "read_cluster",
     "read_def",
@@ -60,6 +65,7 @@ __all__ = [
     "read_lef",
     "read_metis",
     "read_netlist",
+    "read_onnx",
     "read_op_graph",
     "read_plc",
     "read_task_graph",
