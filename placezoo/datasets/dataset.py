@@ -16,7 +16,7 @@ from placezoo.datasets.edge_instance import EdgeInstance
 from placezoo.datasets.graph import Graph
 from placezoo.datasets.netlist import Netlist
 from placezoo.datasets.netlist_generator import generate_netlist
-from placezoo.datasets.network_splits import network_case, split_size
+from placezoo.datasets.network_splits import chiplet_case, chiplet_models, network_case, split_size
 from placezoo.datasets.public_files import fetch
 from placezoo.datasets.suggestion import unknown_name
 
@@ -159,6 +159,14 @@ DATASETS = {
             "training steps of neural networks, traced when first used, and parts of them; split by family",
             network_case,
             {split: split_size(split) for split in SPLITS},
+            None,
+            None,
+        ),
+        Dataset(
+            "mcm",
+            "inference steps of neural networks in core operators, traced when first used; tested on BERT",
+            chiplet_case,
+            {split: len(chiplet_models(split)) for split in SPLITS},
             None,
             None,
         ),

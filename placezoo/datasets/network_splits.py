@@ -46,6 +46,43 @@ NETWORK_SPLITS: dict[str, dict[str, tuple[str, ...]]] = {
 }
 
 
+# The same for partitions over chiplets: inference steps of one input in core operators, tested on BERT.
+CHIPLET_SPLITS: dict[str, dict[str, tuple[str, ...]]] = {
+    "train": {
+        "gpt": ("transformers:gpt2", "transformers:opt-125m"),
+        "vit": ("transformers:vit-base", "transformers:swin-tiny"),
+        "cnn": ("transformers:resnet-50", "transformers:regnet", "transformers:convnext-tiny"),
+        "moe": ("torch:switch", "torch:expert-choice"),
+        "mobile": ("transformers:mobilenet-v2", "torch:fuseconv"),
+        "transformer-xl": ("torch:transformer-xl",),
+        "paradnn": (
+            "torch:paradnn-fc,layers=64,width=512",
+            "torch:paradnn-cnn,blocks=4,filters=48",
+            "torch:paradnn-cnn,blocks=6,filters=32,bottleneck=0",
+            "torch:paradnn-rnn,layers=4,tokens=10",
+        ),
+    },
+    "validation": {"t5": ("transformers:bart-base", "transformers:t5-small"), "inception": ("torch:inception-v3",)},
+    "test": {
+        "bert": tuple(
+            f"transformers:{name}"
+            for name in ("bert-base", "bert-large", "distilbert", "roberta-base", "albert-base", "electra-small")
+        )
+    },
+}
+
+
+def chiplet_models(split: str) -> list[str]:
+    """Return the names of a split's models for partitions over chiplets."""
+    return [f"{name},decomposed" for names in CHIPLET_SPLITS[split].values() for name in names]
+
+
+def chiplet_case(_: np.random.Generator, name: str) -> OpGraph:
+    """Return the model of ``mcm/SPLIT/NUMBER``."""
+    split, number = name.split("/")[1:]
+    return traced_model(chiplet_models(split)[int(number)])
+
+
 def split_models(split: str) -> list[str]:
     """Return the names of a split's models."""
     return [name + STEP for names in NETWORK_SPLITS[split].values() for name in names]

@@ -18,11 +18,11 @@ from placezoo.agents.one_shot_learner import GDPConfig, GOConfig, OneShotLearner
 DEVICES = "DevicePlace-v0"
 
 
-def chains(count: int = 4, length: int = 6) -> OpGraph:
+def chains(count: int = 4, length: int = 6, sent: float = 5e7) -> OpGraph:
     """Return chains side by side: each on its own device is best, and nobody says so."""
     n = count * length
     edges = [[op, op + 1] for op in range(n) if (op + 1) % length]
-    return OpGraph([1e9] * n, [0.0] * n, [5e7] * n, [0.0] * n, edges, name="chains")
+    return OpGraph([1e9] * n, [0.0] * n, [sent] * n, [0.0] * n, edges, name="chains")
 
 
 @pytest.mark.parametrize("superposition", [False, True])
@@ -95,13 +95,13 @@ def test_drawn_assignments_follow_the_probabilities():
 
 @pytest.mark.parametrize("agent", ["gdp", "go"])
 def test_learns_to_place_chains_apart(agent):
-    problem = placezoo.make_problem(DEVICES, chains(2), topology="p100x2-pcie")
+    problem = placezoo.make_problem(DEVICES, chains(2, sent=2e6), topology="p100x2-pcie")
     alone = problem.evaluate(np.zeros(12, np.int64)).total
+    rng = np.random.default_rng(0)
+    drawn = np.mean([problem.evaluate(rng.integers(0, 2, 12)).total for _ in range(100)])
     solution = placezoo.make_agent(agent).solve(problem, Budget(evaluations=3_000), seed=0)
     assert solution.evaluations == 3_000
-    drawn = placezoo.make_agent("random").solve(problem, Budget(evaluations=100)).cost.total
-    assert solution.cost.total == pytest.approx(alone / 2)
-    assert drawn > 1.5 * solution.cost.total
+    assert alone / 2 <= solution.cost.total < 0.65 * min(alone, drawn)
     totals = [point.total for point in solution.trace]
     assert totals == sorted(totals, reverse=True)
     again = placezoo.make_agent(agent).solve(problem, Budget(evaluations=3_000), seed=0)
