@@ -27,6 +27,7 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/chip.py
 	$(BIN)/python benchmarks/edge.py
 	$(BIN)/python benchmarks/device.py
+	$(BIN)/python benchmarks/mcm.py
 
 docs: $(DOCS_STAMP)
 	$(BIN)/mkdocs build --strict

@@ -23,9 +23,9 @@ from rich.table import Table
 import placezoo
 from placezoo.agents.improvement_episodes import ImprovementEpisodes, draw
 from placezoo.agents.improvement_moves import moves_of
-from placezoo.agents.improvement_search import PRETRAINED, load_policy
+from placezoo.agents.improvement_search import load_policy
 from placezoo.agents.list_scheduling import heft_placement
-from placezoo.agents.networks.checkpoint import Checkpoint
+from placezoo.agents.networks.checkpoint import PRETRAINED, Checkpoint
 from placezoo.agents.networks.threads import single_thread
 from placezoo.agents.random_task_eft import earliest_finish_device
 from placezoo.datasets import EdgeInstance, generate_cluster, generate_task_graph

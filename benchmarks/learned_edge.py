@@ -21,8 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 import placezoo
-from placezoo.agents.improvement_search import PRETRAINED
-from placezoo.agents.networks.checkpoint import Checkpoint
+from placezoo.agents.networks.checkpoint import PRETRAINED, Checkpoint
 from placezoo.agents.solution import Solution
 from placezoo.datasets.public_files import is_here, public_files
 

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from placezoo.agents.agent import Agent
-from placezoo.agents.networks.checkpoint import Checkpoint
+from placezoo.agents.networks.checkpoint import Checkpoint, checkpoint_folder
 from placezoo.agents.networks.one_shot_network import OneShotNetwork
 from placezoo.agents.networks.threads import single_thread
 from placezoo.agents.one_shot_learner import GDPConfig, GOConfig, OneShotLearner, OneShotPPOConfig, graph_of
@@ -32,7 +32,8 @@ class GDP(Agent):
     or into mere draws. Without a checkpoint a fresh network is trained (the paper's GDP-one).
 
     Args:
-        checkpoint: the folder that ``placezoo train`` wrote, or None.
+        checkpoint: the folder that ``placezoo train`` wrote, ``pretrained`` for the policy that comes with the package
+            (of ``gdp`` and ``go`` for DevicePlace-v0, of ``one-shot-ppo`` for MCMPartition-v0), or None.
         finetune: train further on the problem; else only draw.
     """
 
@@ -52,7 +53,7 @@ class GDP(Agent):
         """
         if self.checkpoint is None:
             return None
-        policy = Checkpoint.load(self.checkpoint)
+        policy = Checkpoint.load(checkpoint_folder(self.checkpoint, self.name))
         if not isinstance(policy.network, OneShotNetwork):
             raise ValueError(f"{self.name}: {self.checkpoint} holds another kind of policy ({policy.architecture})")
         return policy

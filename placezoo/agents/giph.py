@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from placezoo.agents.agent import Agent
-from placezoo.agents.improvement_search import PRETRAINED, STARTS, compile_search, load_policy, search_with
-from placezoo.agents.networks.checkpoint import Checkpoint
+from placezoo.agents.improvement_search import STARTS, compile_search, load_policy, search_with
+from placezoo.agents.networks.checkpoint import PRETRAINED, Checkpoint
 from placezoo.agents.networks.gp_net_batch import GpNetBatch
 from placezoo.agents.search import Search
 from placezoo.datasets.suggestion import unknown_name

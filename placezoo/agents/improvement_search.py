@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,13 +12,12 @@ from placezoo.agents.budget import Budget
 from placezoo.agents.improvement_episodes import ImprovementEpisodes, draw
 from placezoo.agents.improvement_moves import moves_of
 from placezoo.agents.list_scheduling import heft_placement
-from placezoo.agents.networks.checkpoint import Checkpoint
+from placezoo.agents.networks.checkpoint import Checkpoint, checkpoint_folder
 from placezoo.agents.networks.threads import single_thread
 from placezoo.agents.search import Search
 from placezoo.envs.edge_place import EdgePlaceProblem
 
 STARTS = ("random", "heft", "instance")
-PRETRAINED = "pretrained"
 
 
 def load_policy(checkpoint: str, agent: str) -> Checkpoint:
@@ -30,9 +27,7 @@ def load_policy(checkpoint: str, agent: str) -> Checkpoint:
         ValueError: it is damaged, or another agent's.
         FileNotFoundError: there is none.
     """
-    folder = Path(checkpoint)
-    if checkpoint == PRETRAINED:
-        folder = Path(str(resources.files("placezoo.agents").joinpath("pretrained", agent)))
+    folder = checkpoint_folder(checkpoint, agent)
     policy = Checkpoint.load(folder)
     selection = getattr(policy.network.config, "selection", None)
     if selection is None or (selection == "traversal") != (agent == "placeto"):

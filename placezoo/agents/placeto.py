@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from placezoo.agents.agent import Agent
-from placezoo.agents.improvement_search import PRETRAINED, STARTS, compile_search, load_policy, search_with
-from placezoo.agents.networks.checkpoint import Checkpoint
+from placezoo.agents.improvement_search import STARTS, compile_search, load_policy, search_with
+from placezoo.agents.networks.checkpoint import PRETRAINED, Checkpoint
 from placezoo.agents.search import Search
 from placezoo.datasets.suggestion import unknown_name
 from placezoo.envs.edge_place import EdgePlaceProblem

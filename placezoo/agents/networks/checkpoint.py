@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from placezoo.envs.problem import PlacementProblem
 
 FORMAT = "placezoo.Checkpoint/1"
 WEIGHTS, CONFIG = "policy.safetensors", "policy.json"
+PRETRAINED = "pretrained"  # the policy that comes with the package
 
 
 @dataclass
@@ -101,6 +103,20 @@ class Checkpoint:
             raise ValueError(f"this checkpoint was trained for {self.env_id}, it cannot solve {problem.env_id}")
         if self.features != feature_record(problem, self.architecture):
             raise ValueError(f"this checkpoint reads other features than {problem.env_id} has; train it again")
+
+
+def checkpoint_folder(checkpoint: str, agent: str) -> Path:
+    """Return a checkpoint's folder; ``pretrained`` is the agent's own that comes with the package.
+
+    Raises:
+        FileNotFoundError: none comes with the package for this agent.
+    """
+    if checkpoint != PRETRAINED:
+        return Path(checkpoint)
+    folder = Path(str(resources.files("placezoo.agents").joinpath("pretrained", agent)))
+    if not folder.is_dir():
+        raise FileNotFoundError(f"no trained policy of {agent} comes with the package")
+    return folder
 
 
 def network_config(
