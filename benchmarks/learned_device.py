@@ -21,8 +21,8 @@ from placezoo.experiments.train import TrainingRun, train
 
 ENV, DATASET = "DevicePlace-v0", "networks"
 MEMORY_SHARES = {"p100x2-pcie": 0.75, "v100x8-pcie": 0.3}
-PLANNED = ("expert", "m-topo", "m-etf", "m-sct", "m-heft", "metis")
-SEARCHED = ("local-search", "simulated-annealing")
+PLANNED = ("single-device", "expert", "m-topo", "m-etf", "m-sct", "m-heft", "metis")
+SEARCHED = ("random", "local-search", "simulated-annealing", "ppo")
 SECONDS = 20.0
 TRAINING_SECONDS = 660.0
 HYPERPARAMETERS = {"encoder": "edge-gnn", "entropy_coefficient": 0.02}

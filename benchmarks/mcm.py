@@ -26,7 +26,7 @@ CASES = (
     ("transformers:bert-base,decomposed", "mcm36"), ("transformers:bert-large,decomposed", "mcm36"),
 )  # fmt: skip
 VALIDITY = [(nodes, package) for nodes in (10, 50, 200, 700, 2000) for package in ("mcm4", "mcm8", "mcm16", "mcm36")]
-CANDIDATES = 10_000
+CANDIDATES = 12_000
 
 
 def main() -> None:

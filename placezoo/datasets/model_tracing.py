@@ -195,7 +195,7 @@ def _read(
             origin[node] = {f"op {node.name}"}
             written = _bytes(node.meta.get("val"))
             columns["flops"].append(counter.flops[node.name])
-            columns["moved"].append(written + sum(_bytes(one.meta.get("val")) for one in node.all_input_nodes))
+            columns["moved"].append(written + _bytes_read(node, written))
             columns["output"].append(written)
             columns["kinds"].append(_kind(node))
             columns["backward"].append(node.name not in forward)
@@ -291,6 +291,7 @@ def _moves_nothing(node: fx.Node) -> bool:
     return all(info is not None and not info.is_write for info in infos)
 
 
+_LOOKUPS = ("aten.embedding", "aten.index_select", "aten.gather", "aten.index.Tensor")
 _IDENTITIES = ("aten._assert_tensor_metadata", "aten.lift_fresh_copy", "aten.alias", "aten.detach")
 
 
@@ -298,6 +299,14 @@ def _bytes(value: Any) -> float:
     if isinstance(value, torch.Tensor):
         return float(value.numel() * value.element_size())
     return sum(_bytes(one) for one in value) if isinstance(value, (list, tuple)) else 0.0
+
+
+def _bytes_read(node: fx.Node, written: float) -> float:
+    """Return what an operator reads; a lookup reads of its table what it writes."""
+    sizes = [_bytes(one.meta.get("val")) for one in node.all_input_nodes]
+    if _kind(node) in _LOOKUPS:
+        sizes[0] = min(sizes[0], written)
+    return sum(sizes)
 
 
 def _empty(value: Any) -> Any:

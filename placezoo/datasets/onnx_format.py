@@ -19,6 +19,7 @@ from placezoo.datasets.files import read_bytes
 from placezoo.datasets.op_graph import OpGraph
 
 _VIEWS = ("Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Dropout", "Shape", "Size", "Cast")
+_LOOKUPS = ("Gather", "GatherElements", "GatherND")
 _CONTROL = ("If", "Loop", "Scan")
 _GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 
@@ -136,7 +137,10 @@ class _Reader:
             for one in (*inputs, *outputs):
                 self._shape(one, node)
             written = sum(self._bytes[one] for one in outputs)
-            moved = written + sum(self._bytes[one] for one in inputs)
+            read = [self._bytes[one] for one in inputs]
+            if node.op_type in _LOOKUPS:  # which read of their table what they write
+                read[0] = min(read[0], written)
+            moved = written + sum(read)
             rows.append((self._flops(node), moved, written, node.op_type, node.name or outputs[0]))
             for one in inputs:
                 edges.update((source, index) for source in origin.get(one, ()))

@@ -60,6 +60,21 @@ def test_inference_graph():
     assert not graph.backward.any()
 
 
+def test_lookups_read_rows_not_tables():
+    graph = trace_module(nn.Embedding(1000, 4), (torch.zeros(3, dtype=torch.long),), name="lookup")
+    assert graph.kinds == ("aten.embedding",)
+    assert graph.bytes_moved.tolist() == [2 * 3 * 4 * 4 + 3 * 8]  # three rows read and written, and their numbers
+    assert graph.parameter_bytes.tolist() == [1000 * 4 * 4]
+
+
+def test_decomposed_graphs_have_more_operators_and_as_much_work():
+    module, arguments = Small(), (torch.zeros(2, 3, 8, 8),)
+    whole, parts = trace_module(module, arguments), trace_module(module, arguments, decomposed=True)
+    assert parts.num_ops >= whole.num_ops
+    assert parts.flops.sum() == whole.flops.sum()
+    assert "aten.addmm" in parts.kinds
+
+
 def test_training_graph():
     graph = trace_module(Small(), (torch.zeros(2, 3, 8, 8),), training=True)
     kinds = list(graph.kinds)

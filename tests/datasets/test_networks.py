@@ -1,10 +1,15 @@
 import warnings
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from placezoo.datasets import load
 from placezoo.datasets import model_zoo as zoo
-from placezoo.datasets.network_splits import NETWORK_SPLITS, split_models
+from placezoo.datasets.network_splits import CHIPLET_SPLITS, NETWORK_SPLITS, split_models
+from placezoo.datasets.subnetwork import subnetwork
+from tests.conftest import placed_models
 
 torch = pytest.importorskip("torch")
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
@@ -131,15 +136,30 @@ def test_tokens_choose_experts(chosen):
 
 
 def test_no_family_is_in_two_splits():
-    families = [family for split in NETWORK_SPLITS.values() for family in split]
-    assert len(families) == len(set(families))
-    for names in NETWORK_SPLITS.values():
-        for family, models in names.items():
-            for model in models:
-                assert zoo.entry_of(zoo.split_name(model)).family == family
+    for splits in (NETWORK_SPLITS, CHIPLET_SPLITS):
+        families = [family for split in splits.values() for family in split]
+        assert len(families) == len(set(families))
+        for names in splits.values():
+            for family, models in names.items():
+                for model in models:
+                    assert zoo.entry_of(zoo.split_name(model)).family == family
     assert len(split_models("test")) == 8
     with pytest.raises(ValueError, match=r"networks/test has instances 0..7, not 8"):
         load("networks/test/8")
+
+
+@given(placed_models(), st.floats(0.1, 1.0), st.floats(0.0, 1.0), st.floats(0.25, 4.0))
+def test_parts_of_networks(case, share, start, scale):
+    graph, _, _, _ = case
+    part = subnetwork(graph, np.asarray(graph.group), share, start * (1 - share), scale, "part")
+    number = {name: op for op, name in enumerate(graph.names)}
+    kept = [number[name] for name in part.names]
+    np.testing.assert_allclose(part.flops, scale * graph.flops[kept])
+    assert part.parameter_bytes.tolist() == graph.parameter_bytes[kept].tolist()
+    between = {(int(a), int(b)) for a, b in graph.edges if {a, b} <= set(kept)}
+    assert {(kept[a], kept[b]) for a, b in part.edges} == between
+    groups = set(np.asarray(graph.group)[kept].tolist())
+    assert all((group in groups) == (op in kept) for op, group in enumerate(np.asarray(graph.group).tolist()))
 
 
 @pytest.mark.parametrize(

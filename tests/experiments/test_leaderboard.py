@@ -203,6 +203,29 @@ def test_a_suite_may_mix_environments(tmp_path):
     assert "synthetic-chips/test/0" in (tmp_path / "out" / "report.html").read_text()
 
 
+def test_agents_run_where_they_fit_and_each_environment_has_its_table(suite_file, tmp_path):
+    from placezoo.datasets import OpGraph, write_op_graph
+
+    network = tmp_path / "chain.json"
+    write_op_graph(OpGraph([1e9] * 6, [1e6] * 6, [1e5] * 6, [1e6] * 6, [[i, i + 1] for i in range(5)]), network)
+    more = (
+        f'[[problems]]\nenv = "DevicePlace-v0"\ninstances = ["{network}"]\nparameters = {{ topology = "p100x2-pcie" }}\n'
+        '[[agents]]\nname = "m-topo"\n'
+    )
+    suite_file.write_text(SUITE + more)
+    board = Leaderboard(load_suite(str(suite_file)), tmp_path / "out")
+    board.train()
+    results = list(board.run())
+    ran = {(result.solution.env_id, result.solution.agent) for result in results}
+    graphs, devices = "GraphPartition-v0", "DevicePlace-v0"
+    # fm is for graphs, and the policy was trained on them; m-topo is for devices.
+    assert ran == {(graphs, "random"), (graphs, "fm"), (graphs, "ppo"), (devices, "random"), (devices, "m-topo")}
+    board.write(results)
+    report = (tmp_path / "out" / "report.html").read_text()
+    assert report.index(f"<h3>{graphs}</h3>") < report.index(f"<h3>{devices}</h3>")
+    assert Page(report).tables == 2 + 3
+
+
 def test_a_suite_with_nothing_at_hand_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setenv("PLACEZOO_DATA", "")
     import requests
