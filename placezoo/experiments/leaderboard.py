@@ -57,7 +57,7 @@ class Leaderboard:
             for name in group.instances:
                 try:
                     self.problems.append(make_problem(group.env, name, **group.parameters))
-                except OSError:
+                except (OSError, ImportError):
                     if not group.optional:
                         raise
                     self.missing.append(name)

@@ -20,7 +20,7 @@ class SuiteProblem:
         env: the environment's id.
         instances: names.
         parameters: of the problem.
-        optional: leave instances out that are not on this machine and cannot be fetched, instead of failing.
+        optional: leave instances out that are not on this machine and cannot be fetched or traced, instead of failing.
     """
 
     env: str

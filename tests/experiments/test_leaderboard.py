@@ -179,7 +179,9 @@ def test_optional_instances_may_be_missing_others_may_not(monkeypatch, tmp_path)
     )
     board = Leaderboard(load_suite("quick"), tmp_path)
     assert board.missing == ["airfoil1", "4elt"]
-    assert [problem.instance.name for problem in board.problems] == ["karate", "les-miserables", "delaunay/test/0"]
+    names = [problem.instance.name for problem in board.problems]
+    assert names[:3] == ["karate", "les-miserables", "delaunay/test/0"]
+    assert names[3:] == [f"transformers:{model},training,batch=8" for model in ("bert-base", "resnet-50")]
     path = tmp_path / "strict.toml"
     path.write_text(SUITE.replace('"florentine"', '"4elt"'))
     with pytest.raises(OSError, match="cannot download 4elt"):
@@ -209,7 +211,8 @@ def test_agents_run_where_they_fit_and_each_environment_has_its_table(suite_file
     network = tmp_path / "chain.json"
     write_op_graph(OpGraph([1e9] * 6, [1e6] * 6, [1e5] * 6, [1e6] * 6, [[i, i + 1] for i in range(5)]), network)
     more = (
-        f'[[problems]]\nenv = "DevicePlace-v0"\ninstances = ["{network}"]\nparameters = {{ topology = "p100x2-pcie" }}\n'
+        f'[[problems]]\nenv = "DevicePlace-v0"\ninstances = ["{network}"]\n'
+        'parameters = { topology = "p100x2-pcie" }\n'
         '[[agents]]\nname = "m-topo"\n'
     )
     suite_file.write_text(SUITE + more)
