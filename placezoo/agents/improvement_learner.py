@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +20,7 @@ from placezoo.agents.networks.checkpoint import Checkpoint
 from placezoo.agents.networks.gp_net_batch import GpNetBatch
 from placezoo.agents.networks.gp_net_network import GpNetConfig, GpNetNetwork
 from placezoo.agents.networks.placeto_network import PlacetoNetwork
-from placezoo.agents.training import TrainingStatus, check_device, mean_greedy_cost, share_done
+from placezoo.agents.training import Batch, TrainingStatus, check_device, mean_greedy_cost, train_until
 from placezoo.datasets.suggestion import unknown_name
 from placezoo.envs.edge_place import EdgePlaceProblem
 from placezoo.envs.gp_net import EDGE_FEATURES, NODE_FEATURES
@@ -220,25 +219,14 @@ class ImprovementLearner:
         Raises:
             ValueError: neither limit is given.
         """
-        if timesteps is None and seconds is None:
-            raise ValueError("training needs timesteps, seconds or both")
-        started = time.perf_counter()
-        made, ended, done = 0, 0, 0.0
-        while True:
-            for group in self._optimizer.param_groups:
-                group["lr"] = self.config.learning_rate * (1.0 - 0.9 * done)
-            episodes, steps, rewards = self._play()
-            self._update(steps, self._advantages(rewards))
-            made += int(np.isfinite(rewards).sum())
-            ended += len(episodes.problems)
-            costs = [best / mean_greedy_cost(p) for best, p in zip(episodes.best, episodes.problems, strict=True)]
-            spent = time.perf_counter() - started
-            done = share_done(made, spent, timesteps, seconds)
-            status = TrainingStatus(made, spent, float(np.mean(costs)), ended, done)
-            if on_update is not None:
-                on_update(status)
-            if done >= 1.0:
-                return status
+        return train_until(self._step, self._optimizer, self.config.learning_rate, timesteps, seconds, on_update)
+
+    def _step(self, done: float, room: int | None) -> Batch:
+        """Play a batch of episodes and learn from it; episodes are whole, whatever room is left."""
+        episodes, steps, rewards = self._play()
+        self._update(steps, self._advantages(rewards))
+        costs = [best / mean_greedy_cost(p) for best, p in zip(episodes.best, episodes.problems, strict=True)]
+        return Batch(int(np.isfinite(rewards).sum()), len(episodes.problems), float(np.mean(costs)))
 
     def _play(self) -> tuple[ImprovementEpisodes, list[_Step], NDArray[np.float64]]:
         """Play a batch of episodes; rewards are [steps, episodes] in units of the lower bound, NaN after the end."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +16,7 @@ from torch import Tensor, nn
 from placezoo.agents.networks.architectures import feature_record
 from placezoo.agents.networks.checkpoint import Checkpoint
 from placezoo.agents.networks.one_shot_network import OneShotConfig, OneShotGraph, OneShotNetwork
-from placezoo.agents.training import TrainingStatus, check_device, mean_greedy_cost, share_done
+from placezoo.agents.training import Batch, TrainingStatus, check_device, mean_greedy_cost, train_until
 from placezoo.envs.problem import PlacementProblem
 from placezoo.envs.source import ProblemSource
 
@@ -224,32 +223,23 @@ class OneShotLearner:
         Raises:
             ValueError: neither limit is given.
         """
-        if timesteps is None and seconds is None:
-            raise ValueError("training needs timesteps, seconds or both")
-        started = time.perf_counter()
-        drawn, done = 0, 0.0
-        while True:
-            for group in self._optimizer.param_groups:
-                group["lr"] = self.config.learning_rate * (1.0 - 0.9 * done)
-            batch: list[_Group] = []
-            relative: list[float] = []
-            for _ in range(self.config.instances if self.source.dataset is not None else 1):
-                problem = self.source.draw(self._rng).next_episode(self._rng)
-                room = None if timesteps is None else timesteps - drawn
-                groups, costs = self._play(problem, room)
-                batch += groups
-                relative.append(float(np.mean(costs)) / mean_greedy_cost(problem))
-                drawn += len(costs)
-                if timesteps is not None and drawn >= timesteps:
-                    break
-            self._update(batch, self.config.entropy_coefficient * (1.0 - done))
-            spent = time.perf_counter() - started
-            done = share_done(drawn, spent, timesteps, seconds)
-            status = TrainingStatus(drawn, spent, float(np.mean(relative)), drawn, done)
-            if on_update is not None:
-                on_update(status)
-            if done >= 1.0:
-                return status
+        return train_until(self._step, self._optimizer, self.config.learning_rate, timesteps, seconds, on_update)
+
+    def _step(self, done: float, room: int | None) -> Batch:
+        """Draw a batch of groups and learn from it; at most ``room`` assignments."""
+        batch: list[_Group] = []
+        relative: list[float] = []
+        drawn = 0
+        for _ in range(self.config.instances if self.source.dataset is not None else 1):
+            problem = self.source.draw(self._rng).next_episode(self._rng)
+            groups, costs = self._play(problem, None if room is None else room - drawn)
+            batch += groups
+            relative.append(float(np.mean(costs)) / mean_greedy_cost(problem))
+            drawn += len(costs)
+            if room is not None and drawn >= room:
+                break
+        self._update(batch, self.config.entropy_coefficient * (1.0 - done))
+        return Batch(drawn, drawn, float(np.mean(relative)))
 
     def _play(self, problem: PlacementProblem, room: int | None) -> tuple[list[_Group], list[float]]:
         """Draw groups of assignments of a problem, each after the first given the best so far; at most ``room``."""

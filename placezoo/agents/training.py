@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import functools
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -38,6 +41,53 @@ def share_done(timesteps: int, seconds: float, of_timesteps: int | None, of_seco
     by_steps = timesteps / of_timesteps if of_timesteps else 0.0
     by_time = seconds / of_seconds if of_seconds else 0.0
     return min(1.0, max(by_steps, by_time))
+
+
+class Batch(NamedTuple):
+    """What one update of a learner was made with."""
+
+    timesteps: int
+    episodes: int
+    relative_cost: float
+
+
+def train_until(
+    update: Callable[[float, int | None], Batch],
+    optimizer: torch.optim.Optimizer,
+    learning_rate: float,
+    timesteps: int | None,
+    seconds: float | None,
+    on_update: Callable[[TrainingStatus], None] | None,
+) -> TrainingStatus:
+    """Update a policy until so many timesteps are made or so many seconds are over; the learning rate falls to a tenth.
+
+    Args:
+        update: (share done, timesteps left or None) -> what was done.
+        optimizer: whose learning rate is set.
+        learning_rate: at the start.
+        timesteps: None for no limit.
+        seconds: wall time, None for no limit.
+        on_update: called after each update.
+
+    Raises:
+        ValueError: neither limit is given.
+    """
+    if timesteps is None and seconds is None:
+        raise ValueError("training needs timesteps, seconds or both")
+    started = time.perf_counter()
+    made, ended, done = 0, 0, 0.0
+    while True:
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate * (1.0 - 0.9 * done)
+        batch = update(done, None if timesteps is None else timesteps - made)
+        made, ended = made + batch.timesteps, ended + batch.episodes
+        spent = time.perf_counter() - started
+        done = share_done(made, spent, timesteps, seconds)
+        status = TrainingStatus(made, spent, batch.relative_cost, ended, done)
+        if on_update is not None:
+            on_update(status)
+        if done >= 1.0:
+            return status
 
 
 def check_device(device: str, owner: str) -> None:

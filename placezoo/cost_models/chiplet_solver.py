@@ -164,32 +164,32 @@ def _reduce(search, item, allowed):
 
 
 @njit(cache=True, nogil=True)
+def _count_edge(search, source, target, sign):
+    """Add or take away an edge between two items that are set; return whether its pair of chiplets is new."""
+    a, b = _lowest(search.domain[source]), _lowest(search.domain[target])
+    if a == b:
+        return False
+    search.pairs[a, b] += sign
+    if search.pairs[a, b] == 0:
+        search.direct[a] &= ~(_ONE << np.uint64(b))
+    elif sign > 0 and search.pairs[a, b] == 1:
+        search.direct[a] |= _ONE << np.uint64(b)
+        return True
+    return False
+
+
+@njit(cache=True, nogil=True)
 def _count_pairs(graph, search, item, sign):
-    """Add or take away the edges between an item that is set and those that are; return whether a pair is new."""
-    place = _lowest(search.domain[item])
+    """Add or take away the edges between an item that is set and the others that are; return whether a pair is new."""
     is_new = False
     for position in range(graph.out_start[item], graph.out_start[item + 1]):
         other = graph.target[graph.out_edges[position]]
-        if search.is_set[other]:
-            there = _lowest(search.domain[other])
-            if there != place:
-                search.pairs[place, there] += sign
-                if sign > 0 and search.pairs[place, there] == 1:
-                    search.direct[place] |= _ONE << np.uint64(there)
-                    is_new = True
-                elif search.pairs[place, there] == 0:
-                    search.direct[place] &= ~(_ONE << np.uint64(there))
+        if search.is_set[other] and _count_edge(search, item, other, sign):
+            is_new = True
     for position in range(graph.in_start[item], graph.in_start[item + 1]):
         other = graph.source[graph.in_edges[position]]
-        if search.is_set[other]:
-            there = _lowest(search.domain[other])
-            if there != place:
-                search.pairs[there, place] += sign
-                if sign > 0 and search.pairs[there, place] == 1:
-                    search.direct[there] |= _ONE << np.uint64(place)
-                    is_new = True
-                elif search.pairs[there, place] == 0:
-                    search.direct[there] &= ~(_ONE << np.uint64(place))
+        if search.is_set[other] and _count_edge(search, other, item, sign):
+            is_new = True
     return is_new
 
 

@@ -35,7 +35,7 @@ def draw_pipeline(model: PipelineInterval, assignment: NDArray[np.int64], axes: 
     memory.axhline(package.sram / 1e6, color="#d55e00", linewidth=0.8, linestyle=":")
     memory.set_ylabel("memory, MB (dotted: SRAM)", color="#d55e00")
     memory.set_ylim(bottom=0.0)
-    axes.set_ylim(0.0, 1.2e6 * cost.terms["interval"])
+    axes.set_ylim(0.0, 1.2 * max(1e6 * cost.terms["interval"], 1e-3))
     axes.legend(loc="upper right", fontsize="small", ncol=3)
     valid = "" if cost.feasible else ", infeasible"
     axes.set_title(f"{model.op_graph.name}: {1e6 * cost.terms['interval']:.2f} us{valid}")

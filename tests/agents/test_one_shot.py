@@ -97,15 +97,23 @@ def test_drawn_assignments_follow_the_probabilities():
 def test_learns_to_place_chains_apart(agent):
     problem = placezoo.make_problem(DEVICES, chains(2, sent=2e6), topology="p100x2-pcie")
     alone = problem.evaluate(np.zeros(12, np.int64)).total
-    rng = np.random.default_rng(0)
-    drawn = np.mean([problem.evaluate(rng.integers(0, 2, 12)).total for _ in range(100)])
     solution = placezoo.make_agent(agent).solve(problem, Budget(evaluations=3_000), seed=0)
     assert solution.evaluations == 3_000
-    assert alone / 2 <= solution.cost.total < 0.65 * min(alone, drawn)
+    assert alone / 2 <= solution.cost.total < 0.65 * alone
     totals = [point.total for point in solution.trace]
     assert totals == sorted(totals, reverse=True)
     again = placezoo.make_agent(agent).solve(problem, Budget(evaluations=3_000), seed=0)
     assert again.assignment.tolist() == solution.assignment.tolist()
+
+
+@pytest.mark.parametrize("config", [GDPConfig(), GOConfig(), GDPConfig(elite=False), GDPConfig(superposition=False)])
+def test_what_is_drawn_gets_better(config):
+    """The mean cost of draws falls: the best of them would, even if nothing were learned."""
+    problem = placezoo.make_problem(DEVICES, chains(2, sent=2e6), topology="p100x2-pcie")
+    source = ProblemSource(type(problem), instance=problem.instance, parameters=problem.parameters)
+    learner, costs = OneShotLearner(source, config=config), []
+    learner.learn(timesteps=3_000, on_update=lambda status: costs.append(status.relative_cost))
+    assert np.mean(costs[-3:]) < 0.85 * np.mean(costs[:3])
 
 
 def test_go_learns_who_goes_first():

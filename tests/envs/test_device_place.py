@@ -2,7 +2,6 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
-from gymnasium.vector import SyncVectorEnv
 from hypothesis import given
 
 import placezoo
@@ -12,7 +11,7 @@ from placezoo.agents.device_list_scheduling import list_placement
 from placezoo.datasets import OpGraph
 from placezoo.envs.wrappers import FlattenGraph, PadGraph
 from tests.conftest import placed_models
-from tests.envs.test_vector import assert_equal
+from tests.envs.checks import assert_batched_equals_scalar, assert_rewards_sum_to_what_the_cost_fell_by
 
 ENV = "DevicePlace-v0"
 FORMULATIONS = ("construct", "improve", "one-shot")
@@ -46,37 +45,13 @@ def test_wrapped_environments_pass_the_checker(wrap):
 @pytest.mark.parametrize("priorities", [1, 4])
 def test_rewards_sum_to_what_the_cost_fell_by(formulation, priorities):
     env = gym.make(ENV, instance=model(), formulation=formulation, priorities=priorities)
-    observation, info = env.reset(seed=1)
-    begin = info["cost"]["total"] if formulation == "improve" else 0.0
-    rng, total, done = np.random.default_rng(0), 0.0, False
-    while not done:
-        if formulation == "one-shot":
-            action = rng.integers(0, 4, env.action_space.shape)
-        else:
-            action = int(rng.choice(np.flatnonzero(observation["action_mask"])))
-        observation, reward, terminated, truncated, info = env.step(action)
-        total, done = total + reward, terminated or truncated
-    assert total == pytest.approx(begin - info["cost"]["total"])
-    assert info["feasible"]
+    assert assert_rewards_sum_to_what_the_cost_fell_by(env, 4)["feasible"]
 
 
 @pytest.mark.parametrize("priorities", [1, 3])
 @pytest.mark.parametrize("formulation", ["construct", "improve"])
 def test_the_batched_environment_equals_the_scalar_one(formulation, priorities):
-    settings = {"instance": model(12), "formulation": formulation, "priorities": priorities}
-    batched, scalar = gym.make_vec(ENV, 3, **settings), SyncVectorEnv([lambda: gym.make(ENV, **settings)] * 3)
-    observation, _ = batched.reset(seed=5)
-    expected, _ = scalar.reset(seed=5)
-    rng = np.random.default_rng(0)
-    for _ in range(40):
-        assert_equal(observation, expected)
-        actions = np.array(
-            [rng.choice(np.flatnonzero(mask)) if mask.any() else 0 for mask in observation["action_mask"]]
-        )
-        observation, *found, _ = batched.step(actions)
-        expected, *others, _ = scalar.step(actions)
-        for one, other in zip(found, others, strict=True):
-            np.testing.assert_allclose(one, other)
+    assert_batched_equals_scalar(ENV, {"instance": model(12), "formulation": formulation, "priorities": priorities})
 
 
 @given(placed_models())
