@@ -35,6 +35,9 @@ class GDP(Agent):
         checkpoint: the folder that ``placezoo train`` wrote, ``pretrained`` for the policy that comes with the package
             (of ``gdp`` and ``go`` for DevicePlace-v0, of ``one-shot-ppo`` for MCMPartition-v0), or None.
         finetune: train further on the problem; else only draw.
+        temperature: of the checkpoint's policy when it is trained further: above 1 it draws less surely than it was
+            trained to, and so finds out more.
+        windows: share of the assignments that are drawn in a window of the problem's order only (``GDPConfig``).
     """
 
     name = "gdp"
@@ -42,6 +45,13 @@ class GDP(Agent):
 
     checkpoint: str | None = None
     finetune: bool = True
+    temperature: float = 2.0
+    windows: float = 0.75
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.require(self.temperature > 0, f"temperature must be above 0, not {self.temperature}")
+        self.require(0 <= self.windows <= 1, f"windows must be in [0, 1], not {self.windows}")
 
     @cached_property
     def policy(self) -> Checkpoint | None:
@@ -66,7 +76,7 @@ class GDP(Agent):
 
     def _learner(self, problem: PlacementProblem, seed: int) -> OneShotLearner:
         source = ProblemSource(type(problem), instance=problem.instance, parameters=problem.parameters)
-        return OneShotLearner(source, config=self.config_class(), seed=seed, start=self.policy)
+        return OneShotLearner(source, config=self.config_class(windows=self.windows), seed=seed, start=self.policy)
 
     def act(self, observation: dict[str, Any]) -> NDArray[np.int64]:
         """Refuse: the network reads a problem, not an observation."""
@@ -96,6 +106,8 @@ class GDP(Agent):
         return last.numpy()
 
     def _train(self, learner: OneShotLearner, search: Search) -> None:
+        if self.policy is not None:
+            learner.soften(self.temperature)
         spent = search.evaluations
         budget = search.budget
         seconds = None if budget.seconds is None else max(0.01, budget.seconds - search.seconds)

@@ -49,6 +49,8 @@ class GDPConfig:
         entropy_coefficient: at the start; falls linearly to 0.
         max_grad_norm: gradients are scaled down to this norm.
         elite: the best assignment of a graph so far joins its groups.
+        windows: share of a group's assignments that are drawn in a window of the problem's order only, and outside it
+            are the best assignment so far: what they differ in is few items, which says more about each.
     """
 
     encoder: str = "graph-sage"
@@ -68,6 +70,7 @@ class GDPConfig:
     entropy_coefficient: float = 0.01
     max_grad_norm: float = 0.5
     elite: bool = True
+    windows: float = 0.0
 
     def __post_init__(self) -> None:
         least = {"instances": 1, "group": 2, "epochs": 1, "refinements": 0}
@@ -80,6 +83,8 @@ class GDPConfig:
             positive = isinstance(value, (int, float)) and math.isfinite(value) and value >= 0
             if not positive or (value == 0 and name != "entropy_coefficient"):
                 raise ValueError(f"gdp: {name} must be a finite number above 0, not {value!r}")
+        if not isinstance(self.windows, (int, float)) or not 0 <= self.windows <= 1:
+            raise ValueError(f"gdp: windows must be in [0, 1], not {self.windows!r}")
         OneShotConfig(1, 1, 1, **self._network())
 
     def _network(self) -> dict[str, Any]:
@@ -202,6 +207,12 @@ class OneShotLearner:
         """Cost and assignment of the best one drawn so far of the problem that stands for all."""
         return self._elite.get(self.source.first())
 
+    def soften(self, temperature: float) -> None:
+        """Divide the policy's scores by a temperature."""
+        with torch.no_grad():
+            for parameter in self.network.score.parameters():
+                parameter.div_(temperature)
+
     def checkpoint(self, **training: Any) -> Checkpoint:
         """Return a copy of the policy as it is now, on the CPU."""
         problem, network = self.source.first(), copy.deepcopy(self.network).cpu().eval()
@@ -256,7 +267,8 @@ class OneShotLearner:
             with torch.no_grad():
                 log_probabilities = self.network(graph, last)
             assignments = problem.sample(log_probabilities.exp().cpu().double().numpy(), count, self._rng)
-            costs = np.array([problem.evaluate(assignment).total for assignment in assignments])
+            self._keep_outside_windows(problem, assignments)
+            costs = problem.totals(assignments)
             spent += costs.tolist()
             if self.config.elite and problem in self._elite:
                 cost, elite = self._elite[problem]
@@ -272,6 +284,20 @@ class OneShotLearner:
             groups.append(_Group(graph, last, chosen, picked, gain))
             last = torch.tensor(assignments[best], device=self._device)
         return groups, spent
+
+    def _keep_outside_windows(self, problem: PlacementProblem, assignments: NDArray[np.int64]) -> None:
+        """Make some of the assignments, in place, the best one so far outside a window of the problem's order."""
+        if problem not in self._elite:
+            return
+        _, best = self._elite[problem]
+        n = problem.num_items
+        for number in range(int(self.config.windows * len(assignments))):
+            # Small windows as often as large ones.
+            length = max(1, int(n ** self._rng.random()))
+            start = int(self._rng.integers(0, n - length + 1))
+            kept = np.concatenate([problem.item_order[:start], problem.item_order[start + length :]])
+            assignments[number, kept] = best[kept]
+            assignments[number] = problem.realize(assignments[number])
 
     def _update(self, batch: list[_Group], entropy_coefficient: float) -> None:
         config = self.config

@@ -166,6 +166,15 @@ def initialise(state):
 
 
 @njit(cache=True, nogil=True)
+def evaluate_all(state, assignments, totals):
+    """Write the total cost of each assignment, [count, items]; the state is of the last one then."""
+    for number in range(totals.size):
+        state.assignment[:] = assignments[number]
+        initialise(state)
+        totals[number] = state.totals[TOTAL]
+
+
+@njit(cache=True, nogil=True)
 def bounds(state, item):
     """Return the lowest and the highest chiplet that the placed neighbours of an item leave for it."""
     program, assignment = state.program, state.assignment

@@ -367,6 +367,15 @@ def initialise(state):
 
 
 @njit(cache=True, nogil=True)
+def evaluate_all(state, assignments, totals):
+    """Write the total cost of each assignment, [count, items]; the state is of the last one then."""
+    for number in range(totals.size):
+        state.assignment[:] = assignments[number]
+        initialise(state)
+        totals[number] = state.totals[TOTAL]
+
+
+@njit(cache=True, nogil=True)
 def _choices(state, item):
     """Return how many devices, or priorities, an item can have."""
     return state.timeline.peak.size if item < state.program.held_bytes.size else int(state.weights[LEVELS])

@@ -253,6 +253,12 @@ class DevicePlaceProblem(PlacementProblem):
         """Return the cost of a state."""
         return self.cost_model.cost_of(state)
 
+    def totals(self, assignments: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the total costs of many assignments, int64 [count, num_items]: float64 [count]."""
+        found = np.empty(len(assignments))
+        moves.evaluate_all(self.cost_model.state(), np.ascontiguousarray(assignments, np.int64), found)
+        return found
+
     def initial_assignment(self, rng: np.random.Generator) -> NDArray[np.int64]:
         """Draw a device for each group, the largest parameters first, among those with room for them.
 

@@ -159,6 +159,10 @@ class PlacementProblem(ABC):
         """
         return self.cost_of(self.kernel(assignment).state)
 
+    def totals(self, assignments: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the total costs of many assignments, int64 [count, num_items]: float64 [count]."""
+        return np.array([self.evaluate(assignment).total for assignment in assignments])
+
     def allowed(self, assignment: NDArray[np.int64], item: int) -> NDArray[np.bool_]:
         """Return the resources that the item may be placed on, given where the others are: bool [num_resources]."""
         mask = np.zeros(self.num_resources, np.int8)

@@ -24,6 +24,14 @@ def assert_rewards_sum_to_what_the_cost_fell_by(env, num_resources):
     return info
 
 
+def assert_totals_are_those_of_evaluate(problem):
+    """Compare the costs of many assignments at once with those of one after another."""
+    rng = np.random.default_rng(0)
+    assignments = np.array([problem.initial_assignment(rng) for _ in range(5)])
+    assignments[1, 0] = -1
+    assert problem.totals(assignments).tolist() == [problem.evaluate(one).total for one in assignments]
+
+
 def assert_batched_equals_scalar(env_id, settings):
     """Step three environments at random, batched and one by one."""
     batched, scalar = gym.make_vec(env_id, 3, **settings), SyncVectorEnv([lambda: gym.make(env_id, **settings)] * 3)

@@ -11,7 +11,11 @@ from placezoo.agents.device_list_scheduling import list_placement
 from placezoo.datasets import OpGraph
 from placezoo.envs.wrappers import FlattenGraph, PadGraph
 from tests.conftest import placed_models
-from tests.envs.checks import assert_batched_equals_scalar, assert_rewards_sum_to_what_the_cost_fell_by
+from tests.envs.checks import (
+    assert_batched_equals_scalar,
+    assert_rewards_sum_to_what_the_cost_fell_by,
+    assert_totals_are_those_of_evaluate,
+)
 
 ENV = "DevicePlace-v0"
 FORMULATIONS = ("construct", "improve", "one-shot")
@@ -169,6 +173,11 @@ def test_bad_settings(settings, message):
         placezoo.make_problem(ENV, **{"instance": model(), **settings})
     with pytest.raises(ValueError, match=r"expert: devices must be in 1..4"):
         placezoo.make_agent("expert", devices=9).solve(placezoo.make_problem(ENV, model()))
+
+
+@pytest.mark.parametrize("priorities", [1, 4])
+def test_many_costs_at_once(priorities):
+    assert_totals_are_those_of_evaluate(placezoo.make_problem(ENV, model(), priorities=priorities))
 
 
 def test_pictures():

@@ -11,7 +11,11 @@ from placezoo.datasets import OpGraph, load_package
 from placezoo.envs.wrappers import FlattenGraph, PadGraph
 from tests.conftest import placed_models
 from tests.cost_models.slow_pipeline import is_valid
-from tests.envs.checks import assert_batched_equals_scalar, assert_rewards_sum_to_what_the_cost_fell_by
+from tests.envs.checks import (
+    assert_batched_equals_scalar,
+    assert_rewards_sum_to_what_the_cost_fell_by,
+    assert_totals_are_those_of_evaluate,
+)
 
 ENV = "MCMPartition-v0"
 FORMULATIONS = ("construct", "improve", "one-shot")
@@ -157,6 +161,10 @@ def test_packages_of_the_users(tmp_path):
         with pytest.raises(ValueError, match=message) as caught:
             load_package(path)
         assert str(caught.value).startswith(str(path))
+
+
+def test_many_costs_at_once():
+    assert_totals_are_those_of_evaluate(placezoo.make_problem(ENV, model(), package="mcm4"))
 
 
 def test_pictures():
