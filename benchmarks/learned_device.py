@@ -1,7 +1,8 @@
 """Learned placements of held-out neural networks beside planned and searched ones, each with the same seconds.
 
 ``python benchmarks/learned_device.py train FOLDER`` trains ``gdp`` and ``go`` on other families (11 minutes each on two
-topologies); ``python benchmarks/learned_device.py TOPOLOGY FOLDER`` then prints the table of one of them.
+topologies); ``python benchmarks/learned_device.py TOPOLOGY FOLDER`` then prints the table of one of them
+(with a third argument: the rows whose names have it).
 """
 
 from __future__ import annotations
@@ -58,7 +59,8 @@ def contenders(topology: str, folder: Path) -> dict[str, tuple[str, dict[str, An
     return found
 
 
-def main(topology: str, folder: Path) -> None:
+def main(topology: str, folder_name: str, only: str = "") -> None:
+    folder = Path(folder_name)
     print(machine_line() + "\n")
     size = placezoo.datasets.get_dataset(DATASET).size("test")
     problems = [placezoo.make_problem(ENV, f"{DATASET}/test/{index}", **parameters(topology)) for index in range(size)]
@@ -67,6 +69,8 @@ def main(topology: str, folder: Path) -> None:
     ratios: dict[str, list[float]] = {}
     traces: dict[str, list[list[list[float]]]] = {}
     for name, (agent, hyperparameters, budget) in contenders(topology, folder).items():
+        if only not in name:
+            continue
         cells = []
         for problem in problems:
             bound = problem.cost_model.lower_bound  # type: ignore[attr-defined]
@@ -83,7 +87,7 @@ def main(topology: str, folder: Path) -> None:
     table.add_row("lower bound", *bounds, "")
     print(f"\n{topology}, training step, batch 8, milliseconds; {SECONDS:g} s each, seed 0")
     Console(width=170).print(table)
-    for agent in ("gdp", "go"):
+    for agent in [agent for agent in ("gdp", "go") if f"{agent}, fine-tuned" in traces]:
         print(agent, faster(traces[f"{agent}, from scratch"], traces[f"{agent}, fine-tuned"]))
     (folder / f"traces-{topology}.json").write_text(json.dumps(traces))
 
@@ -103,4 +107,4 @@ if __name__ == "__main__":
     if sys.argv[1] == "train":
         train_all(Path(sys.argv[2]))
     else:
-        main(sys.argv[1], Path(sys.argv[2]))
+        main(*sys.argv[1:])

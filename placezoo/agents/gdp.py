@@ -108,6 +108,8 @@ class GDP(Agent):
     def _train(self, learner: OneShotLearner, search: Search) -> None:
         if self.policy is not None:
             learner.soften(self.temperature)
+            assert search.best is not None
+            learner.offer(search.best)
         spent = search.evaluations
         budget = search.budget
         seconds = None if budget.seconds is None else max(0.01, budget.seconds - search.seconds)

@@ -207,6 +207,11 @@ class OneShotLearner:
         """Cost and assignment of the best one drawn so far of the problem that stands for all."""
         return self._elite.get(self.source.first())
 
+    def offer(self, assignment: NDArray[np.int64]) -> None:
+        """Make an assignment of the problem that stands for all the best one so far."""
+        problem = self.source.first()
+        self._elite[problem] = problem.evaluate(assignment).total, np.array(assignment, np.int64)
+
     def soften(self, temperature: float) -> None:
         """Divide the policy's scores by a temperature."""
         with torch.no_grad():
