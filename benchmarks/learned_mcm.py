@@ -21,7 +21,7 @@ from placezoo.experiments.train import TrainingRun, train
 ENV, DATASET, PACKAGE = "MCMPartition-v0", "mcm", "mcm36"
 CANDIDATES = 5_000
 SEEDS = (0, 1, 2)
-TRAINING_SECONDS = 600.0
+TRAINING_SECONDS = 420.0
 AGENT = "one-shot-ppo"
 
 

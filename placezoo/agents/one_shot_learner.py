@@ -21,6 +21,7 @@ from placezoo.envs.problem import PlacementProblem
 from placezoo.envs.source import ProblemSource
 
 SECOND_HEAD = "is_priority"  # the item feature whose items have a head of their own
+ROW = "time_before"  # the item feature that fresh policies over rows of resources go by
 POSITION = "_before"  # how the names of features end that say how far along an item is
 
 
@@ -49,6 +50,8 @@ class GDPConfig:
         entropy_coefficient: at the start; falls linearly to 0.
         max_grad_norm: gradients are scaled down to this norm.
         elite: the best assignment of a graph so far joins its groups.
+        frequencies: of the positions' sines and cosines; 2^frequencies resources in a row can be told apart.
+        row: resources stand in a row, and a fresh policy places items by the share of time before them.
         windows: share of a group's assignments that are drawn in a window of the problem's order only, and outside it
             are the best assignment so far: what they differ in is few items, which says more about each.
     """
@@ -70,6 +73,8 @@ class GDPConfig:
     entropy_coefficient: float = 0.01
     max_grad_norm: float = 0.5
     elite: bool = True
+    frequencies: int = 4
+    row: bool = False
     windows: float = 0.0
 
     def __post_init__(self) -> None:
@@ -88,7 +93,17 @@ class GDPConfig:
         OneShotConfig(1, 1, 1, **self._network())
 
     def _network(self) -> dict[str, Any]:
-        names = ("encoder", "width", "layers", "placer", "placer_layers", "heads", "segment", "superposition")
+        names = (
+            "encoder",
+            "width",
+            "layers",
+            "placer",
+            "placer_layers",
+            "heads",
+            "segment",
+            "superposition",
+            "frequencies",
+        )
         return {**{name: getattr(self, name) for name in names}, "refine": self.refinements > 0}
 
     def network(self, problem: PlacementProblem) -> OneShotConfig:
@@ -98,7 +113,7 @@ class GDPConfig:
         positions = tuple(index for index, name in enumerate(names.items) if name.endswith(POSITION))
         return OneShotConfig(
             len(names.items), len(names.item_edges), len(names.resources), **self._network(), second_head=second,
-            positions=positions,
+            positions=positions, row=names.items.index(ROW) if self.row and ROW in names.items else -1,
         )  # fmt: skip
 
 
@@ -121,6 +136,8 @@ class OneShotPPOConfig(GDPConfig):
 
     placer: str = "feed-forward"
     refinements: int = 2
+    frequencies: int = 7
+    row: bool = True
 
 
 @dataclass

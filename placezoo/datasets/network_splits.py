@@ -51,7 +51,6 @@ CHIPLET_SPLITS: dict[str, dict[str, tuple[str, ...]]] = {
     "train": {
         "gpt": ("transformers:gpt2", "transformers:opt-125m"),
         "vit": ("transformers:vit-base", "transformers:swin-tiny"),
-        "cnn": ("transformers:resnet-50", "transformers:regnet", "transformers:convnext-tiny"),
         "moe": ("torch:switch", "torch:expert-choice"),
         "mobile": ("transformers:mobilenet-v2", "torch:fuseconv"),
         "transformer-xl": ("torch:transformer-xl",),
@@ -62,7 +61,10 @@ CHIPLET_SPLITS: dict[str, dict[str, tuple[str, ...]]] = {
             "torch:paradnn-rnn,layers=4,tokens=10",
         ),
     },
-    "validation": {"t5": ("transformers:bart-base", "transformers:t5-small"), "inception": ("torch:inception-v3",)},
+    "validation": {
+        "cnn": ("transformers:resnet-50", "transformers:regnet", "transformers:convnext-tiny"),
+        "inception": ("torch:inception-v3",),
+    },
     "test": {
         "bert": tuple(
             f"transformers:{name}"

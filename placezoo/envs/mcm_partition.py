@@ -40,7 +40,17 @@ class MCMPartitionProblem(PlacementProblem):
     env_id = "MCMPartition-v0"
     default_formulation = "one-shot"
     feature_names = FeatureNames(
-        items=("seconds", "output_bytes", "held_bytes", "replicas", "depth", "to_end", *KINDS),
+        items=(
+            "seconds",
+            "output_bytes",
+            "held_bytes",
+            "replicas",
+            "depth",
+            "to_end",
+            "time_before",
+            "memory_before",
+            *KINDS,
+        ),
         item_edges=("bytes", "forward"),
         resources=moves.CHIPLET_FEATURE_NAMES,
         resource_edges=(),
@@ -91,10 +101,10 @@ class MCMPartitionProblem(PlacementProblem):
 
     @cached_property
     def item_features(self) -> NDArray[np.float32]:
-        """Features of the operators: float32 [num_items, 12].
+        """Features of the operators: float32 [num_items, 14].
 
         Seconds, output and held bytes, and replicated operators needed, over the most; edges from the start and to the
-        end over the most; and kinds, 0 or 1.
+        end over the most; the shares of all time and all parameters that come before in the order; and kinds, 0 or 1.
         """
         program, dag = self.cost_model.program, self.cost_model.dag
         columns = [
@@ -103,7 +113,11 @@ class MCMPartitionProblem(PlacementProblem):
         ]  # fmt: skip
         scaled = np.stack([column / max(column.max(), 1e-300) for column in columns], axis=1)
         kinds = kind_flags([self.instance.kinds[op] for op in self.cost_model.items])
-        return read_only(np.concatenate([scaled, kinds], axis=1).astype(np.float32))
+        before = np.empty((self.num_items, 2))
+        for column, values in enumerate((program.seconds, program.held_bytes)):
+            ordered = values[self.item_order]
+            before[self.item_order, column] = (np.cumsum(ordered) - ordered) / max(ordered.sum(), 1e-300)
+        return read_only(np.concatenate([scaled, np.clip(before, 0.0, 1.0), kinds], axis=1).astype(np.float32))
 
     @cached_property
     def item_edges(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:

@@ -13,8 +13,8 @@ from placezoo.agents.networks.encoder import make_encoder
 from placezoo.agents.networks.segment_transformer import SegmentTransformer
 from placezoo.datasets.suggestion import unknown_name
 
+_SURENESS = 2.0  # of a fresh policy on a row: how much less likely the next resource is than the one by the share
 PLACERS = ("segment-transformer", "feed-forward")
-_FREQUENCIES = 4  # of the positions' sines and cosines
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,8 @@ class OneShotConfig:
         max_resources: numbers of resources that are told apart.
         second_head: the item feature that says which items a head of their own scores (GO's priorities), or -1.
         positions: item features that say how far along an item is, 0 to 1; their sines and cosines are read too.
+        frequencies: how many of them, each twice the one before.
+        row: where resources stand in a row, the item feature by whose share of the row a fresh policy places; or -1.
     """
 
     item_features: int
@@ -54,12 +56,14 @@ class OneShotConfig:
     max_resources: int = 64
     second_head: int = -1
     positions: tuple[int, ...] = ()
+    frequencies: int = 4
+    row: int = -1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "positions", tuple(self.positions))
         if self.placer not in PLACERS:
             raise ValueError(unknown_name("placer", self.placer, PLACERS))
-        for name in ("width", "layers", "placer_layers", "heads", "segment", "max_resources"):
+        for name in ("width", "layers", "placer_layers", "heads", "segment", "max_resources", "frequencies"):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise ValueError(f"{name} must be a whole number of at least 1, not {value!r}")
@@ -114,7 +118,7 @@ class OneShotNetwork(nn.Module):
         self.config = config
         width = config.width
         told = width // 4 if config.refine else 0
-        inputs = config.item_features + 2 * _FREQUENCIES * (1 + len(config.positions)) + told
+        inputs = config.item_features + 2 * config.frequencies * (1 + len(config.positions)) + told
         self.encoder = make_encoder(config.encoder, inputs, config.edge_features, width, config.layers)
         self.last = nn.Embedding(config.max_resources + 1, told) if told else None
         self.placer: Any = (
@@ -129,6 +133,7 @@ class OneShotNetwork(nn.Module):
             nn.init.orthogonal_(head.weight, 0.1)  # near-uniform at the start, as policy gradients are usually begun
             nn.init.zeros_(head.bias)
         self.score = nn.ModuleList(heads)
+        self.sureness = nn.Parameter(torch.tensor(_SURENESS)) if config.row >= 0 else None
 
     def forward(self, graph: OneShotGraph, last: Tensor | None = None) -> Tensor:
         """Return log-probabilities [n, K], -inf where an item cannot be.
@@ -142,7 +147,7 @@ class OneShotNetwork(nn.Module):
         place = torch.empty(n, device=device)
         place[graph.order] = torch.arange(n, device=device, dtype=torch.float32) / n
         places = torch.cat([place[:, None], graph.features[:, list(self.config.positions)]], 1)
-        angles = (math.pi * places[:, :, None] * 2.0 ** torch.arange(_FREQUENCIES, device=device)).flatten(1)
+        angles = (math.pi * places[:, :, None] * 2.0 ** torch.arange(self.config.frequencies, device=device)).flatten(1)
         parts = [graph.features, angles.sin(), angles.cos()]
         if self.last is not None:
             parts.append(self.last(torch.zeros(n, dtype=torch.int64, device=device) if last is None else last + 1))
@@ -154,4 +159,8 @@ class OneShotNetwork(nn.Module):
         if len(self.score) > 1:
             second = graph.features[:, self.config.second_head, None] > 0
             scores = torch.where(second, self.score[1](placed) @ keys.T, scores)
+        if self.sureness is not None:
+            middle = torch.arange(resources, device=device) + 0.5
+            off = (graph.features[:, self.config.row, None] * resources - middle).abs()
+            scores = scores - self.sureness * off
         return torch.log_softmax(scores.masked_fill(~graph.allowed, float("-inf")), 1)
