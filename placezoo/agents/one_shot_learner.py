@@ -17,7 +17,7 @@ from placezoo.agents.networks.architectures import feature_record
 from placezoo.agents.networks.checkpoint import Checkpoint
 from placezoo.agents.networks.one_shot_network import OneShotConfig, OneShotGraph, OneShotNetwork
 from placezoo.agents.training import Batch, TrainingStatus, check_device, mean_greedy_cost, train_until
-from placezoo.envs.problem import PlacementProblem
+from placezoo.envs.problem import PlacementProblem, draw_each
 from placezoo.envs.source import ProblemSource
 
 SECOND_HEAD = "is_priority"  # the item feature whose items have a head of their own
@@ -138,6 +138,8 @@ class OneShotPPOConfig(GDPConfig):
     refinements: int = 2
     frequencies: int = 7
     row: bool = True
+    learning_rate: float = 1e-4
+    entropy_coefficient: float = 0.0
 
 
 @dataclass
@@ -288,19 +290,22 @@ class OneShotLearner:
                 break
             with torch.no_grad():
                 log_probabilities = self.network(graph, last)
-            assignments = problem.sample(log_probabilities.exp().cpu().double().numpy(), count, self._rng)
-            self._keep_outside_windows(problem, assignments)
+            drawn = draw_each(log_probabilities.exp().cpu().double().numpy(), count, self._rng)
+            self._keep_outside_windows(problem, drawn)
+            # What is rewarded is what the domain makes of an answer; what is reinforced is the answer.
+            assignments = np.array([problem.realize(answer) for answer in drawn])
             costs = problem.totals(assignments)
             spent += costs.tolist()
             if self.config.elite and problem in self._elite:
                 cost, elite = self._elite[problem]
-                assignments, costs = np.concatenate([assignments, elite[None]]), np.append(costs, cost)
+                drawn, assignments = np.concatenate([drawn, elite[None]]), np.concatenate([assignments, elite[None]])
+                costs = np.append(costs, cost)
             best = int(np.argmin(costs))
             if problem not in self._elite or costs[best] < self._elite[problem][0]:
                 self._elite[problem] = float(costs[best]), assignments[best].copy()
             rewards = -np.sqrt(np.clip(costs, 0.0, problem.infeasible_penalty))
             advantage = (rewards - rewards.mean()) / (rewards.std() + 1e-12)
-            chosen = torch.tensor(assignments, device=self._device)
+            chosen = torch.tensor(drawn, device=self._device)
             picked = log_probabilities.gather(1, chosen.T).T
             gain = torch.tensor(advantage, dtype=torch.float32, device=self._device)
             groups.append(_Group(graph, last, chosen, picked, gain))
@@ -308,7 +313,7 @@ class OneShotLearner:
         return groups, spent
 
     def _keep_outside_windows(self, problem: PlacementProblem, assignments: NDArray[np.int64]) -> None:
-        """Make some of the assignments, in place, the best one so far outside a window of the problem's order."""
+        """Make some answers, in place, the best assignment so far outside a window of the problem's order."""
         if problem not in self._elite:
             return
         _, best = self._elite[problem]
@@ -319,7 +324,6 @@ class OneShotLearner:
             start = int(self._rng.integers(0, n - length + 1))
             kept = np.concatenate([problem.item_order[:start], problem.item_order[start + length :]])
             assignments[number, kept] = best[kept]
-            assignments[number] = problem.realize(assignments[number])
 
     def _update(self, batch: list[_Group], entropy_coefficient: float) -> None:
         config = self.config

@@ -70,6 +70,14 @@ class FeatureNames:
     resource_edges: tuple[str, ...]
 
 
+def draw_each(probabilities: NDArray[np.float64], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Draw whole assignments, each item for itself: float64 [num_items, num_resources] -> int64 [count, num_items]."""
+    cumulative = np.cumsum(probabilities, axis=1)
+    cumulative /= cumulative[:, -1:]
+    drawn = (rng.random((count, len(probabilities), 1)) >= cumulative).sum(axis=2)
+    return np.asarray(drawn, np.int64)
+
+
 class PlacementProblem(ABC):
     """Items of a graph that each get one resource, under constraints, at a cost.
 
@@ -193,10 +201,7 @@ class PlacementProblem(ABC):
         Returns:
             int64 [count, num_items].
         """
-        cumulative = np.cumsum(probabilities, axis=1)
-        cumulative /= cumulative[:, -1:]
-        drawn = (rng.random((count, self.num_items, 1)) >= cumulative).sum(axis=2)
-        return np.asarray(drawn, np.int64)
+        return draw_each(probabilities, count, rng)
 
     def realize(self, assignment: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return what becomes of a whole assignment that was answered at once: by default just that.

@@ -130,7 +130,8 @@ class OneShotNetwork(nn.Module):
         self.number = nn.Embedding(config.max_resources, width)
         heads = [nn.Linear(width, width) for _ in range(1 if config.second_head < 0 else 2)]
         for head in heads:
-            nn.init.orthogonal_(head.weight, 0.1)  # near-uniform at the start, as policy gradients are usually begun
+            # Near-uniform at the start, as policy gradients are usually begun; or near what it goes by on a row.
+            nn.init.orthogonal_(head.weight, 0.1 if config.row < 0 else 0.005)
             nn.init.zeros_(head.bias)
         self.score = nn.ModuleList(heads)
         self.sureness = nn.Parameter(torch.tensor(_SURENESS)) if config.row >= 0 else None
