@@ -86,10 +86,10 @@ class GDP(Agent):
         problem = search.problem
         learner = self._learner(problem, int(search.rng.integers(2**31)))
         with single_thread():
-            likeliest = self._likeliest(learner, problem)
-            search.evaluate(problem.legalize(likeliest))
-            if search.is_over:
-                return
+            if self.policy is not None or learner.network.config.row >= 0:  # a fresh one knows nothing but a row
+                search.evaluate(problem.legalize(self._likeliest(learner, problem)))
+                if search.is_over:
+                    return
             if self.finetune or self.policy is None:
                 self._train(learner, search)
             else:
@@ -107,8 +107,8 @@ class GDP(Agent):
     def _train(self, learner: OneShotLearner, search: Search) -> None:
         if self.policy is not None:
             learner.soften(self.temperature)
-        assert search.best is not None
-        learner.offer(search.best)
+        if search.best is not None:
+            learner.offer(search.best)
         spent = search.evaluations
         budget = search.budget
         seconds = None if budget.seconds is None else max(0.01, budget.seconds - search.seconds)
