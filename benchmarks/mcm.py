@@ -18,7 +18,7 @@ import placezoo
 from placezoo.datasets import OpGraph
 
 ENV = "MCMPartition-v0"
-SECONDS = 20.0
+SECONDS = 5.0
 AGENTS = ("random", "greedy", "dynamic-programming", "simulated-annealing", "local-search", "cp-sat")
 CASES = (
     ("transformers:distilbert", "mcm4"), ("transformers:bert-base", "mcm4"), ("transformers:bert-base", "mcm8"),

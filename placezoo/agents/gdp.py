@@ -33,7 +33,7 @@ class GDP(Agent):
 
     Args:
         checkpoint: the folder that ``placezoo train`` wrote, ``pretrained`` for the policy that comes with the package
-            (of ``gdp`` and ``go`` for DevicePlace-v0, of ``one-shot-ppo`` for MCMPartition-v0), or None.
+            (of ``gdp`` and ``go``, for DevicePlace-v0 on eight devices), or None.
         finetune: train further on the problem; else only draw.
         temperature: of the checkpoint's policy when it is trained further: above 1 it draws less surely than it was
             trained to, and so finds out more.
