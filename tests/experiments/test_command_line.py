@@ -218,7 +218,7 @@ def test_tracing_solving_and_the_timeline(run, tmp_path, monkeypatch):
         assert all(a + took <= b + 1e-6 for (a, took), (b, _) in itertools.pairwise(own))
     for arguments, what in (
         (("trace", "resnet-50"), "a model or an .onnx file expected; models: transformers:bert-base"),
-        (("trace", "transformers:resnet-51"), "did you mean resnet-50"),
+        (("trace", "transformers:resnet-51"), "did you mean transformers:resnet-50"),
         (("solve", "DevicePlace-v0", "--instance", model, "--agent", "m-etf", "--export", tmp_path / "t.txt"), ".json"),
         ((*SOLVE, "--export", tmp_path / "x.json"), "--export is for ChipPlace-v0 and DevicePlace-v0"),
     ):
