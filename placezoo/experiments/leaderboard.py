@@ -85,7 +85,7 @@ class Leaderboard:
             and self.suite.training is not None
             and self.suite.training["env_id"] != env_id
         )
-        return is_for(agent.name, env_id) and not trained_elsewhere
+        return is_for(agent.name, env_id) and agent.env in (None, env_id) and not trained_elsewhere
 
     @property
     def needs_training(self) -> bool:

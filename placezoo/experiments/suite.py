@@ -36,10 +36,12 @@ class SuiteAgent:
     Attributes:
         name: the agent's.
         hyperparameters: the agent's; ``checkpoint = "trained"`` stands for the policy that the suite's training makes.
+        env: the one environment that it runs on, None for all that it is for.
     """
 
     name: str
     hyperparameters: dict[str, Any] = field(default_factory=dict)
+    env: str | None = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,9 @@ def load_suite(name: str) -> Suite:
 
 def _parse(content: dict[str, Any], name: str) -> Suite:
     problems = [SuiteProblem(**{**entry, "instances": tuple(entry["instances"])}) for entry in content.pop("problems")]
-    agents = [SuiteAgent(entry.pop("name"), entry) for entry in content.pop("agents")]
+    agents = [
+        SuiteAgent(entry.pop("name"), env=entry.pop("env", None), hyperparameters=entry)
+        for entry in content.pop("agents")
+    ]
     seeds = tuple(content.pop("seeds"))
     return Suite(name=content.pop("name", name), seeds=seeds, problems=tuple(problems), agents=tuple(agents), **content)

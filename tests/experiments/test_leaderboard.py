@@ -10,6 +10,8 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from placezoo.agents.networks.checkpoint import Checkpoint, checkpoint_folder
+from placezoo.agents.registry import is_for
 from placezoo.datasets import public_files as registry
 from placezoo.experiments.leaderboard import Leaderboard
 from placezoo.experiments.results import gaps_to_best
@@ -213,7 +215,7 @@ def test_agents_run_where_they_fit_and_each_environment_has_its_table(suite_file
     more = (
         f'[[problems]]\nenv = "DevicePlace-v0"\ninstances = ["{network}"]\n'
         'parameters = { topology = "p100x2-pcie" }\n'
-        '[[agents]]\nname = "m-topo"\n'
+        '[[agents]]\nname = "m-topo"\n[[agents]]\nname = "greedy"\nenv = "DevicePlace-v0"\nstarts = 2\n'
     )
     suite_file.write_text(SUITE + more)
     board = Leaderboard(load_suite(str(suite_file)), tmp_path / "out")
@@ -221,8 +223,15 @@ def test_agents_run_where_they_fit_and_each_environment_has_its_table(suite_file
     results = list(board.run())
     ran = {(result.solution.env_id, result.solution.agent) for result in results}
     graphs, devices = "GraphPartition-v0", "DevicePlace-v0"
-    # fm is for graphs, and the policy was trained on them; m-topo is for devices.
-    assert ran == {(graphs, "random"), (graphs, "fm"), (graphs, "ppo"), (devices, "random"), (devices, "m-topo")}
+    # fm is for graphs, and the policy was trained on them; m-topo is for devices, and the suite has greedy there only.
+    assert ran == {
+        (graphs, "random"),
+        (graphs, "fm"),
+        (graphs, "ppo"),
+        (devices, "random"),
+        (devices, "m-topo"),
+        (devices, "greedy"),
+    }
     board.write(results)
     report = (tmp_path / "out" / "report.html").read_text()
     assert report.index(f"<h3>{graphs}</h3>") < report.index(f"<h3>{devices}</h3>")
@@ -263,6 +272,19 @@ def test_bad_suites_are_one_line(suite_file, change, message):
     with pytest.raises(ValueError, match=message) as caught:
         load_suite(str(suite_file))
     assert str(suite_file) in str(caught.value)
+
+
+def test_agents_of_the_suites_fit_what_they_run_on():
+    """A checkpoint that comes with the package is for one environment: the suite must say so."""
+    for name in suite_names():
+        suite = load_suite(name)
+        for agent in suite.agents:
+            if agent.hyperparameters.get("checkpoint") != "pretrained":
+                continue
+            for group in suite.problems:
+                if is_for(agent.name, group.env) and agent.env in (None, group.env):
+                    policy = Checkpoint.load(checkpoint_folder("pretrained", agent.name))
+                    assert policy.env_id == group.env
 
 
 def test_an_unknown_agent_is_found_before_anything_runs(suite_file, tmp_path):
