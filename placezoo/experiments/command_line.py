@@ -271,11 +271,13 @@ def leaderboard(
     board.write(results)
     new = sum(result.is_new for result in results)
     console.print(f"{new} runs done, {total - new} taken from an earlier call; all {total} verified")
-    table = _table("agent", "mean gap to the best known here")
-    gaps = {agent: sum(values.values()) / len(values) for agent, values in gaps_to_best(results).items()}
-    for agent, gap in sorted(gaps.items(), key=lambda entry: entry[1]):
-        table.add_row(agent, f"{100 * gap:.1f} %")
-    console.print(table)
+    for env in dict.fromkeys(result.solution.env_id for result in results):
+        table = _table(env, "mean gap to the best known here")
+        mine = gaps_to_best([result for result in results if result.solution.env_id == env])
+        gaps = {agent: sum(values.values()) / len(values) for agent, values in mine.items()}
+        for agent, gap in sorted(gaps.items(), key=lambda entry: entry[1]):
+            table.add_row(agent, f"{100 * gap:.1f} %")
+        console.print(table)
     console.print(f"report: {out / 'report.html'}")
 
 
