@@ -21,6 +21,7 @@ from placezoo.datasets.op_graph import OpGraph
 _VIEWS = ("Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Dropout", "Shape", "Size", "Cast")
 _LOOKUPS = ("Gather", "GatherElements", "GatherND")
 _CONTROL = ("If", "Loop", "Scan")
+_MOST_VALUES = 2**60  # of a tensor
 _GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 
 Shape = tuple[int, ...]
@@ -78,15 +79,13 @@ class _Reader:
     """One graph of an ONNX file."""
 
     def __init__(self, graph: Any) -> None:
-        import onnx
-
         self._nodes = list(graph.node)
         self._shapes: dict[str, Shape] = {}
         self._bytes: dict[str, float] = {}
         self._missing: dict[str, str] = {}
         self._constants = {tensor.name for tensor in graph.initializer}
         for tensor in graph.initializer:
-            self._know(tensor.name, tuple(tensor.dims), onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize)
+            self._know(tensor.name, tuple(tensor.dims), _item_size(tensor.data_type, tensor.name))
         for value in (*graph.input, *graph.output, *graph.value_info):
             kind = value.type.tensor_type
             if value.name in self._shapes or not value.type.HasField("tensor_type"):
@@ -95,11 +94,13 @@ class _Reader:
             if not kind.HasField("shape") or open_ones:
                 self._missing[value.name] = open_ones[0] if open_ones else ""
                 continue
-            size = onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type).itemsize if kind.elem_type else 4
-            self._know(value.name, tuple(one.dim_value for one in kind.shape.dim), size)
+            shape = tuple(one.dim_value for one in kind.shape.dim)
+            self._know(value.name, shape, _item_size(kind.elem_type, value.name))
 
     def _know(self, name: str, shape: Shape, size: int) -> None:
         self._shapes[name] = shape
+        if any(side < 0 for side in shape) or math.prod(shape) > _MOST_VALUES:
+            raise ValueError(f"the shape of {name!r} is {shape}")
         self._bytes[name] = float(math.prod(shape) * size)
 
     def _shape(self, name: str, node: Any) -> Shape:
@@ -141,7 +142,11 @@ class _Reader:
             if node.op_type in _LOOKUPS:  # which read of their table what they write
                 read[0] = min(read[0], written)
             moved = written + sum(read)
-            rows.append((self._flops(node), moved, written, node.op_type, node.name or outputs[0]))
+            try:
+                work = self._flops(node)
+            except (IndexError, ValueError):
+                raise ValueError(f"operator {_called(node)}: its inputs are not what it needs") from None
+            rows.append((work, moved, written, node.op_type, node.name or outputs[0]))
             for one in inputs:
                 edges.update((source, index) for source in origin.get(one, ()))
                 if one in held_by:
@@ -178,6 +183,16 @@ class _Reader:
             directions, _, hidden = self._shape(inputs[2], node)
             return 2.0 * steps * batch * directions * _GATES[kind] * hidden * (width + hidden)
         return 0.0
+
+
+def _item_size(kind: int, name: str) -> int:
+    """Return the bytes of a value; 4 where the type is not said."""
+    import onnx
+
+    try:
+        return int(onnx.helper.tensor_dtype_to_np_dtype(kind).itemsize) if kind else 4
+    except KeyError:
+        raise ValueError(f"{name!r} has the unknown type {kind}") from None
 
 
 def _called(node: Any) -> str:

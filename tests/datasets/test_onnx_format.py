@@ -109,6 +109,15 @@ def test_bad_models(small, tmp_path):
         load(tmp_path / "missing.onnx")
 
 
+def test_types_that_no_tensor_has(tmp_path):
+    path = save(tmp_path / "type.onnx", [helper.make_node("Abs", ["x"], ["y"])], [tensor("x", 2)], [tensor("y", 2)])
+    model = onnx.load(path)
+    model.graph.initializer.append(TensorProto(name="w", dims=[2], data_type=99))
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(ValueError, match=r"type.onnx: .*(unknown type 99|contradict)"):
+        load(path)
+
+
 @given(st.data())
 def test_damaged_files_are_one_line(tmp_path_factory, data):
     path = PUBLISHED / "light_squeezenet.onnx"
