@@ -61,7 +61,9 @@ def read_onnx(path: str | Path, sizes: Mapping[str, int] | None = None, name: st
     try:
         return _Reader(model.graph).graph(name or str(path))
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+        raise ValueError(f"{path}: {' '.join(str(error).split())}") from None
+    except (TypeError, AttributeError, LookupError, OverflowError) as error:  # names that are no text, for example
+        raise ValueError(f"{path}: damaged ONNX model ({type(error).__name__})") from None
 
 
 def _set_sizes(graph: Any, sizes: dict[str, int]) -> str:
