@@ -14,7 +14,7 @@ from placezoo.agents.agent import Agent
 from placezoo.agents.networks.checkpoint import Checkpoint, checkpoint_folder
 from placezoo.agents.networks.one_shot_network import OneShotNetwork
 from placezoo.agents.networks.threads import single_thread
-from placezoo.agents.one_shot_learner import GDPConfig, GOConfig, OneShotLearner, OneShotPPOConfig, graph_of
+from placezoo.agents.one_shot_learner import GDPConfig, GOConfig, OneShotLearner, OneShotPPOConfig
 from placezoo.agents.search import Search
 from placezoo.agents.training import TrainingStatus
 from placezoo.envs.problem import PlacementProblem
@@ -72,7 +72,7 @@ class GDP(Agent):
         """Load the checkpoint, check that it fits, run the network once."""
         learner = self._learner(problem, 0)
         with torch.no_grad():
-            learner.network(graph_of(problem))
+            learner.network(learner.graph(problem))
 
     def _learner(self, problem: PlacementProblem, seed: int) -> OneShotLearner:
         source = ProblemSource(type(problem), instance=problem.instance, parameters=problem.parameters)
@@ -97,7 +97,7 @@ class GDP(Agent):
 
     def _likeliest(self, learner: OneShotLearner, problem: PlacementProblem) -> NDArray[np.int64]:
         """Return the likeliest assignment, refined as often as in training."""
-        graph, last = graph_of(problem), None
+        graph, last = learner.graph(problem), None
         with torch.no_grad():
             for _ in range(1 + learner.config.refinements):
                 last = learner.network(graph, last).argmax(1)
@@ -128,7 +128,7 @@ class GDP(Agent):
     def _draw(self, learner: OneShotLearner, search: Search) -> None:
         problem = search.problem
         with torch.no_grad():
-            probabilities = learner.network(graph_of(problem)).exp().double().numpy()
+            probabilities = learner.network(learner.graph(problem)).exp().double().numpy()
         while not search.is_over:
             for assignment in problem.sample(probabilities, search.evaluations_left(_BATCH), search.rng):
                 search.evaluate(assignment)
@@ -149,7 +149,8 @@ class GO(GDP):
 class OneShotPPO(GDP):
     """The chiplet partitioner (Xie et al. 2022): GraphSAGE, a feed-forward head, refinement, a solver in the loop.
 
-    The solver is the problem's own (``MCMPartition-v0``): it draws valid partitions from the policy's probabilities.
+    The solver is the problem's own (``MCMPartition-v0``): FIX makes a valid partition of each answer; without
+    fine-tuning SAMPLE draws from the policy's probabilities.
     """
 
     name = "one-shot-ppo"

@@ -226,6 +226,12 @@ class OneShotLearner:
         """Cost and assignment of the best one drawn so far of the problem that stands for all."""
         return self._elite.get(self.source.first())
 
+    def graph(self, problem: PlacementProblem) -> OneShotGraph:
+        """Return the (remembered) problem as the network reads it."""
+        if problem not in self._graphs:
+            self._graphs[problem] = graph_of(problem, self._device)
+        return self._graphs[problem]
+
     def offer(self, assignment: NDArray[np.int64]) -> None:
         """Make an assignment of the problem that stands for all the best one so far."""
         problem = self.source.first()
@@ -278,9 +284,7 @@ class OneShotLearner:
 
     def _play(self, problem: PlacementProblem, room: int | None) -> tuple[list[_Group], list[float]]:
         """Draw groups of assignments of a problem, each after the first given the best so far; at most ``room``."""
-        if problem not in self._graphs:
-            self._graphs[problem] = graph_of(problem, self._device)
-        graph = self._graphs[problem]
+        graph = self.graph(problem)
         last: Tensor | None = None
         groups: list[_Group] = []
         spent: list[float] = []

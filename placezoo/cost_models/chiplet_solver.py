@@ -15,7 +15,7 @@ the search turns to *chains*: every edge leads to the same or the next chiplet. 
 which reducing intervals is enough never to fail (Dechter, Meiri & Pearl 1991), so there always is an answer. Chiplets
 that nobody chose are closed up at the end, which keeps the other rules.
 
-Source: Xie et al. 2022, section 4 (SAMPLE and FIX, after Laurenzano et al.'s constraint solver).
+Source: Xie et al. 2022, SAMPLE and FIX.
 """
 
 from __future__ import annotations

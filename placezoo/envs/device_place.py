@@ -20,7 +20,7 @@ from placezoo.datasets.suggestion import unknown_name
 from placezoo.datasets.topology import DeviceTopology
 from placezoo.datasets.topology_format import load_topology
 from placezoo.envs.device_rendering import draw_timeline
-from placezoo.envs.op_features import KINDS, kind_flags
+from placezoo.envs.op_features import KINDS, both_directions, kind_flags
 from placezoo.envs.problem import FeatureNames, Kernel, PlacementProblem, StepKernel
 
 
@@ -225,11 +225,7 @@ class DevicePlaceProblem(PlacementProblem):
             own = np.arange(self.cost_model.num_groups)[:, None] + np.array([0, self.cost_model.num_groups])
             links = np.concatenate([links, links + self.cost_model.num_groups, own])
             sizes = np.concatenate([sizes, sizes, np.zeros(len(own))])
-        both = np.concatenate([links, links[:, ::-1]])
-        scaled = np.tile(sizes / max(sizes.max(initial=0.0), 1e-300), 2)
-        features = np.stack([scaled, np.repeat([1.0, -1.0], len(links))], axis=1)
-        order = np.lexsort((both[:, 0], both[:, 1]))
-        return read_only(both[order]), read_only(features[order].astype(np.float32))
+        return both_directions(links, sizes)
 
     @cached_property
     def resource_edges(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:

@@ -17,7 +17,7 @@ from placezoo.datasets.arrays import read_only
 from placezoo.datasets.mcm import load_package
 from placezoo.datasets.op_graph import OpGraph
 from placezoo.envs.mcm_rendering import draw_pipeline
-from placezoo.envs.op_features import KINDS, kind_flags
+from placezoo.envs.op_features import KINDS, both_directions, kind_flags
 from placezoo.envs.problem import FeatureNames, Kernel, PlacementProblem, StepKernel
 
 
@@ -124,11 +124,7 @@ class MCMPartitionProblem(PlacementProblem):
         """Each edge in both directions, sorted by head: bytes over the most, and 1 along the data or -1."""
         links = np.asarray(self.cost_model.dag.links)
         sizes = self.cost_model.program.output_bytes[links[:, 0]]
-        both = np.concatenate([links, links[:, ::-1]])
-        scaled = np.tile(sizes / max(sizes.max(initial=0.0), 1e-300), 2)
-        features = np.stack([scaled, np.repeat([1.0, -1.0], len(links))], axis=1)
-        order = np.lexsort((both[:, 0], both[:, 1]))
-        return read_only(both[order]), read_only(features[order].astype(np.float32))
+        return both_directions(links, sizes)
 
     @property
     def infeasible_penalty(self) -> float:

@@ -18,7 +18,8 @@ def draw_pipeline(model: PipelineInterval, assignment: NDArray[np.int64], axes: 
         assignment: int64 [num_items], -1 = unplaced (not drawn).
         axes: matplotlib's.
     """
-    state, cost = model.state(assignment), model.evaluate(assignment)
+    state = model.state(assignment)
+    cost = model.cost_of(state)
     package = model.package
     chiplets = np.arange(package.count)
     links = state.sent / package.link_bandwidth + package.link_latency * (state.sent > 0)
