@@ -38,13 +38,11 @@ class ConstructDecoder:
             graphs = self._graphs = item_graph_of(problem)
             encoded = self._encoded = network.encode(graphs)
         if isinstance(network, PolicyNetwork):
-            self._prepare_pairs(network, graphs, encoded)
+            self._prepare_pairs(graphs, encoded)
         self._places = np.arange(problem.num_resources + 1)[:, None] - 1  # unplaced first, then the resources
 
-    @torch.no_grad()
-    def _prepare_pairs(self, network: PolicyNetwork, graphs: Graphs, encoded: Encoded) -> None:
-        message = torch.relu(encoded.neighbour[graphs.edge_index[0]] + network.edge(graphs.edge_features))
-        self._messages = torch.cat([message, torch.ones(len(message), 1)], 1)
+    def _prepare_pairs(self, graphs: Graphs, encoded: Encoded) -> None:
+        self._messages = torch.cat([encoded.message, torch.ones(len(encoded.message), 1)], 1)
         self._query = encoded.query
         self._content = encoded.content.numpy()
         self._edge_start = graphs.edge_start.tolist()
@@ -91,8 +89,8 @@ class ConstructDecoder:
                 allowed(kernel.state, item, masks[sample])
                 observe(kernel.state, features[sample], values)
             if self._is_pair:
-                observed = torch.from_numpy(np.concatenate([features, sums / np.maximum(counts, 1.0)], axis=2))
-                scores = self._scores(item, assignments, observed)
+                contents = torch.from_numpy(sums / np.maximum(counts, 1.0))
+                scores = self._scores(item, assignments, torch.from_numpy(features), contents)
             else:
                 scores = self._whole_scores(item, assignments, features)
             stuck = ~masks.any(axis=1)
@@ -114,16 +112,18 @@ class ConstructDecoder:
             assignment=torch.from_numpy(assignments),
             current_item=torch.full((count,), item),
             resource_features=torch.from_numpy(features),
+            mask=torch.ones(features.shape[:2], dtype=torch.bool),
         )
-        return self.network(self._graphs, self._encoded, samples, False)[0]
+        return self.network(self._graphs, self._encoded, samples)[0]
 
-    def _scores(self, item: int, assignments: NDArray[np.int64], observed: Tensor) -> Tensor:
+    def _scores(self, item: int, assignments: NDArray[np.int64], features: Tensor, contents: Tensor) -> Tensor:
         """Return the scores of one item's pairs: [S, K].
 
         Args:
             item: the current one.
             assignments: int64 [S, N].
-            observed: [S, K, Fr + d], the resources' features and mean contents.
+            features: [S, K, Fr], of the resources.
+            contents: [S, K, d], the mean contents of the resources.
         """
         network = self.network
         assert isinstance(network, PolicyNetwork)
@@ -131,9 +131,9 @@ class ConstructDecoder:
         is_there = assignments[:, None, self._tails[begin:end]] == self._places  # [S, K + 1, neighbours]
         shares = torch.from_numpy(is_there.astype(np.float32) / np.float32(max(end - begin, 1)))
         neighbours = shares @ self._messages[begin:end]
-        query = self._query[item].expand(len(assignments), -1)
-        features = observed[:, :, : network.config.resource_features]
-        return network.pair_scores(network.hidden_pairs(query, network.resource(observed), neighbours), features)
+        query = network.queries(self._query[item], neighbours[:, 0])[:, None]
+        hidden = network.hidden_pairs(query, network.resources(features, contents), neighbours[:, 1:])
+        return network.pair_scores(hidden, features)
 
 
 def choose(scores: Tensor, masks: NDArray[np.int8], rng: np.random.Generator | None) -> NDArray[np.int64]:

@@ -55,7 +55,7 @@ def _one_episode(problem: PlacementProblem) -> Budget:
 
 LEARNERS = {
     "ppo": LearnerEntry(
-        "ppo_learner:PPOConfig", "ppo_learner:PPOLearner", "ppo:PPO", "construct", {"samples": 1},
+        "ppo_config:PPOConfig", "ppo_learner:PPOLearner", "ppo:PPO", "construct", {"samples": 1},
         lambda problem: Budget(evaluations=1),
     ),
     "giph": LearnerEntry(

@@ -16,7 +16,8 @@ from placezoo.agents.greedy import place_greedily
 from placezoo.agents.networks.checkpoint import Checkpoint
 from placezoo.agents.networks.graph_batch import Graphs, padded_graph, samples_of
 from placezoo.agents.networks.threads import single_thread
-from placezoo.agents.ppo_learner import PPOConfig, PPOLearner
+from placezoo.agents.ppo_config import PPOConfig
+from placezoo.agents.ppo_learner import PPOLearner
 from placezoo.agents.repair import compile_repair, repair
 from placezoo.agents.search import Search
 from placezoo.envs.problem import Kernel, PlacementProblem
@@ -188,10 +189,10 @@ def _answer(
         changing = observation
     batch = {
         name: torch.as_tensor(np.asarray(changing[name]))[None]
-        for name in ("assignment", "current_item", "resource_features")
+        for name in ("assignment", "current_item", "resource_features", "action_mask")
     }
-    samples = samples_of(batch, torch.zeros(1, dtype=torch.int64))
+    samples = samples_of(batch, torch.zeros(1, dtype=torch.int64), policy.formulation != "construct")
     network, mask = policy.network, np.asarray(observation["action_mask"])
-    scores, _ = network(graphs, network.encode(graphs), samples, policy.formulation != "construct")
+    scores, _ = network(graphs, network.encode(graphs), samples)
     chosen = choose(scores[0].reshape(mask.shape), mask, rng)
     return int(chosen) if mask.ndim == 1 else chosen

@@ -49,7 +49,7 @@ class GraphPolicy(MaskableMultiInputActorCriticPolicy):
             encoded = self.network.encode(graphs)
         else:
             graphs, encoded = self._recall(observations, first)
-        return self.network(graphs, encoded, samples_of(observations, graph), self._every_item)
+        return self.network(graphs, encoded, samples_of(observations, graph, self._every_item))
 
     def _recall(self, observations: dict[str, Tensor], first: list[int]) -> tuple[Graphs, Encoded]:
         """Return the graphs of a batch and their embeddings, encoding only those not met since the last update."""

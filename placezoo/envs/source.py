@@ -45,7 +45,7 @@ class ProblemSource:
             raise ValueError(f"{problem_class.env_id} needs either instance= or dataset=, and not both")
         self.problem_class = problem_class
         self._parameters = dict(parameters or {})
-        self._build = functools.lru_cache(maxsize=1024)(self._build_uncached)
+        self._build = functools.lru_cache(maxsize=4096)(self._build_uncached)
         self.dataset: Dataset | None = None
         if dataset is not None:
             self.dataset = get_dataset(dataset)

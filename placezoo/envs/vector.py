@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import gymnasium as gym
 import numpy as np
@@ -23,6 +23,17 @@ from placezoo.envs.reward import cost_decrease
 from placezoo.envs.source import ProblemSource
 
 FORMULATIONS: dict[str, type[PlacementEnv]] = {env.formulation: env for env in (ConstructEnv, ImproveEnv, OneShotEnv)}
+
+
+class VectorArrays(NamedTuple):
+    """Part of what ``PlacementVectorEnv`` observes, as arrays over all environments."""
+
+    assignment: NDArray[np.int64]  # [num_envs, max_items]
+    current_item: NDArray[np.int64]  # [num_envs]
+    resource_features: NDArray[np.float32]  # [num_envs, max_resources, Fr]
+    action_mask: NDArray[np.int8]  # [num_envs, ...], all 0 once nothing is left to place
+    total: NDArray[np.float64]  # [num_envs], of the cost
+    feasible: NDArray[np.bool_]  # [num_envs]
 
 
 class PlacementVectorEnv(VectorEnv):
@@ -123,18 +134,11 @@ class PlacementVectorEnv(VectorEnv):
         self, actions: NDArray[np.int64]
     ) -> tuple[dict[str, Any], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
         """Step every environment; those whose episode has ended are reset instead, as the autoreset mode says."""
-        actions = np.asarray(actions, np.int64)
         fresh = np.flatnonzero(self._ended)
         for index in fresh:
             self._begin(int(index))
-        active = ~self._ended
+        rewards, terminated, truncated = self._advance(np.asarray(actions, np.int64), ~self._ended)
         self._ended[:] = False
-        if self.formulation == "construct":
-            rewards, terminated, truncated = self._construct(actions, active)
-        elif self.formulation == "improve":
-            rewards, terminated, truncated = self._improve(actions, active)
-        else:
-            rewards, terminated, truncated = self._one_shot(actions, active)
         ended = terminated | truncated
         info: dict[str, Any] = {}
         if self.autoreset_mode is AutoresetMode.NEXT_STEP:
@@ -146,6 +150,34 @@ class PlacementVectorEnv(VectorEnv):
             for index in np.flatnonzero(ended):
                 self._begin(int(index))
         return self._observe(), rewards, terminated, truncated, {**self._info(ended), **info}
+
+    def advance(self, actions: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]]:
+        """Step every environment without building observations and without resetting: what fast learners call.
+
+        Read ``arrays`` before and after; whoever has ended is to be ``restart``ed before the next step.
+
+        Returns:
+            Rewards, terminated, truncated, as from ``step``.
+        """
+        return self._advance(np.asarray(actions, np.int64), np.ones(self.num_envs, np.bool_))
+
+    def restart(self, index: int) -> None:
+        """Begin a new episode in one environment."""
+        self._begin(index)
+
+    def arrays(self) -> VectorArrays:
+        """Return what changes from step to step; the arrays are the environment's own and change with the next step."""
+        return VectorArrays(
+            self._assignments, self._current_items(), self._features, self._masks, self._values[:, 0],
+            self._values[:, 1] > 0,
+        )  # fmt: skip
+
+    def _advance(
+        self, actions: NDArray[np.int64], active: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]]:
+        if self.formulation == "construct":
+            return self._construct(actions, active)
+        return self._improve(actions, active) if self.formulation == "improve" else self._one_shot(actions, active)
 
     def _construct(self, actions: NDArray[np.int64], active: NDArray[np.bool_]) -> tuple[NDArray, NDArray, NDArray]:
         everyone = np.arange(self.num_envs)

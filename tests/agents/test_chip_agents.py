@@ -12,7 +12,7 @@ from placezoo.agents.agent import with_policy
 from placezoo.agents.analytic import Analytic
 from placezoo.agents.networks.architectures import feature_record
 from placezoo.agents.networks.checkpoint import Checkpoint, network_config
-from placezoo.agents.networks.encoder import EdgeGNN
+from placezoo.agents.networks.encoders import Encoder, Links
 from placezoo.agents.networks.graph_batch import Graphs
 from placezoo.agents.networks.heads import make_network
 from placezoo.agents.ppo import PPO
@@ -148,12 +148,12 @@ def network(problem, head, encoder="edge-gnn"):
 def test_edge_gnn_by_hand():
     """One round on two items and one link, against the formula of AlphaChip."""
     torch.manual_seed(1)
-    encoder = EdgeGNN(3, 1, 4, 1)
-    features, edges, weights = torch.randn(2, 3), torch.tensor([[0], [1]]), torch.tensor([[0.7]])
-    hidden = torch.relu(encoder.project(features))
-    edge = torch.relu(encoder.convolutions[0].edge(torch.cat([hidden[1], hidden[0], weights[0]])))
-    expected = encoder.norms[0](hidden + torch.stack([torch.zeros(4), edge]))
-    torch.testing.assert_close(encoder(features, edges, weights), expected)
+    encoder = Encoder("edge-gnn", 4, 1)
+    hidden, edges, weights = torch.randn(2, 4), torch.tensor([[0], [1]]), torch.randn(1, 4)
+    layer = encoder.layers[0]
+    edge = torch.relu(layer.convolution.edge(torch.cat([hidden[1], hidden[0], weights[0]])))
+    expected = layer.norm(hidden + torch.stack([torch.zeros(4), edge]))
+    torch.testing.assert_close(encoder(hidden, Links(edges, weights, [0, 2])), expected)
 
 
 @pytest.mark.parametrize("head", ["pair", "deconvolution"])
@@ -198,9 +198,9 @@ def test_deconvolution_ignores_the_padding_and_its_neighbours_in_the_batch(probl
     joined = Graphs.join([graphs_of(on) for on, _ in alone])
     samples = Samples(
         torch.tensor([0, 1]), torch.cat([a for _, a, _ in batch]), torch.tensor([c for _, _, c in batch]),
-        torch.cat([f for f, _, _ in batch]),
+        torch.cat([f for f, _, _ in batch]), torch.ones(2, most, dtype=torch.bool),
     )  # fmt: skip
-    together, values = net(joined, net.encode(joined), samples, False)
+    together, values = net(joined, net.encode(joined), samples)
     for i, (on, _) in enumerate(alone):
         graphs = graphs_of(on)
         one = Samples(
@@ -208,8 +208,9 @@ def test_deconvolution_ignores_the_padding_and_its_neighbours_in_the_batch(probl
             samples.assignment[i : i + 1],
             samples.current_item[i : i + 1],
             samples.resource_features[i : i + 1, : on.num_resources],
+            samples.mask[i : i + 1, : on.num_resources],
         )
-        scores, value = net(graphs, net.encode(graphs), one, False)
+        scores, value = net(graphs, net.encode(graphs), one)
         torch.testing.assert_close(together[i, : on.num_resources], scores[0], rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(values[i], value[0], rtol=1e-4, atol=1e-5)
 

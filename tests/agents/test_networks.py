@@ -7,6 +7,7 @@ import placezoo
 from placezoo.agents.construct_decoder import ConstructDecoder
 from placezoo.agents.networks.architectures import feature_record
 from placezoo.agents.networks.checkpoint import Checkpoint, item_graph_of, network_config
+from placezoo.agents.networks.encoders import Links
 from placezoo.agents.networks.graph_batch import Graphs, padded_graph, samples_of, unpad
 from placezoo.agents.networks.policy_network import PolicyNetwork
 from placezoo.datasets import Graph
@@ -18,7 +19,7 @@ ENV = "GraphPartition-v0"
 def network_for(problem, seed=0, **sizes):
     torch.manual_seed(seed)
     network = PolicyNetwork(network_config(problem, "graph-sage", sizes.get("width", 16), sizes.get("layers", 2)))
-    torch.nn.init.normal_(network.score[-1].weight)  # the small initial weight would hide differences
+    torch.nn.init.normal_(network.trunk.score[-1].weight)  # the small initial weight would hide differences
     return network.eval()
 
 
@@ -40,8 +41,8 @@ def scores_one_by_one(network, batch, every_item):
     for index in range(len(batch["num_items"])):
         single = {name: values[index : index + 1] for name, values in batch.items()}
         graphs = padded_graph(single, 0)
-        samples = samples_of(single, torch.zeros(1, dtype=torch.int64))
-        results.append(network(graphs, network.encode(graphs), samples, every_item))
+        samples = samples_of(single, torch.zeros(1, dtype=torch.int64), every_item)
+        results.append(network(graphs, network.encode(graphs), samples))
     return torch.cat([scores for scores, _ in results]), torch.cat([values for _, values in results])
 
 
@@ -57,7 +58,7 @@ def test_a_batch_scores_as_its_samples_do_alone(formulation, copies):
     first, graph = unpad(batch)
     assert len(first) == len(set(batch["instance_key"].flatten().tolist())) < len(graph)
     graphs = Graphs.join([padded_graph(batch, sample) for sample in first])
-    scores, values = network(graphs, network.encode(graphs), samples_of(batch, graph), formulation != "construct")
+    scores, values = network(graphs, network.encode(graphs), samples_of(batch, graph, formulation != "construct"))
     alone, values_alone = scores_one_by_one(network, batch, formulation != "construct")
     torch.testing.assert_close(scores, alone)
     torch.testing.assert_close(values, values_alone)
@@ -70,27 +71,33 @@ def test_scores_follow_the_definition_in_plain_loops():
     problem = placezoo.make_problem(ENV, instance="grid/train/3", num_parts=3)
     network = network_for(problem)
     single = {name: values[3:4] for name, values in batch.items()}
-    found, _ = scores_one_by_one(network, single, False)
+    found, found_values = scores_one_by_one(network, single, False)
     graphs = item_graph_of(problem)
-    encoded = network.encode(graphs)
+    encoded, trunk, inputs = network.encode(graphs), network.trunk, network.inputs
+    links = Links(graphs.edge_index, inputs.edges(graphs.edge_features), graphs.start)
+    embedding = trunk.encoder(torch.relu(inputs.items(graphs.features)), links)
     item, assignment = int(single["current_item"]), single["assignment"][0]
+    hidden_of, resource_of = [], []
     for part in range(3):
         members = torch.nonzero(assignment == part)[:, 0]
         content = encoded.content[members].mean(0) if len(members) else torch.zeros(16)
-        resource = network.resource(torch.cat([single["resource_features"][0, part], content]))
+        resource = torch.relu(inputs.resources(single["resource_features"][0, part]) + trunk.resource(content))
         row = slice(int(problem.instance.indptr[item]), int(problem.instance.indptr[item + 1]))
         neighbours = problem.instance.indices[row].tolist()
         weights = problem.instance.edge_weights[row] / problem.instance.edge_weights.max()
         sums = {place: torch.zeros(17) for place in (part, -1)}
         for neighbour, weight in zip(neighbours, weights, strict=True):
-            message = torch.relu(
-                encoded.neighbour[neighbour] + network.edge(torch.tensor([weight], dtype=torch.float32))
-            )
+            edge = inputs.edges(torch.tensor([weight], dtype=torch.float32))
+            message = torch.relu(trunk.neighbour(embedding[neighbour]) + edge)
             place = int(assignment[neighbour])
             if place in sums:
                 sums[place] = sums[place] + torch.cat([message, torch.ones(1)]) / len(neighbours)
-        hidden = network.pair(torch.cat([resource, sums[part]])) + encoded.query[item] + network.waiting(sums[-1])
-        torch.testing.assert_close(network.score(hidden)[0], found[0, part])
+        hidden = trunk.pair(torch.cat([resource, sums[part]])) + trunk.query(embedding[item]) + trunk.waiting(sums[-1])
+        torch.testing.assert_close(trunk.score(hidden)[0], found[0, part])
+        hidden_of.append(torch.relu(hidden))
+        resource_of.append(resource)
+    seen = torch.cat([torch.stack(hidden_of).mean(0), torch.stack(resource_of).mean(0), embedding.mean(0)])
+    torch.testing.assert_close(trunk.value(seen), found_values)
 
 
 @torch.no_grad()

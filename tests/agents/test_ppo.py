@@ -9,7 +9,8 @@ from placezoo import Budget
 from placezoo.agents.agent import with_policy
 from placezoo.agents.networks.checkpoint import Checkpoint
 from placezoo.agents.ppo import PPO
-from placezoo.agents.ppo_learner import PPOConfig, PPOLearner
+from placezoo.agents.ppo_config import PPOConfig
+from placezoo.agents.ppo_learner import PPOLearner
 from placezoo.agents.sb3_vec_env import PaddedVecEnv
 from placezoo.datasets import Graph
 from placezoo.envs.graph_partition import GraphPartitionProblem
@@ -80,9 +81,9 @@ def test_each_formulation_trains_saves_and_solves_other_sizes(formulation, tmp_p
     changed = [
         name for name, value in trained.model.policy.network.state_dict().items() if (value != before[name]).any()
     ]
-    assert any(name.startswith("encoder") for name in changed)
-    assert any(name.startswith("score") for name in changed)
-    assert any(name.startswith("value") for name in changed)
+    assert any(name.startswith("trunk.encoder") for name in changed)
+    assert any(name.startswith("trunk.score") for name in changed)
+    assert any(name.startswith("trunk.value") for name in changed)
     trained.checkpoint().save(tmp_path)
     agent = placezoo.make_agent("ppo", checkpoint=str(tmp_path), samples=2)
     for instance, k in (("florentine", 3), ("les-miserables", 5)):

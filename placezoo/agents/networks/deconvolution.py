@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from placezoo.agents.networks.encoder import make_encoder
-from placezoo.agents.networks.graph_batch import Graphs, Samples
+from placezoo.agents.networks.encoders import Encoder, Links
+from placezoo.agents.networks.graph_batch import Graphs, Pairs, Samples
 from placezoo.agents.networks.policy_network import Encoded, NetworkConfig, Prior
 
 _COARSE = 4  # side of the map that deconvolution starts from
@@ -38,7 +38,9 @@ class DeconvolutionNetwork(nn.Module):
             raise ValueError("the deconvolution head needs resources that are cells of a grid")
         d = config.width
         self.config = config
-        self.encoder = make_encoder(config.encoder, config.item_features, config.edge_features, d, config.layers)
+        self.project = nn.Linear(config.item_features, d)
+        self.edges = nn.Linear(config.edge_features, d)
+        self.encoder = Encoder(config.encoder, d, config.layers)
         self.query = nn.Linear(d, d)
         self.content = nn.Linear(d, _CHANNELS)
         self.state = nn.Sequential(nn.Linear(2 * d + config.resource_features, d), nn.ReLU())
@@ -56,23 +58,24 @@ class DeconvolutionNetwork(nn.Module):
 
     def encode(self, graphs: Graphs) -> Encoded:
         """Return the embeddings of graphs."""
-        hidden = self.encoder(graphs.features, graphs.edge_index, graphs.edge_features)
+        links = Links(graphs.edge_index, self.edges(graphs.edge_features), graphs.start)
+        hidden = self.encoder(torch.relu(self.project(graphs.features)), links)
         sizes = [end - begin for begin, end in pairwise(graphs.start)]
         content = self.content(hidden)
         return Encoded(
             query=self.query(hidden),
             content=content,
-            neighbour=content[:, :0],
+            message=links.hidden[:, :0],
             mean=torch.stack([part.mean(0) for part in hidden.split(sizes)]),
         )
 
-    def forward(self, graphs: Graphs, encoded: Encoded, samples: Samples, every_item: bool) -> tuple[Tensor, Tensor]:
+    def forward(self, graphs: Graphs, encoded: Encoded, samples: Samples) -> tuple[Tensor, Tensor]:
         """Return scores [B, K] and values [B]; arguments as for ``PolicyNetwork.forward``.
 
         Raises:
             ValueError: every item is to be scored: this head knows the current one only.
         """
-        if every_item:
+        if samples.mask.ndim == 3:
             raise ValueError("the deconvolution head constructs, it cannot score every item at once")
         features = samples.resource_features  # [B, K, Fr]
         batch, resources = features.shape[:2]
@@ -102,6 +105,11 @@ class DeconvolutionNetwork(nn.Module):
         scores = torch.gather(self.last(hidden).view(batch, -1), 1, spot)
         value = self.value(torch.cat([state, hidden.sum((2, 3)) / inside.sum((2, 3))], 1))[:, 0]
         return scores + self.prior(features), value
+
+    def score_pairs(self, graphs: Graphs, encoded: Encoded, samples: Samples, pairs: Pairs) -> tuple[Tensor, Tensor]:
+        """Return the scores of the pairs [P] and the values of the samples [B]; otherwise as ``forward``."""
+        scores, values = self.forward(graphs, encoded, samples)
+        return scores.flatten()[pairs.action], values
 
     def _contents(self, encoded: Encoded, samples: Samples, start: Tensor) -> Tensor:
         """Return the embeddings of the items that lie on each cell: [B, K, channels]."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -20,6 +21,19 @@ class Graphs:
     edge_features: Tensor  # float32 [E, Fe]
     edge_start: Tensor  # int64 [N + 1]
     start: list[int]  # [G + 1], where each graph's items start
+
+    @property
+    def owner(self) -> Tensor:
+        """Which graph each item is of: int64 [N]."""
+        sizes = torch.tensor([end - begin for begin, end in pairwise(self.start)], device=self.features.device)
+        return torch.repeat_interleave(torch.arange(len(sizes), device=sizes.device), sizes)
+
+    def to(self, device: torch.device | str) -> Graphs:
+        """Return the graphs on a device."""
+        return Graphs(
+            self.features.to(device), self.edge_index.to(device), self.edge_features.to(device),
+            self.edge_start.to(device), self.start,
+        )  # fmt: skip
 
     @classmethod
     def of(cls, features: Tensor, links: Tensor, edge_features: Tensor) -> Graphs:
@@ -55,6 +69,25 @@ class Graphs:
 
 
 @dataclass
+class Pairs:
+    """The (item, resource) pairs that a batch of samples may choose between, sample by sample and item by item.
+
+    Attributes:
+        row_sample: int64 [R], the sample of each row: of each item that has a pair.
+        row_item: int64 [R], its item, numbered across graphs.
+        row: int64 [P], the row of each pair.
+        resource: int64 [P], its resource.
+        action: int64 [P], where the flattened mask has it.
+    """
+
+    row_sample: Tensor
+    row_item: Tensor
+    row: Tensor
+    resource: Tensor
+    action: Tensor
+
+
+@dataclass
 class Samples:
     """Observations over those graphs. B samples of K resources, items padded to M.
 
@@ -65,23 +98,32 @@ class Samples:
     assignment: Tensor  # int64 [B, M], -1 = unplaced or beyond the instance
     current_item: Tensor  # int64 [B], -1 = none
     resource_features: Tensor  # float32 [B, K, Fr]
+    mask: Tensor  # bool [B, K], the current item's resources, or [B, M, K], every item's
 
-    def rows(self, graphs: Graphs, every_item: bool) -> tuple[Tensor, Tensor]:
-        """Return the (sample, item) pairs to score, the items numbered across graphs.
-
-        Args:
-            graphs: that the samples are over.
-            every_item: all items of each sample, else its current item (item 0 where there is none).
-        """
-        device = self.graph.device
+    def pairs(self, graphs: Graphs) -> Pairs:
+        """Return the pairs to score: those that the mask allows."""
+        device = self.mask.device
         start = torch.tensor(graphs.start, device=device)
-        if not every_item:
-            samples = torch.arange(len(self.graph), device=device)
-            return samples, start[self.graph] + self.current_item.clamp(min=0)
+        if self.mask.ndim == 2:
+            row, resource = torch.nonzero(self.mask, as_tuple=True)
+            samples = torch.arange(len(self.mask), device=device)
+            items = start[self.graph] + self.current_item.clamp(min=0)
+            return Pairs(samples, items, row, resource, row * self.mask.shape[1] + resource)
+        _, items, resources = self.mask.shape
         sizes = (start[1:] - start[:-1])[self.graph]
-        samples = torch.repeat_interleave(torch.arange(len(self.graph), device=device), sizes)
-        first = torch.cumsum(sizes, 0) - sizes
-        return samples, torch.arange(len(samples), device=device) - first[samples] + start[self.graph][samples]
+        exists = torch.arange(items, device=device) < sizes[:, None]  # what lies beyond an instance is not scored
+        allowed = self.mask & exists[:, :, None]
+        sample, item, resource = torch.nonzero(allowed, as_tuple=True)
+        rows = allowed.any(2)
+        row_sample, row_item = torch.nonzero(rows, as_tuple=True)
+        number = (torch.cumsum(rows.flatten(), 0) - 1).view(rows.shape)
+        return Pairs(
+            row_sample=row_sample,
+            row_item=start[self.graph[row_sample]] + row_item,
+            row=number[sample, item],
+            resource=resource,
+            action=(sample * items + item) * resources + resource,
+        )
 
 
 def unpad(observations: dict[str, Tensor]) -> tuple[list[int], Tensor]:
@@ -108,11 +150,21 @@ def padded_graph(observations: dict[str, Tensor], sample: int) -> Graphs:
     )
 
 
-def samples_of(observations: dict[str, Tensor], graph: Tensor) -> Samples:
-    """Return what changes from step to step of a padded batch."""
+def samples_of(observations: dict[str, Tensor], graph: Tensor, every_item: bool) -> Samples:
+    """Return what changes from step to step of a padded batch.
+
+    Args:
+        observations: padded, batched.
+        graph: int64 [B], which graph each sample is over.
+        every_item: whether an action concerns any item (``improve``, ``one-shot``) or the current one.
+    """
+    features = observations["resource_features"]
+    batch, resources = features.shape[:2]
+    mask = observations["action_mask"].bool()
     return Samples(
         graph=graph,
         assignment=observations["assignment"],
         current_item=observations["current_item"].reshape(-1),
-        resource_features=observations["resource_features"],
+        resource_features=features,
+        mask=mask.view(batch, -1, resources) if every_item else mask.view(batch, resources),
     )

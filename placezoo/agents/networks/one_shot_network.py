@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from placezoo.agents.networks.encoder import make_encoder
+from placezoo.agents.networks.encoders import Encoder, Links
 from placezoo.agents.networks.segment_transformer import SegmentTransformer
 from placezoo.datasets.suggestion import unknown_name
 
@@ -119,7 +119,9 @@ class OneShotNetwork(nn.Module):
         width = config.width
         told = width // 4 if config.refine else 0
         inputs = config.item_features + 2 * config.frequencies * (1 + len(config.positions)) + told
-        self.encoder = make_encoder(config.encoder, inputs, config.edge_features, width, config.layers)
+        self.project = nn.Linear(inputs, width)
+        self.edges = nn.Linear(config.edge_features, width)
+        self.encoder = Encoder(config.encoder, width, config.layers)
         self.last = nn.Embedding(config.max_resources + 1, told) if told else None
         self.placer: Any = (
             SegmentTransformer(width, config.placer_layers, config.heads, config.segment, config.superposition)
@@ -152,7 +154,8 @@ class OneShotNetwork(nn.Module):
         parts = [graph.features, angles.sin(), angles.cos()]
         if self.last is not None:
             parts.append(self.last(torch.zeros(n, dtype=torch.int64, device=device) if last is None else last + 1))
-        hidden = self.encoder(torch.cat(parts, 1), graph.edge_index, graph.edge_features)
+        links = Links(graph.edge_index, self.edges(graph.edge_features), [0, n])
+        hidden = self.encoder(torch.relu(self.project(torch.cat(parts, 1))), links)
         placed = torch.empty_like(hidden)
         placed[graph.order] = self.placer(hidden[graph.order], hidden.mean(0))
         keys = self.resource(graph.resources) + self.number(torch.arange(resources, device=device))

@@ -1,16 +1,17 @@
-"""The policy network: an encoder of the item graph and a scorer of (item, resource) pairs; no size is built in."""
+"""The policy network: inputs of a domain, a trunk that all domains share, scores of (item, resource) pairs."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from itertools import pairwise
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from placezoo.agents.networks.encoder import make_encoder
-from placezoo.agents.networks.graph_batch import Graphs, Samples
+from placezoo.agents.networks.adapters import make_adapter
+from placezoo.agents.networks.encoders import Encoder, Links
+from placezoo.agents.networks.gathering import mean_contents, mean_neighbours
+from placezoo.agents.networks.graph_batch import Graphs, Pairs, Samples
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class NetworkConfig:
         prior: the resource feature that unlikely actions have much of, which a fresh network already goes by (a
             chip's wire mask); -1 for none.
         grid: the resource features that are a cell's x and y, -1 to 1 over the canvas; -1 where there are none.
+        adapter: what was added to the trunk for a new problem: ``none``, ``superposition`` or ``experts``.
+        experts: how many experts each stage has.
     """
 
     item_features: int
@@ -39,6 +42,8 @@ class NetworkConfig:
     head: str = "pair"
     prior: int = -1
     grid: tuple[int, int] = (-1, -1)
+    adapter: str = "none"
+    experts: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "grid", tuple(self.grid))
@@ -50,11 +55,11 @@ class NetworkConfig:
 
 @dataclass
 class Encoded:
-    """What the network knows of graphs before anything is placed; N items, width d."""
+    """What the network knows of graphs before anything is placed; N items, E edges, width d."""
 
     query: Tensor  # [N, d], an item as the one to place
     content: Tensor  # [N, d], an item as part of what lies on a resource
-    neighbour: Tensor  # [N, d], an item as another's neighbour
+    message: Tensor  # [E, d], what an edge's head hears of its tail
     mean: Tensor  # [G, d], the average item of each graph
 
     @classmethod
@@ -63,7 +68,7 @@ class Encoded:
         return cls(
             query=torch.cat([part.query for part in parts]),
             content=torch.cat([part.content for part in parts]),
-            neighbour=torch.cat([part.neighbour for part in parts]),
+            message=torch.cat([part.message for part in parts]),
             mean=torch.cat([part.mean for part in parts]),
         )
 
@@ -84,13 +89,23 @@ class Prior(nn.Module):
         return -self._start * torch.exp(10.0 * self.weight) * resource_features[..., self._feature]
 
 
-class PolicyNetwork(nn.Module):
-    """Scores score(item, resource), and the value of the state.
+class Inputs(nn.Module):
+    """From a domain's features to the width of the trunk: all that a new domain needs of its own.
 
-    A pair's score sees the item's embedding; what lies on the resource (the mean embedding of its items, and its
-    features); and the item's neighbours on the resource (the mean over all its neighbours of messages from those that
-    are there) and not yet anywhere. Resources have no identity, so the network treats them alike and takes any number
-    of them.
+    Args:
+        config: the sizes.
+    """
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.items = nn.Linear(config.item_features, config.width)
+        self.edges = nn.Linear(config.edge_features, config.width)
+        self.resources = nn.Linear(config.resource_features, config.width)
+        self.prior = Prior(config)
+
+
+class Trunk(nn.Module):
+    """Everything that knows nothing of the domain: encoder, pair scorer, critic.
 
     Args:
         config: the sizes.
@@ -99,14 +114,12 @@ class PolicyNetwork(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         d = config.width
-        self.config = config
-        self.encoder = make_encoder(config.encoder, config.item_features, config.edge_features, d, config.layers)
-        self.prior = Prior(config)
+        self.encoder = Encoder(config.encoder, d, config.layers)
+        self.adapter = make_adapter(config.adapter, d, config.layers + 2, config.experts)
         self.query = nn.Linear(d, d)
         self.content = nn.Linear(d, d)
         self.neighbour = nn.Linear(d, d)
-        self.edge = nn.Linear(config.edge_features, d)
-        self.resource = nn.Sequential(nn.Linear(config.resource_features + d, d), nn.ReLU())
+        self.resource = nn.Linear(d, d, bias=False)
         self.pair = nn.Linear(2 * d + 1, d)
         self.waiting = nn.Linear(d + 1, d)
         self.value = nn.Sequential(nn.Linear(3 * d, d), nn.ReLU(), nn.Linear(d, 1))
@@ -115,97 +128,110 @@ class PolicyNetwork(nn.Module):
         nn.init.zeros_(last.bias)
         self.score = nn.Sequential(nn.ReLU(), nn.Linear(d, d), nn.ReLU(), last)
 
-    def pair_scores(self, hidden: Tensor, resource_features: Tensor) -> Tensor:
-        """Return the scores of pairs, [R, K], from what ``hidden_pairs`` returns and the resources' features."""
-        return self.score(hidden)[:, :, 0] + self.prior(resource_features)
+    def encode(self, hidden: Tensor, links: Links, owner: Tensor) -> Tensor:
+        """Return embeddings [N, d] of items that start with [N, d]; ``owner`` is each item's graph."""
+        if self.adapter is None:
+            return self.encoder(hidden, links)
+        for stage, layer in enumerate(self.encoder.layers):
+            hidden = layer(self.adapter.before(stage, hidden), links)
+            hidden = self.adapter.after(stage, hidden, owner)
+        return self.adapter.before(len(self.encoder.layers), hidden)
+
+    def pair_hidden(self, hidden: Tensor) -> Tensor:
+        """Return what the last stage makes of pairs, [..., d], before they are scored."""
+        if self.adapter is None:
+            return hidden
+        stage = len(self.encoder.layers) + 1
+        return self.adapter.after(stage, self.adapter.before(stage, hidden), None)
+
+
+class PolicyNetwork(nn.Module):
+    """Scores score(item, resource), and the value of the state.
+
+    A pair's score sees the item's embedding; what lies on the resource (the mean embedding of its items, and its
+    features); and the item's neighbours on the resource (the mean over all its neighbours of messages from those that
+    are there) and not yet anywhere. Resources have no identity, so the network treats them alike and takes any number
+    of them; nor has it a size for graphs. Only pairs that the mask allows are looked at.
+
+    Args:
+        config: the sizes.
+        trunk: to share with the networks of other domains; default its own.
+    """
+
+    def __init__(self, config: NetworkConfig, trunk: Trunk | None = None) -> None:
+        super().__init__()
+        self.config = config
+        self.inputs = Inputs(config)
+        self.trunk = Trunk(config) if trunk is None else trunk
 
     def encode(self, graphs: Graphs) -> Encoded:
         """Return the embeddings of graphs."""
-        hidden = self.encoder(graphs.features, graphs.edge_index, graphs.edge_features)
-        sizes = [end - begin for begin, end in pairwise(graphs.start)]
+        trunk, owner = self.trunk, graphs.owner
+        edges = self.inputs.edges(graphs.edge_features)
+        start = torch.relu(self.inputs.items(graphs.features))
+        hidden = trunk.encode(start, Links(graphs.edge_index, edges, graphs.start), owner)
+        sums = hidden.new_zeros(len(graphs.start) - 1, hidden.shape[1]).index_add(0, owner, hidden)
         return Encoded(
-            query=self.query(hidden),
-            content=self.content(hidden),
-            neighbour=self.neighbour(hidden),
-            mean=torch.stack([part.mean(0) for part in hidden.split(sizes)]),
+            query=trunk.query(hidden),
+            content=trunk.content(hidden),
+            message=torch.relu(trunk.neighbour(hidden)[graphs.edge_index[0]] + edges),
+            mean=sums / torch.bincount(owner)[:, None],
         )
 
-    def contents(self, graphs: Graphs, encoded: Encoded, samples: Samples) -> Tensor:
-        """Return the mean content embedding of what lies on each resource: [B, K, d], 0 where nothing does."""
-        resources = samples.resource_features.shape[1]
-        placed = torch.nn.functional.one_hot(samples.assignment + 1, resources + 1)[:, :, 1:].transpose(1, 2).float()
-        placed = placed / placed.sum(2, keepdim=True).clamp(min=1.0)
-        num_graphs = len(graphs.start) - 1
-        parts = [encoded.content[begin:end] for begin, end in pairwise(graphs.start)]
-        if len(placed) <= 2 * num_graphs:
-            padded = torch.nn.utils.rnn.pad_sequence(parts, batch_first=True)
-            return placed[:, :, : padded.shape[1]] @ padded[samples.graph]
-        # Many samples of each graph: one product per graph, since the line above would copy the graph for each sample.
-        order = torch.argsort(samples.graph, stable=True)
-        counts = torch.bincount(samples.graph, minlength=num_graphs).tolist()
-        products = [
-            chosen[:, :, : len(part)] @ part for chosen, part in zip(placed[order].split(counts), parts, strict=True)
-        ]
-        return torch.cat(products)[torch.argsort(order)]
+    def resources(self, features: Tensor, content: Tensor) -> Tensor:
+        """Return the embeddings of resources, [..., d], from their features [..., Fr] and mean contents [..., d]."""
+        return torch.relu(self.inputs.resources(features) + self.trunk.resource(content))
 
-    def neighbours(self, graphs: Graphs, encoded: Encoded, samples: Samples, rows: tuple[Tensor, Tensor]) -> Tensor:
-        """Return, for each row (sample, item), the messages of its neighbours by where they lie.
-
-        Returns:
-            [R, K + 1, d + 1]: averages over all neighbours of the messages and of 1; place 0 is for the unplaced.
-        """
-        row_sample, row_item = rows
-        resources = samples.resource_features.shape[1]
-        begin = graphs.edge_start[row_item]
-        degrees = graphs.edge_start[row_item + 1] - begin
-        row = torch.repeat_interleave(torch.arange(len(row_item), device=row_item.device), degrees)
-        first = torch.cumsum(degrees, 0) - degrees
-        edge = torch.arange(len(row), device=row.device) - first[row] + begin[row]
-        tail = graphs.edge_index[0, edge]
-        offset = torch.tensor(graphs.start, device=row.device)[samples.graph[row_sample]]
-        place = samples.assignment[row_sample[row], tail - offset[row]] + 1
-        message = torch.relu(encoded.neighbour[tail] + self.edge(graphs.edge_features[edge]))
-        message = torch.cat([message, torch.ones_like(message[:, :1])], 1) / degrees[row, None]
-        gathered = message.new_zeros(len(row_item) * (resources + 1), message.shape[1])
-        gathered = gathered.index_add(0, row * (resources + 1) + place, message)
-        return gathered.view(len(row_item), resources + 1, -1)
-
-    def hidden_pairs(self, query: Tensor, resource: Tensor, neighbours: Tensor) -> Tensor:
-        """Return what the score of each pair is computed from: [R, K, d].
+    def hidden_pairs(self, query: Tensor, resource: Tensor, there: Tensor) -> Tensor:
+        """Return what the score of each pair is computed from: [..., d].
 
         Args:
-            query: [R, d], the rows' items.
-            resource: [R, K, d], the resources as the rows' samples see them.
-            neighbours: [R, K + 1, d + 1], from ``neighbours``.
+            query: [..., d], from ``queries``: the item.
+            resource: [..., d], from ``resources``.
+            there: [..., d + 1], what the item hears from its neighbours on the resource, and their share.
         """
-        pairs = self.pair(torch.cat([resource, neighbours[:, 1:]], 2))
-        return pairs + (query + self.waiting(neighbours[:, 0]))[:, None]
+        return self.trunk.pair_hidden(self.trunk.pair(torch.cat([resource, there], -1)) + query)
 
-    def forward(self, graphs: Graphs, encoded: Encoded, samples: Samples, every_item: bool) -> tuple[Tensor, Tensor]:
+    def queries(self, query: Tensor, waiting: Tensor) -> Tensor:
+        """Return items as those to place, [..., d], knowing [..., d + 1] of neighbours that are nowhere yet."""
+        return query + self.trunk.waiting(waiting)
+
+    def pair_scores(self, hidden: Tensor, resource_features: Tensor) -> Tensor:
+        """Return the scores of pairs, [...], from what ``hidden_pairs`` returns and the resources' features."""
+        return self.trunk.score(hidden)[..., 0] + self.inputs.prior(resource_features)
+
+    def forward(self, graphs: Graphs, encoded: Encoded, samples: Samples) -> tuple[Tensor, Tensor]:
         """Return scores and values.
 
         Args:
             graphs: that the samples are over.
             encoded: of those graphs, from ``encode``.
-            samples: the observations.
-            every_item: score all items of each sample (``improve``, ``one-shot``), else its current item
-                (``construct``).
+            samples: the observations; their mask says whether the current item's pairs or all are scored.
 
         Returns:
-            Scores [B, K], or [B, M * K] with 0 beyond each instance, and values [B].
+            Scores of the flattened mask's shape, [B, K] or [B, M * K], 0 where it does not allow, and values [B].
         """
-        rows = samples.rows(graphs, every_item)
-        resource = self.resource(torch.cat([samples.resource_features, self.contents(graphs, encoded, samples)], 2))
-        neighbours = self.neighbours(graphs, encoded, samples, rows)
-        hidden = self.hidden_pairs(encoded.query[rows[1]], resource[rows[0]], neighbours)
-        scores = self.pair_scores(hidden, samples.resource_features[rows[0]])
-        batch, resources = samples.resource_features.shape[:2]
-        summary = torch.relu(hidden).mean(1)
-        if every_item:
-            sums = summary.new_zeros(batch, summary.shape[1]).index_add(0, rows[0], summary)
-            summary = sums / torch.bincount(rows[0], minlength=batch)[:, None]
-            start = torch.tensor(graphs.start, device=rows[1].device)
-            full = scores.new_zeros(batch, samples.assignment.shape[1], resources)
-            scores = full.index_put((rows[0], rows[1] - start[samples.graph[rows[0]]]), scores).view(batch, -1)
-        value = self.value(torch.cat([summary, resource.mean(1), encoded.mean[samples.graph]], 1))[:, 0]
-        return scores, value
+        pairs = samples.pairs(graphs)
+        scores, values = self.score_pairs(graphs, encoded, samples, pairs)
+        full = scores.new_zeros(samples.mask.numel()).index_put((pairs.action,), scores)
+        return full.view(len(samples.graph), -1), values
+
+    def score_pairs(self, graphs: Graphs, encoded: Encoded, samples: Samples, pairs: Pairs) -> tuple[Tensor, Tensor]:
+        """Return the scores of the pairs [P] and the values of the samples [B]; otherwise as ``forward``."""
+        waiting, there = mean_neighbours(encoded.message, graphs, samples, pairs)
+        sample = pairs.row_sample[pairs.row]
+        features = samples.resource_features[sample, pairs.resource]
+        contents = mean_contents(encoded.content, graphs, samples)
+        if len(sample) <= contents.shape[0] * contents.shape[1]:
+            resource = self.resources(features, contents[sample, pairs.resource])
+        else:
+            resource = self.resources(samples.resource_features, contents)[sample, pairs.resource]
+        query = self.queries(encoded.query[pairs.row_item], waiting)
+        hidden = self.hidden_pairs(query[pairs.row], resource, there)
+        scores = self.pair_scores(hidden, features)
+        batch = len(samples.graph)
+        seen = torch.cat([torch.relu(hidden), resource], 1)
+        sums = seen.new_zeros(batch, seen.shape[1]).index_add(0, sample, seen)
+        means = sums / torch.bincount(sample, minlength=batch).clamp(min=1)[:, None]
+        values = self.trunk.value(torch.cat([means, encoded.mean[samples.graph]], 1))[:, 0]
+        return scores, values
