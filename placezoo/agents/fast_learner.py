@@ -14,7 +14,7 @@ from torch import nn
 from placezoo.agents.networks.architectures import feature_record
 from placezoo.agents.networks.checkpoint import Checkpoint, network_config
 from placezoo.agents.networks.graph_batch import Samples
-from placezoo.agents.networks.graph_memory import GraphMemory
+from placezoo.agents.networks.graph_memory import GraphMemory, problem_entry
 from placezoo.agents.networks.heads import make_network
 from placezoo.agents.networks.pair_distribution import PairDistribution
 from placezoo.agents.ppo_config import PPOConfig
@@ -177,7 +177,7 @@ class FastPPOLearner:
             done.append(segment)
 
     def _segment(self, problem: PlacementProblem, room: int) -> Segment:
-        return Segment.begin(problem, self._memory.graph(problem), self.formulation, room)
+        return Segment.begin(problem, self._memory.graph(problem_entry(problem)), self.formulation, room)
 
     def _act(
         self, env: PlacementVectorEnv
@@ -189,7 +189,7 @@ class FastPPOLearner:
             the values of the states.
         """
         count, each_item = env.num_envs, self.formulation == "one-shot"
-        graphs, encoded, which = self._memory.recall(env.problems)
+        graphs, encoded, which = self._memory.recall([problem_entry(problem) for problem in env.problems])
         arrays = env.arrays()
         mask = torch.from_numpy(env.action_masks()).bool()
         samples = Samples(

@@ -14,10 +14,11 @@ from placezoo.agents.agent import Agent
 from placezoo.agents.construct_decoder import ConstructDecoder, choose
 from placezoo.agents.greedy import place_greedily
 from placezoo.agents.networks.checkpoint import Checkpoint
-from placezoo.agents.networks.graph_batch import Graphs, padded_graph, samples_of
+from placezoo.agents.networks.graph_batch import padded_graph, samples_of
 from placezoo.agents.networks.threads import single_thread
 from placezoo.agents.ppo_config import PPOConfig
 from placezoo.agents.ppo_learner import PPOLearner
+from placezoo.agents.ragged.placement import observed_graph
 from placezoo.agents.repair import compile_repair, repair
 from placezoo.agents.search import Search
 from placezoo.envs.problem import Kernel, PlacementProblem
@@ -181,7 +182,7 @@ def _answer(
     """Return the most likely allowed action for an observation, or with a generator one drawn."""
     if "items" in observation:
         items, resources = observation["items"], observation["resources"]
-        graphs = Graphs.of(torch.tensor(items.nodes), torch.tensor(items.edge_links), torch.tensor(items.edges))
+        graphs = observed_graph(items)
         changing = {"resource_features": resources.nodes, **observation}
     else:
         tensors = {name: torch.as_tensor(np.asarray(values))[None] for name, values in observation.items()}

@@ -7,11 +7,14 @@ from typing import Any
 import torch
 from sb3_contrib.common.maskable.distributions import MaskableDistribution
 from sb3_contrib.common.maskable.policies import MaskableMultiInputActorCriticPolicy
+from stable_baselines3.common.torch_layers import FlattenExtractor
 from torch import Tensor
 
 from placezoo.agents.networks.graph_batch import Graphs, padded_graph, samples_of, unpad
 from placezoo.agents.networks.heads import make_network
 from placezoo.agents.networks.policy_network import Encoded, NetworkConfig
+from placezoo.agents.ragged.placement import ObservationReader
+from placezoo.agents.ragged.store import GraphStore
 
 
 class GraphPolicy(MaskableMultiInputActorCriticPolicy):
@@ -99,3 +102,24 @@ class GraphPolicy(MaskableMultiInputActorCriticPolicy):
     def predict_values(self, obs: Any) -> Tensor:
         """Return values [B, 1]."""
         return self._scores(obs)[1][:, None]
+
+
+class RaggedGraphPolicy(GraphPolicy):
+    """Actor and critic over the handles of ``GraphVecEnv``: the graphs of a batch side by side, nothing padded.
+
+    Args:
+        store: the environments' store.
+    """
+
+    def __init__(self, *args: Any, store: GraphStore | None = None, **kwargs: Any) -> None:
+        assert store is not None
+        self._store = store
+        super().__init__(*args, features_extractor_class=FlattenExtractor, **kwargs)
+
+    def _build(self, lr_schedule: Any) -> None:
+        super()._build(lr_schedule)
+        self._reader = ObservationReader(self.network, self._every_item)
+
+    def _scores(self, observations: Any) -> tuple[Tensor, Tensor]:
+        handles = observations.detach().cpu().numpy()
+        return self._reader.scores(self._store.get(handles), self.device, torch.is_grad_enabled())

@@ -43,6 +43,14 @@ def share_done(timesteps: int, seconds: float, of_timesteps: int | None, of_seco
     return min(1.0, max(by_steps, by_time))
 
 
+class Progress(NamedTuple):
+    """What had been done when a run that goes on was broken off."""
+
+    timesteps: int = 0
+    episodes: int = 0
+    seconds: float = 0.0
+
+
 class Batch(NamedTuple):
     """What one update of a learner was made with."""
 
@@ -58,6 +66,7 @@ def train_until(
     timesteps: int | None,
     seconds: float | None,
     on_update: Callable[[TrainingStatus], None] | None,
+    begun: Progress | None = None,
 ) -> TrainingStatus:
     """Update a policy until so many timesteps are made or so many seconds are over; the learning rate falls to a tenth.
 
@@ -68,14 +77,16 @@ def train_until(
         timesteps: None for no limit.
         seconds: wall time, None for no limit.
         on_update: called after each update.
+        begun: what had been done before, which counts.
 
     Raises:
         ValueError: neither limit is given.
     """
     if timesteps is None and seconds is None:
         raise ValueError("training needs timesteps, seconds or both")
-    started = time.perf_counter()
-    made, ended, done = 0, 0, 0.0
+    made, ended, before = begun or Progress()
+    started = time.perf_counter() - before
+    done = share_done(made, before, timesteps, seconds)
     while True:
         for group in optimizer.param_groups:
             group["lr"] = learning_rate * (1.0 - 0.9 * done)

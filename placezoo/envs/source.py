@@ -49,6 +49,7 @@ class ProblemSource:
         self.dataset: Dataset | None = None
         if dataset is not None:
             self.dataset = get_dataset(dataset)
+            self._name = dataset
             self.split = split
             self._size = self.dataset.size(split)
             if self.dataset.max_nodes is None or self.dataset.max_edges is None:
@@ -82,6 +83,11 @@ class ProblemSource:
     def first(self) -> PlacementProblem:
         """Return the problem that stands for all before the first reset: the fixed one, or the split's first."""
         return self.problem(self.dataset.instance(self.split, 0)) if self.dataset is not None else self._fixed
+
+    def settings(self) -> dict[str, Any]:
+        """Return the keyword arguments of ``gym.make`` that make environments over the same source elsewhere."""
+        where = {"instance": self._fixed.instance} if self.dataset is None else {"dataset": self._name, "split": self.split}
+        return {**where, **self._parameters}
 
     def draw(self, rng: np.random.Generator) -> PlacementProblem:
         """Return the next episode's problem; draws from the generator only if there is a choice."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Hashable
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from placezoo.agents.networks.policy_network import Encoded
 from placezoo.envs.problem import PlacementProblem
 from placezoo.envs.wrappers.pad_graph import instance_key
 
-_MOST_GRAPHS = 4096
+_MOST_ITEMS = 2_000_000  # of all graphs kept
 
 
 class _Growing:
@@ -39,6 +40,19 @@ class _Growing:
         return self._buffer[: self.length]
 
 
+class Entry(NamedTuple):
+    """A graph that may have been met before."""
+
+    key: Hashable
+    anchor: object  # kept with the graph: what the key, if it is an id, belongs to
+    make: Callable[[], Graphs]
+
+
+def problem_entry(problem: PlacementProblem) -> Entry:
+    """Return a problem's item graph, known by its instance's digest."""
+    return Entry(instance_key(problem), None, lambda: item_graph_of(problem))
+
+
 class GraphMemory:
     """Remembers graphs; encodes each once until ``forget`` says that the weights have changed.
 
@@ -47,38 +61,55 @@ class GraphMemory:
         device: where.
     """
 
-    def __init__(self, network: Any, device: str = "cpu") -> None:
+    def __init__(self, network: Any, device: str | torch.device = "cpu") -> None:
         self._network, self._device = network, device
-        self._graphs: dict[int, Graphs] = {}
+        self._graphs: dict[Hashable, tuple[object, Graphs]] = {}
+        self._items = 0
         self.forget()
 
     def forget(self) -> None:
         """Forget the embeddings."""
-        self._number: dict[int, int] = {}
+        self._number: dict[Hashable, int] = {}
         self._start, self._pool = [0], None
 
-    def graph(self, problem: PlacementProblem) -> Graphs:
-        """Return a problem's item graph."""
-        key = instance_key(problem)
-        if key not in self._graphs:
-            if len(self._graphs) >= _MOST_GRAPHS:
-                self._graphs.clear()
-            self._graphs[key] = item_graph_of(problem).to(self._device)
-        return self._graphs[key]
+    def move_to(self, device: str | torch.device) -> None:
+        """Keep graphs on this device from now on."""
+        if torch.device(device) != torch.device(self._device):
+            self._device = device
+            self._graphs.clear()
+            self.forget()
+
+    def graph(self, entry: Entry) -> Graphs:
+        """Return a graph as tensors."""
+        if entry.key not in self._graphs:
+            graph = entry.make().to(self._device)
+            self._items += graph.start[-1]
+            self._graphs[entry.key] = entry.anchor, graph
+        return self._graphs[entry.key][1]
+
+    def side_by_side(self, entries: list[Entry]) -> tuple[Graphs, NDArray[np.int64]]:
+        """Return the distinct graphs joined, to be encoded with gradients, and which of them each entry is."""
+        distinct = {entry.key: entry for entry in entries}
+        number = {key: index for index, key in enumerate(distinct)}
+        graphs = Graphs.join([self.graph(entry) for entry in distinct.values()])
+        return graphs, np.array([number[entry.key] for entry in entries])
 
     @torch.no_grad()
-    def recall(self, problems: list[PlacementProblem]) -> tuple[Graphs, Encoded, NDArray[np.int64]]:
-        """Return all graphs met since ``forget`` side by side, their embeddings, and which of them each problem has."""
-        keys = [instance_key(problem) for problem in problems]
-        new = {key: problem for key, problem in zip(keys, problems, strict=True) if key not in self._number}
+    def recall(self, entries: list[Entry]) -> tuple[Graphs, Encoded, NDArray[np.int64]]:
+        """Return all graphs met since ``forget`` side by side, their embeddings, and which of them each entry is."""
+        if self._items > _MOST_ITEMS:
+            self._graphs.clear()
+            self._items = 0
+            self.forget()
+        new = {entry.key: entry for entry in entries if entry.key not in self._number}
         if new:
-            self._add(list(new), [self.graph(problem) for problem in new.values()])
+            self._add(list(new), [self.graph(entry) for entry in new.values()])
         assert self._pool is not None
         features, tails, edges, edge_start, query, content, message, mean = (part.rows for part in self._pool)
         graphs = Graphs(features, tails.T, edges, edge_start, self._start)
-        return graphs, Encoded(query, content, message, mean), np.array([self._number[key] for key in keys])
+        return graphs, Encoded(query, content, message, mean), np.array([self._number[e.key] for e in entries])
 
-    def _add(self, keys: list[int], graphs: list[Graphs]) -> None:
+    def _add(self, keys: list[Hashable], graphs: list[Graphs]) -> None:
         joined = Graphs.join(graphs)
         encoded = self._network.encode(joined)
         parts = [

@@ -3,8 +3,12 @@
 from placezoo.envs.wrappers.canvas_image import CanvasImage
 from placezoo.envs.wrappers.flatten_graph import FlattenGraph
 from placezoo.envs.wrappers.gp_net import GpNet
+from placezoo.envs.wrappers.pack_graphs import PackedObservation, PackedSpace, PackGraphs
 from placezoo.envs.wrappers.pad_graph import PadGraph
 from placezoo.envs.wrappers.relative_reward import RelativeReward
 from placezoo.envs.wrappers.time_limit_budget import TimeLimitBudget
 
-__all__ = ["CanvasImage", "FlattenGraph", "GpNet", "PadGraph", "RelativeReward", "TimeLimitBudget"]
+__all__ = [
+    "CanvasImage", "FlattenGraph", "GpNet", "PackGraphs", "PackedObservation", "PackedSpace", "PadGraph",
+    "RelativeReward", "TimeLimitBudget",
+]  # fmt: skip

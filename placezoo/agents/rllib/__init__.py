@@ -1,0 +1,1 @@
+"""The policy network in RLlib's new API stack: environments, module, connectors, learner."""

@@ -1,0 +1,70 @@
+"""Starting Ray on this machine or joining a cluster, and leaving it as it was found."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+_OBJECT_STORE_BYTES = 300_000_000  # of a Ray started here: episodes are small, and not every machine has much to spare
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much of which machines RLlib uses.
+
+    Args:
+        env_runners: processes that step environments; 0 lets the learner's process do it.
+        learners: processes that compute gradients; 0 lets the calling process do it.
+        gpus: for each learner.
+        address: of a running Ray cluster, ``auto`` for the one this machine belongs to; None starts Ray here.
+    """
+
+    env_runners: int = 0
+    learners: int = 0
+    gpus: float = 0.0
+    address: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("env_runners", "learners", "gpus"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} must be at least 0, not {getattr(self, name)}")
+
+
+@contextmanager
+def ray_session(address: str | None = None, cpus: int | None = None) -> Iterator[None]:
+    """Have Ray running; what is started here is shut down in the end, what was running before goes on.
+
+    Args:
+        address: of a cluster to join, or None.
+        cpus: that a Ray started here may use; default the machine's.
+
+    Raises:
+        ValueError: no cluster answers there.
+    """
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # spares a warning about GPUs nobody asked for
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import ray
+
+        if ray.is_initialized():
+            yield
+            return
+        try:
+            if address is None:
+                ray.init(
+                    num_cpus=cpus, include_dashboard=False, object_store_memory=_OBJECT_STORE_BYTES,
+                    logging_level=logging.ERROR, log_to_driver=False,
+                )  # fmt: skip
+            else:
+                ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
+        except (ConnectionError, RuntimeError, TimeoutError) as error:
+            what = str(error).splitlines()[0]
+            raise ValueError(f"no Ray cluster could be reached at {address!r}: {what}") from None
+    try:
+        yield
+    finally:
+        ray.shutdown()
