@@ -19,7 +19,8 @@ from placezoo.agents.networks.heads import make_network
 from placezoo.agents.networks.pair_distribution import PairDistribution
 from placezoo.agents.ppo_config import PPOConfig
 from placezoo.agents.rollout import Chunk, Segment, collate, cut, minibatches
-from placezoo.agents.training import Batch, TrainingStatus, check_device, mean_greedy_cost, train_until
+from placezoo.agents.training import Batch, Progress, TrainingStatus, check_device, mean_greedy_cost, train_until
+from placezoo.agents.transfer import transfer_network
 from placezoo.envs.problem import PlacementProblem
 from placezoo.envs.source import ProblemSource
 from placezoo.envs.vector import PlacementVectorEnv
@@ -42,6 +43,7 @@ class FastPPOLearner:
         device: ``cpu`` or ``cuda``.
         start: a policy to go on from; it decides the network's sizes.
         network: a network to train instead, possibly with frozen parameters.
+        method: what of ``start`` learns on; see ``transfer_network``.
         settings: keyword arguments of the formulation.
 
     Attributes:
@@ -62,6 +64,7 @@ class FastPPOLearner:
         device: str = "cpu",
         start: Checkpoint | None = None,
         network: Any = None,
+        method: str = "full",
         **settings: Any,
     ) -> None:
         self.config = config or PPOConfig()
@@ -71,10 +74,9 @@ class FastPPOLearner:
         problem = source.first()
         torch.manual_seed(seed)
         if start is not None:
-            start.check_fits(problem)
-            if start.formulation != formulation:
+            if start.env_id == problem.env_id and start.formulation != formulation:
                 raise ValueError(f"this checkpoint was trained for {start.formulation}, not for {formulation}")
-            network = copy.deepcopy(start.network)
+            network = transfer_network(start, problem, method)
         elif network is None:
             network = make_network(
                 network_config(
@@ -82,6 +84,8 @@ class FastPPOLearner:
                 )
             )  # fmt: skip
         self.network = network.to(device).train()
+        # What the policy said before it went on learning, to be held to (Lifelong-MoE's regularisation).
+        self._anchor = copy.deepcopy(self.network).eval() if self.config.hold > 0 and start is not None else None
         self.optimizer = torch.optim.Adam(
             [parameter for parameter in self.network.parameters() if parameter.requires_grad],
             lr=self.config.learning_rate, eps=1e-5, fused=True,
@@ -103,9 +107,12 @@ class FastPPOLearner:
         timesteps: int | None = None,
         seconds: float | None = None,
         on_update: Callable[[TrainingStatus], None] | None = None,
+        begun: Progress | None = None,
     ) -> TrainingStatus:
         """Train until so many steps are made or so many seconds are over; arguments as for ``PPOLearner.learn``."""
-        return train_until(self.update, self.optimizer, self.config.learning_rate, timesteps, seconds, on_update)
+        return train_until(
+            self.update, self.optimizer, self.config.learning_rate, timesteps, seconds, on_update, begun
+        )  # fmt: skip
 
     def update(self, done: float, timesteps: int | None = None) -> Batch:
         """Collect transitions once and learn from them.
@@ -286,4 +293,11 @@ class FastPPOLearner:
         clipped = ratio.clamp(1.0 - config.clip_range, 1.0 + config.clip_range)
         gain = torch.minimum(ratio * advantage, clipped * advantage).mean()
         value_loss = nn.functional.mse_loss(values, batch.target)
-        return -gain + config.value_coefficient * value_loss - entropy_coefficient * distribution.entropy().mean()
+        loss = -gain + config.value_coefficient * value_loss - entropy_coefficient * distribution.entropy().mean()
+        if self._anchor is None:
+            return loss
+        with torch.no_grad():
+            before, _ = self._anchor.score_pairs(batch.graphs, self._anchor.encode(batch.graphs), samples, pairs)
+            said = PairDistribution(before, pairs, len(values), self.formulation == "one-shot").log_probs
+        divergence = (said.exp() * (said - distribution.log_probs)).sum() / len(values)
+        return loss + config.hold * divergence

@@ -20,7 +20,7 @@ from placezoo.agents.networks.checkpoint import Checkpoint
 from placezoo.agents.networks.gp_net_batch import GpNetBatch
 from placezoo.agents.networks.gp_net_network import GpNetConfig, GpNetNetwork
 from placezoo.agents.networks.placeto_network import PlacetoNetwork
-from placezoo.agents.training import Batch, TrainingStatus, check_device, mean_greedy_cost, train_until
+from placezoo.agents.training import Batch, Progress, TrainingStatus, check_device, mean_greedy_cost, train_until
 from placezoo.datasets.suggestion import unknown_name
 from placezoo.envs.edge_place import EdgePlaceProblem
 from placezoo.envs.gp_net import EDGE_FEATURES, NODE_FEATURES
@@ -196,7 +196,7 @@ class ImprovementLearner:
         self._moves = moves_of(sizes.selection)
         self._rng = np.random.default_rng(seed)
         self._generator = torch.Generator().manual_seed(seed)
-        self._optimizer = torch.optim.Adam(self.network.parameters(), lr=self.config.learning_rate)
+        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=self.config.learning_rate)
 
     def checkpoint(self, **training: Any) -> Checkpoint:
         """Return a copy of the policy as it is now, on the CPU."""
@@ -208,6 +208,7 @@ class ImprovementLearner:
         timesteps: int | None = None,
         seconds: float | None = None,
         on_update: Callable[[TrainingStatus], None] | None = None,
+        begun: Progress | None = None,
     ) -> TrainingStatus:
         """Train until so many moves are made or so many seconds are over.
 
@@ -215,11 +216,12 @@ class ImprovementLearner:
             timesteps: moves, None for no limit.
             seconds: wall time, None for no limit.
             on_update: called after each batch of episodes.
+            begun: what had been done when a run that goes on was broken off.
 
         Raises:
             ValueError: neither limit is given.
         """
-        return train_until(self._step, self._optimizer, self.config.learning_rate, timesteps, seconds, on_update)
+        return train_until(self._step, self.optimizer, self.config.learning_rate, timesteps, seconds, on_update, begun)
 
     def _step(self, done: float, room: int | None) -> Batch:
         """Play a batch of episodes and learn from it; episodes are whole, whatever room is left."""
@@ -290,7 +292,7 @@ class ImprovementLearner:
                     clipped = ratio.clamp(1 - config.clip_range, 1 + config.clip_range)
                     losses.append(-torch.minimum(ratio * gain, clipped * gain).sum())
                     count += len(step.episodes)
-                self._optimizer.zero_grad()
+                self.optimizer.zero_grad()
                 (torch.stack(losses).sum() / count).backward()
                 nn.utils.clip_grad_norm_(self.network.parameters(), config.max_grad_norm)
-                self._optimizer.step()
+                self.optimizer.step()

@@ -19,8 +19,8 @@ class LearnerEntry:
 
     Attributes:
         config: the dataclass of training's hyperparameters.
-        learner: the class that trains: (source, formulation, config, seed, device, start) with ``learn`` and
-            ``checkpoint``.
+        learners: the classes that train, by backend, the default first: (source, formulation, config, seed, device,
+            start) with ``learn`` and ``checkpoint``.
         agent: the agent that uses what was trained; its ``policy`` is a checkpoint.
         formulation: that it learns unless told otherwise.
         validation: hyperparameters of the agent with which it is scored during training.
@@ -28,20 +28,36 @@ class LearnerEntry:
     """
 
     config: str
-    learner: str
+    learners: dict[str, str]
     agent: str
     formulation: str
     validation: dict[str, Any]
     validation_budget: Callable[[PlacementProblem], Budget]
 
-    def load(self) -> tuple[Any, Any, Any]:
+    def load(self, backend: str | None = None) -> tuple[Any, Any, Any]:
         """Return the classes of config, learner and agent.
 
         Raises:
-            ImportError: the ``agents`` extra is missing.
+            ValueError: this agent has no such backend.
+            ImportError: the extra that it needs is missing.
         """
+        backend = self.backend(backend)
         require_extra("agents", "training")
-        return _find(self.config), _find(self.learner), _find(self.agent)
+        if backend == "rllib":
+            require_extra("rllib", "the backend rllib")
+        return _find(self.config), _find(self.learners[backend]), _find(self.agent)
+
+    def backend(self, name: str | None) -> str:
+        """Return a backend's name, the agent's default for None.
+
+        Raises:
+            ValueError: this agent has no such backend.
+        """
+        if name is None:
+            return next(iter(self.learners))
+        if name not in self.learners:
+            raise ValueError(unknown_name("backend", name, self.learners))
+        return name
 
 
 def _find(location: str) -> Any:
@@ -55,28 +71,30 @@ def _one_episode(problem: PlacementProblem) -> Budget:
 
 LEARNERS = {
     "ppo": LearnerEntry(
-        "ppo_config:PPOConfig", "ppo_learner:PPOLearner", "ppo:PPO", "construct", {"samples": 1},
+        "ppo_config:PPOConfig",
+        {"fast": "fast_learner:FastPPOLearner", "sb3": "ppo_learner:PPOLearner", "rllib": "rllib.learner:RLlibLearner"},
+        "ppo:PPO", "construct", {"samples": 1},
         lambda problem: Budget(evaluations=1),
     ),
     "giph": LearnerEntry(
-        "improvement_learner:GiPHConfig", "improvement_learner:ImprovementLearner", "giph:GiPH", "improve", {},
-        _one_episode,
+        "improvement_learner:GiPHConfig", {"fast": "improvement_learner:ImprovementLearner"}, "giph:GiPH", "improve",
+        {}, _one_episode,
     ),
     "placeto": LearnerEntry(
-        "improvement_learner:PlacetoConfig", "improvement_learner:ImprovementLearner", "placeto:Placeto", "improve", {},
-        _one_episode,
+        "improvement_learner:PlacetoConfig", {"fast": "improvement_learner:ImprovementLearner"}, "placeto:Placeto",
+        "improve", {}, _one_episode,
     ),
     "gdp": LearnerEntry(
-        "one_shot_learner:GDPConfig", "one_shot_learner:OneShotLearner", "gdp:GDP", "one-shot", {"finetune": False},
-        lambda problem: Budget(evaluations=1),
+        "one_shot_learner:GDPConfig", {"fast": "one_shot_learner:OneShotLearner"}, "gdp:GDP", "one-shot",
+        {"finetune": False}, lambda problem: Budget(evaluations=1),
     ),
     "go": LearnerEntry(
-        "one_shot_learner:GOConfig", "one_shot_learner:OneShotLearner", "gdp:GO", "one-shot", {"finetune": False},
-        lambda problem: Budget(evaluations=1),
+        "one_shot_learner:GOConfig", {"fast": "one_shot_learner:OneShotLearner"}, "gdp:GO", "one-shot",
+        {"finetune": False}, lambda problem: Budget(evaluations=1),
     ),
     "one-shot-ppo": LearnerEntry(
-        "one_shot_learner:OneShotPPOConfig", "one_shot_learner:OneShotLearner", "gdp:OneShotPPO", "one-shot",
-        {"finetune": False}, lambda problem: Budget(evaluations=1),
+        "one_shot_learner:OneShotPPOConfig", {"fast": "one_shot_learner:OneShotLearner"}, "gdp:OneShotPPO",
+        "one-shot", {"finetune": False}, lambda problem: Budget(evaluations=1),
     ),
 }  # fmt: skip
 

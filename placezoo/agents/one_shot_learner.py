@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from placezoo.agents.networks.architectures import feature_record
 from placezoo.agents.networks.checkpoint import Checkpoint
 from placezoo.agents.networks.one_shot_network import OneShotConfig, OneShotGraph, OneShotNetwork
-from placezoo.agents.training import Batch, TrainingStatus, check_device, mean_greedy_cost, train_until
+from placezoo.agents.training import Batch, Progress, TrainingStatus, check_device, mean_greedy_cost, train_until
 from placezoo.envs.problem import PlacementProblem, draw_each
 from placezoo.envs.source import ProblemSource
 
@@ -217,7 +217,7 @@ class OneShotLearner:
             self.network.load_state_dict(start.network.state_dict())
         self.network.to(device)
         self._rng = np.random.default_rng(seed)
-        self._optimizer = torch.optim.Adam(self.network.parameters(), lr=self.config.learning_rate)
+        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=self.config.learning_rate)
         self._graphs: dict[PlacementProblem, OneShotGraph] = {}
         self._elite: dict[PlacementProblem, tuple[float, NDArray[np.int64]]] = {}
 
@@ -253,6 +253,7 @@ class OneShotLearner:
         timesteps: int | None = None,
         seconds: float | None = None,
         on_update: Callable[[TrainingStatus], None] | None = None,
+        begun: Progress | None = None,
     ) -> TrainingStatus:
         """Train until so many assignments are drawn or so many seconds are over.
 
@@ -260,11 +261,12 @@ class OneShotLearner:
             timesteps: assignments, None for no limit.
             seconds: wall time, None for no limit.
             on_update: called after each batch.
+            begun: what had been done when a run that goes on was broken off.
 
         Raises:
             ValueError: neither limit is given.
         """
-        return train_until(self._step, self._optimizer, self.config.learning_rate, timesteps, seconds, on_update)
+        return train_until(self._step, self.optimizer, self.config.learning_rate, timesteps, seconds, on_update, begun)
 
     def _step(self, done: float, room: int | None) -> Batch:
         """Draw a batch of groups and learn from it; at most ``room`` assignments."""
@@ -332,7 +334,7 @@ class OneShotLearner:
     def _update(self, batch: list[_Group], entropy_coefficient: float) -> None:
         config = self.config
         for _ in range(config.epochs):
-            self._optimizer.zero_grad()
+            self.optimizer.zero_grad()
             for group in batch:
                 log_probabilities = self.network(group.graph, group.last)
                 ratio = (log_probabilities.gather(1, group.assignments.T).T - group.log_probability).exp()
@@ -344,4 +346,4 @@ class OneShotLearner:
                 entropy = -(finite.exp() * finite * group.graph.allowed).sum(1).mean()
                 ((policy_loss - entropy_coefficient * entropy) / len(batch)).backward()
             nn.utils.clip_grad_norm_(self.network.parameters(), config.max_grad_norm)
-            self._optimizer.step()
+            self.optimizer.step()

@@ -25,6 +25,7 @@ class PPOConfig:
         value_coefficient: weight of the value loss.
         max_grad_norm: gradients are scaled down to this norm.
         worst_reward: no step costs more than so many times greedy construction.
+        hold: weight of the divergence from the policy that fine-tuning starts from (``fast`` only).
         encoder: the encoder's name.
         width: of the network.
         layers: of the encoder.
@@ -44,6 +45,7 @@ class PPOConfig:
     value_coefficient: float = 0.5
     max_grad_norm: float = 0.5
     worst_reward: float = 2.0
+    hold: float = 0.0
     encoder: str = "graph-sage"
     width: int = 32
     layers: int = 2
@@ -56,7 +58,7 @@ class PPOConfig:
                 raise ValueError(f"ppo: {name} must be a whole number of at least 1, not {value!r}")
         for name in ("learning_rate", "clip_range", "max_grad_norm", "worst_reward"):
             _check_number(name, getattr(self, name), above=0.0)
-        for name in ("entropy_coefficient", "value_coefficient"):
+        for name in ("entropy_coefficient", "value_coefficient", "hold"):
             _check_number(name, getattr(self, name), at_least=0.0)
         for name in ("gamma", "gae_lambda"):
             _check_number(name, getattr(self, name), at_least=0.0, at_most=1.0)

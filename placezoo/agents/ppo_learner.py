@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from sb3_contrib import MaskablePPO
 from stable_baselines3.common.callbacks import BaseCallback
@@ -18,7 +19,7 @@ from placezoo.agents.networks.checkpoint import Checkpoint, network_config
 from placezoo.agents.ppo_config import PPOConfig
 from placezoo.agents.sb3_policy import GraphPolicy
 from placezoo.agents.sb3_vec_env import PaddedVecEnv
-from placezoo.agents.training import TrainingStatus, check_device, mean_greedy_cost, share_done
+from placezoo.agents.training import Progress, TrainingStatus, check_device, mean_greedy_cost, share_done
 from placezoo.envs.source import ProblemSource
 
 
@@ -88,6 +89,16 @@ class PPOLearner:
         if start is not None:
             self.model.policy.network.load_state_dict(start.network.state_dict())
 
+    @property
+    def network(self) -> torch.nn.Module:
+        """The policy network, as it is being trained."""
+        return self.model.policy.network
+
+    @property
+    def optimizer(self) -> torch.optim.Optimizer:
+        """What trains it."""
+        return self.model.policy.optimizer
+
     def note_episode(self, info: dict[str, Any]) -> None:
         """Keep an episode's assignment if it is feasible and the best so far, where there is one instance."""
         if self.source.dataset is None and info["feasible"] and (self.best is None or info["cost"] < self.best[0]):
@@ -104,6 +115,7 @@ class PPOLearner:
         timesteps: int | None = None,
         seconds: float | None = None,
         on_update: Callable[[TrainingStatus], None] | None = None,
+        begun: Progress | None = None,
     ) -> TrainingStatus:
         """Train until so many steps are made or so many seconds are over.
 
@@ -111,14 +123,18 @@ class PPOLearner:
             timesteps: environment steps, None for no limit.
             seconds: wall time, None for no limit.
             on_update: called after each update.
+            begun: what had been done when a run that goes on was broken off.
 
         Raises:
             ValueError: neither limit is given.
         """
         if timesteps is None and seconds is None:
             raise ValueError("training needs timesteps, seconds or both")
-        callback = _Progress(self, timesteps, seconds, on_update)
-        self.model.learn(timesteps if timesteps is not None else 2**62, callback=callback, reset_num_timesteps=False)
+        begun = begun or Progress()
+        self.model.num_timesteps = max(self.model.num_timesteps, begun.timesteps)
+        callback = _Progress(self, timesteps, seconds, on_update, begun)
+        left = 2**62 if timesteps is None else max(1, timesteps - begun.timesteps)
+        self.model.learn(left, callback=callback, reset_num_timesteps=False)
         callback.finish()
         assert callback.status is not None
         return callback.status
@@ -133,12 +149,13 @@ class _Progress(BaseCallback):
         timesteps: int | None,
         seconds: float | None,
         on_update: Callable[[TrainingStatus], None] | None,
+        begun: Progress,
     ) -> None:
         super().__init__()
         self._learner, self._timesteps, self._seconds, self._on_update = learner, timesteps, seconds, on_update
-        self._started = time.perf_counter()
+        self._started = time.perf_counter() - begun.seconds
         self._costs: list[float] = []
-        self._episodes = 0
+        self._episodes = begun.episodes
         self._updates = 0
         self.status: TrainingStatus | None = None
 

@@ -78,6 +78,8 @@ AGENTS = {
 _EXTRA_PACKAGES = {
     "solvers": ("pymetis", "mtkahypar", "ortools"),
     "agents": ("torch", "torch_geometric", "sb3_contrib"),
+    "rllib": ("ray",),
+    "track": ("wandb", "tensorboard"),
 }
 
 

@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from placezoo.agents.budget import Budget
-from placezoo.agents.learners import learner_entry
 from placezoo.agents.registry import AGENTS, make_agent
 from placezoo.agents.solution import ClaimError, Solution
 from placezoo.datasets.dataset import DATASETS
@@ -29,8 +27,10 @@ from placezoo.datasets.registry import EMBEDDED, load
 from placezoo.datasets.suggestion import unknown_name
 from placezoo.envs.registration import PROBLEMS, make_problem, problem_parameters
 from placezoo.experiments.evaluate import verify
-from placezoo.experiments.progress import clock, progress_bar, training_bar
+from placezoo.experiments.progress import clock, console, progress_bar, training_bar
+from placezoo.experiments.options import Environment, Settings
 from placezoo.experiments.settings import parse_settings, split_settings
+from placezoo.experiments.training_commands import finetune, pretrain_policy, train_agent, tune
 
 TRACEBACK_VARIABLE = "PLACEZOO_TRACEBACK"
 
@@ -43,15 +43,6 @@ app = typer.Typer(
 )  # fmt: skip
 data_app = typer.Typer(no_args_is_help=True, help="Public instances: fetch, find, verify.", rich_markup_mode=None)
 app.add_typer(data_app, name="data")
-
-# One line each: a pipe has no width of its own.
-console = Console(highlight=False, markup=False, soft_wrap=True, width=None if sys.stdout.isatty() else 1000)
-
-Settings = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="Set a parameter of the environment or the agent; repeatable."),
-]
-Environment = Annotated[str, typer.Argument(metavar="ENV", help="The environment's id, GraphPartition-v0 for example.")]
 
 
 def main() -> None:
@@ -159,75 +150,10 @@ def solve(
     _print_solution(solution)
 
 
-@app.command("train")
-def train_agent(
-    env: Environment,
-    dataset: Annotated[str | None, typer.Option(help="Learn from the train split of this dataset.")] = None,
-    instance: Annotated[str | None, typer.Option(help="Or learn this one instance.")] = None,
-    agent: Annotated[str, typer.Option(help="The agent to train.")] = "ppo",
-    backend: Annotated[str, typer.Option(help="The library that learns.")] = "sb3",
-    formulation: Annotated[
-        str | None, typer.Option(help="construct, improve or one-shot; default the agent's own.")
-    ] = None,
-    settings: Settings = None,
-    timesteps: Annotated[int | None, typer.Option(help="Environment steps.")] = None,
-    seconds: Annotated[float | None, typer.Option(help="Wall time; 300 if neither is given.")] = None,
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
-    out: Annotated[Path | None, typer.Option(help="The folder for checkpoint and curve; default runs/AGENT.")] = None,
-    start: Annotated[str | None, typer.Option(help="Go on from the checkpoint in this folder.")] = None,
-) -> None:
-    """Train a learned agent; writes policy.safetensors, policy.json, curve.csv and curve.png."""
-    from placezoo.experiments.train import CurvePoint, TrainingRun, train
-
-    learner_entry(agent)
-    if backend != "sb3":
-        raise ValueError(unknown_name("backend", backend, ["sb3"]))
-    chosen = parse_settings(settings)
-    known = problem_parameters(env)
-    run = TrainingRun(
-        env, dataset, instance, formulation,
-        parameters={name: value for name, value in chosen.items() if name in known},
-        hyperparameters={name: value for name, value in chosen.items() if name not in known},
-        timesteps=timesteps,
-        seconds=300.0 if seconds is None and timesteps is None else seconds,
-        seed=seed,
-        device=device,
-        start=start,
-        agent=agent,
-    )  # fmt: skip
-    out = out or Path("runs") / agent
-    with training_bar() as show:
-        curve: list[CurvePoint] = train(run, out, show)
-    best = min(point.validation_cost for point in curve if point.validation_cost == point.validation_cost)
-    last = curve[-1]
-    console.print(f"{last.timesteps:,} steps, {last.episodes:,} episodes, {last.seconds:.0f} s")
-    console.print(f"best validation cost: {best:.4f} x greedy construction's")
-    console.print(f"policy and curve: {out}")
-
-
-@app.command()
-def finetune(
-    checkpoint: Annotated[Path, typer.Argument(help="The training folder of a learned agent.")],
-    env: Environment,
-    instance: Annotated[str | None, typer.Option(help="Learn this one instance.")] = None,
-    dataset: Annotated[str | None, typer.Option(help="Or learn from the train split of this dataset.")] = None,
-    settings: Settings = None,
-    timesteps: Annotated[int | None, typer.Option(help="Environment steps.")] = None,
-    seconds: Annotated[float | None, typer.Option(help="Wall time; 300 if neither is given.")] = None,
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
-    out: Annotated[Path, typer.Option(help="The folder for checkpoint and curve.")] = Path("runs/finetuned"),
-) -> None:
-    """Train a checkpoint further; writes what `placezoo train` writes, into another folder."""
-    from placezoo.agents.networks.checkpoint import Checkpoint
-
-    start = Checkpoint.load(checkpoint)
-    agent = start.training.get("agent", "ppo")
-    train_agent(
-        env, dataset, instance, agent, "sb3", start.formulation, settings, timesteps, seconds, seed, device, out,
-        str(checkpoint),
-    )  # fmt: skip
+app.command("train")(train_agent)
+app.command("finetune")(finetune)
+app.command("pretrain")(pretrain_policy)
+app.command("tune")(tune)
 
 
 @app.command()

@@ -98,7 +98,8 @@ class RLlibLearner:
         from placezoo.agents.rllib.environment import ENV_NAME, make_training_env
         from placezoo.agents.rllib.module import PlacementModule
 
-        logging.getLogger("ray").setLevel(logging.ERROR)
+        for name in ("ray", "ray.rllib"):
+            logging.getLogger(name).setLevel(logging.ERROR)
         register_env(ENV_NAME, make_training_env)
         config, scale = self.config, self.scale
         env_config = {

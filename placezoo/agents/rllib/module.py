@@ -64,7 +64,7 @@ class PlacementModule(ModuleStore, TorchRLModule, ValueFunctionAPI):
         observations = self.packed(batch[Columns.OBS])
         device = next(self.network.parameters()).device
         scores, values = self.__dict__["_reader"].scores(observations, device, learning)
-        masks = [torch.from_numpy(observation["action_mask"]).flatten() for observation in observations]
+        masks = [torch.tensor(observation["action_mask"]).flatten() for observation in observations]
         return scores.masked_fill(torch.stack(masks).to(device) == 0, _FORBIDDEN), values
 
     def _forward(self, batch: dict[str, Any], **kwargs: Any) -> dict[str, Any]:

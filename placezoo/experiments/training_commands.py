@@ -1,0 +1,192 @@
+"""The commands that learn: train, finetune, pretrain, tune."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from placezoo.agents.learners import learner_entry
+from placezoo.envs.registration import problem_parameters
+from placezoo.experiments.options import Device, Environment, Seconds, Seed, Settings, Timesteps
+from placezoo.experiments.progress import console, progress_bar, training_bar
+from placezoo.experiments.settings import parse_settings
+from placezoo.experiments.tracking import make_trackers
+from placezoo.experiments.train import CurvePoint, TrainingRun, resume, train
+
+Track = Annotated[list[str] | None, typer.Option(help="Log to wandb or tensorboard as well; repeatable.")]
+_SECONDS = 300.0
+
+
+def train_agent(
+    env: Environment,
+    dataset: Annotated[str | None, typer.Option(help="Learn from the train split of this dataset.")] = None,
+    instance: Annotated[str | None, typer.Option(help="Or learn this one instance.")] = None,
+    agent: Annotated[str, typer.Option(help="The agent to train.")] = "ppo",
+    backend: Annotated[
+        str | None, typer.Option(help="The library that learns: fast, sb3 or rllib; default the agent's first.")
+    ] = None,
+    formulation: Annotated[
+        str | None, typer.Option(help="construct, improve or one-shot; default the agent's own.")
+    ] = None,
+    settings: Settings = None,
+    timesteps: Timesteps = None,
+    seconds: Seconds = None,
+    seed: Seed = 0,
+    device: Device = "cpu",
+    out: Annotated[Path | None, typer.Option(help="The folder for checkpoint and curve; default runs/AGENT.")] = None,
+    start: Annotated[str | None, typer.Option(help="Go on from the checkpoint in this folder.")] = None,
+    env_runners: Annotated[int | None, typer.Option(help="rllib: processes that step environments.")] = None,
+    learners: Annotated[int | None, typer.Option(help="rllib: processes that compute gradients.")] = None,
+    gpus: Annotated[float | None, typer.Option(help="rllib: GPUs for each learner.")] = None,
+    address: Annotated[str | None, typer.Option(help="rllib: a running Ray cluster, auto for this machine's.")] = None,
+    checkpoint_minutes: Annotated[float, typer.Option(help="How often to write what --resume goes on from.")] = 1.0,
+    track: Track = None,
+    go_on: Annotated[
+        bool, typer.Option("--resume", help="Go on with the training in --out, with its own configuration.")
+    ] = False,
+) -> None:
+    """Train a learned agent; writes policy.safetensors, policy.json, curve.csv and curve.png."""
+    entry = learner_entry(agent)
+    folder = out or Path("runs") / agent
+    if go_on:
+        if dataset or instance or settings or timesteps or seconds or start:
+            raise ValueError("--resume goes on with the run's own configuration: give only ENV and --out with it")
+        with training_bar() as show:
+            _report(resume(folder, show, make_trackers(track, folder, {})), folder)
+        return
+    scale = {"env_runners": env_runners, "learners": learners, "gpus": gpus, "address": address}
+    chosen = parse_settings(settings)
+    known = problem_parameters(env)
+    run = TrainingRun(
+        env, dataset, instance, formulation,
+        parameters={name: value for name, value in chosen.items() if name in known},
+        hyperparameters={name: value for name, value in chosen.items() if name not in known},
+        timesteps=timesteps,
+        seconds=_SECONDS if seconds is None and timesteps is None else seconds,
+        seed=seed,
+        device=device,
+        start=start,
+        agent=agent,
+        backend=entry.backend(backend),
+        scale={name: value for name, value in scale.items() if value is not None},
+        checkpoint_minutes=checkpoint_minutes,
+    )  # fmt: skip
+    with training_bar() as show:
+        _report(train(run, folder, show, make_trackers(track, folder, asdict(run))), folder)
+
+
+def finetune(
+    checkpoint: Annotated[Path, typer.Argument(help="The training folder of a learned agent.")],
+    env: Environment,
+    instance: Annotated[str | None, typer.Option(help="Learn this one instance.")] = None,
+    dataset: Annotated[str | None, typer.Option(help="Or learn from the train split of this dataset.")] = None,
+    method: Annotated[str, typer.Option(help="What learns on: full, head, superposition or experts.")] = "full",
+    formulation: Annotated[
+        str | None, typer.Option(help="On another environment: construct, improve or one-shot.")
+    ] = None,
+    settings: Settings = None,
+    timesteps: Timesteps = None,
+    seconds: Seconds = None,
+    seed: Seed = 0,
+    device: Device = "cpu",
+    out: Annotated[Path, typer.Option(help="The folder for checkpoint and curve.")] = Path("runs/finetuned"),
+    track: Track = None,
+) -> None:
+    """Train a checkpoint further, on another problem or another environment; writes what `placezoo train` writes."""
+    from placezoo.agents.networks.checkpoint import Checkpoint
+
+    before = Checkpoint.load(checkpoint)
+    chosen = parse_settings(settings)
+    known = problem_parameters(env)
+    run = TrainingRun(
+        env, dataset, instance, formulation or before.formulation,
+        parameters={name: value for name, value in chosen.items() if name in known},
+        hyperparameters={name: value for name, value in chosen.items() if name not in known},
+        timesteps=timesteps,
+        seconds=_SECONDS if seconds is None and timesteps is None else seconds,
+        seed=seed,
+        device=device,
+        start=str(checkpoint),
+        agent=before.training.get("agent", "ppo"),
+        method=method,
+    )  # fmt: skip
+    with training_bar() as show:
+        _report(train(run, out, show, make_trackers(track, out, asdict(run))), out)
+
+
+def pretrain_policy(
+    mixture: Annotated[
+        list[str],
+        typer.Argument(metavar="ENV:DATASET[,NAME=VALUE] ...", help="What to learn together, over one trunk."),
+    ],
+    settings: Settings = None,
+    seconds: Annotated[float, typer.Option(help="Wall time.")] = 600.0,
+    seed: Seed = 0,
+    device: Device = "cpu",
+    out: Annotated[Path, typer.Option(help="The folder: one checkpoint for each environment.")] = Path(
+        "runs/pretrained"
+    ),
+) -> None:
+    """Train one trunk on several datasets, even of several environments; each gets a checkpoint of its own."""
+    from placezoo.experiments.pretrain import parse_part, pretrain
+
+    parts = [parse_part(text) for text in mixture]
+    with progress_bar("pre-training", 1.0) as (bar, task):
+        scores = pretrain(
+            parts, out, parse_settings(settings), seconds, seed, device,
+            lambda done: bar.update(task, completed=done),
+        )  # fmt: skip
+    for name, score in scores.items():
+        console.print(f"{name}: validation cost {score:.4f} x greedy construction's")
+    console.print(f"checkpoints: {out}")
+
+
+def tune(
+    env: Environment,
+    dataset: Annotated[str | None, typer.Option(help="Learn from the train split of this dataset.")] = None,
+    instance: Annotated[str | None, typer.Option(help="Or learn this one instance.")] = None,
+    agent: Annotated[str, typer.Option(help="The agent to tune.")] = "ppo",
+    formulation: Annotated[
+        str | None, typer.Option(help="construct, improve or one-shot; default the agent's own.")
+    ] = None,
+    settings: Settings = None,
+    samples: Annotated[int, typer.Option(help="How many configurations to try.")] = 16,
+    asha: Annotated[bool, typer.Option("--asha", help="Stop the worse ones early (ASHA).")] = False,
+    seconds: Annotated[float, typer.Option(help="Training time of each.")] = 120.0,
+    seed: Seed = 0,
+    address: Annotated[str | None, typer.Option(help="A running Ray cluster, auto for this machine's.")] = None,
+    out: Annotated[Path, typer.Option(help="The folder for results; a second call goes on there.")] = Path("runs/tune"),
+    track: Track = None,
+) -> None:
+    """Search hyperparameters by Ray Tune; writes results.csv and the best checkpoint."""
+    from placezoo.experiments.tune import TuneRun, tune_agent
+
+    chosen = parse_settings(settings)
+    known = problem_parameters(env)
+    base = TrainingRun(
+        env, dataset, instance, formulation,
+        parameters={name: value for name, value in chosen.items() if name in known},
+        hyperparameters={name: value for name, value in chosen.items() if name not in known},
+        seconds=seconds, seed=seed, agent=agent, validations=5,
+    )  # fmt: skip
+    rows = tune_agent(TuneRun(base, samples, asha, address, tuple(track or ())), out)
+    for row in rows[:5]:
+        changed = ", ".join(f"{name} {_short(value)}" for name, value in row.hyperparameters.items())
+        console.print(f"{row.validation_cost:.4f} x greedy after {row.timesteps:,} steps: {changed}")
+    console.print(f"{len(rows)} configurations: {out / 'results.csv'}; best policy: {out / 'best'}")
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _report(curve: list[CurvePoint], folder: Path) -> None:
+    best = min((point.validation_cost for point in curve if math.isfinite(point.validation_cost)), default=math.nan)
+    last = curve[-1]
+    console.print(f"{last.timesteps:,} steps, {last.episodes:,} episodes, {last.seconds:.0f} s")
+    console.print(f"best validation cost: {best:.4f} x greedy construction's")
+    console.print(f"policy and curve: {folder}")
