@@ -219,13 +219,11 @@ class FastPPOLearner:
         item = pairs.row_item[pairs.row[picked]].cpu().numpy() - first[sample]
         own = np.array([problem.num_resources for problem in env.problems])
         if each_item:
-            actions = np.zeros((count, env.source.max_items), np.int64)
+            actions: NDArray[np.int64] = np.zeros((count, env.source.max_items), np.int64)
             actions[sample, item] = resource
-            chosen: list[Any] = [
-                actions[index, : problem.num_items] for index, problem in enumerate(env.problems)
-            ]
+            chosen: list[Any] = [actions[index, : problem.num_items] for index, problem in enumerate(env.problems)]
         else:
-            actions, local = np.zeros(count, np.int64), np.zeros(count, np.int64)
+            actions, local = np.zeros((count,), np.int64), np.zeros((count,), np.int64)
             construct = self.formulation == "construct"
             actions[sample] = resource if construct else item * env.source.max_resources + resource
             local[sample] = resource if construct else item * own[sample] + resource
@@ -278,7 +276,7 @@ class FastPPOLearner:
                 self.optimizer.step()
 
     def _loss(self, batch: Any, entropy_coefficient: float) -> torch.Tensor:
-        """Return PPO's loss: clipped surrogate, squared error of values, entropy bonus (Schulman et al. 2017, eq. 9)."""
+        """Return PPO's loss: clipped surrogate, squared error of values, entropy (Schulman et al. 2017, equation 9)."""
         config, samples = self.config, batch.samples
         pairs = samples.pairs(batch.graphs)
         scores, values = self.network.score_pairs(batch.graphs, self.network.encode(batch.graphs), samples, pairs)

@@ -76,6 +76,10 @@ LEARNERS = {
         "ppo:PPO", "construct", {"samples": 1},
         lambda problem: Budget(evaluations=1),
     ),
+    "gap": LearnerEntry(
+        "gap_learner:GAPConfig", {"fast": "gap_learner:GAPLearner"}, "gap:GAP", "one-shot", {},
+        lambda problem: Budget(evaluations=1),
+    ),
     "giph": LearnerEntry(
         "improvement_learner:GiPHConfig", {"fast": "improvement_learner:ImprovementLearner"}, "giph:GiPH", "improve",
         {}, _one_episode,

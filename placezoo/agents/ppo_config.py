@@ -57,18 +57,24 @@ class PPOConfig:
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise ValueError(f"ppo: {name} must be a whole number of at least 1, not {value!r}")
         for name in ("learning_rate", "clip_range", "max_grad_norm", "worst_reward"):
-            _check_number(name, getattr(self, name), above=0.0)
+            check_number(name, getattr(self, name), above=0.0)
         for name in ("entropy_coefficient", "value_coefficient", "hold"):
-            _check_number(name, getattr(self, name), at_least=0.0)
+            check_number(name, getattr(self, name), at_least=0.0)
         for name in ("gamma", "gae_lambda"):
-            _check_number(name, getattr(self, name), at_least=0.0, at_most=1.0)
+            check_number(name, getattr(self, name), at_least=0.0, at_most=1.0)
         if self.batch_size < 2 or self.num_envs * self.num_steps < 2:
             raise ValueError("ppo: batch_size and num_envs * num_steps must be at least 2, advantages are normalised")
 
 
-def _check_number(
-    name: str, value: Any, above: float = -math.inf, at_least: float = -math.inf, at_most: float = math.inf
+def check_number(
+    name: str,
+    value: Any,
+    above: float = -math.inf,
+    at_least: float = -math.inf,
+    at_most: float = math.inf,
+    owner: str = "ppo",
 ) -> None:
+    """Raise ValueError, in one line, if a hyperparameter is not a finite number in its range."""
     valid = isinstance(value, (int, float)) and math.isfinite(value) and value > above and at_least <= value <= at_most
     if not valid:
-        raise ValueError(f"ppo: {name} must be a finite number in its range, not {value!r}")
+        raise ValueError(f"{owner}: {name} must be a finite number in its range, not {value!r}")

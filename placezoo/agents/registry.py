@@ -47,6 +47,11 @@ AGENTS = {
     "spectral": AgentEntry("spectral:Spectral", "recursive bisection by the Fiedler vector", "", _GRAPHS),
     "metis": AgentEntry("metis:Metis", "METIS, k-way and recursive, the better", "solvers", (*_GRAPHS, *_DEVICES)),
     "mt-kahypar": AgentEntry("mt_kahypar:MtKaHyPar", "Mt-KaHyPar, highest quality", "solvers", _GRAPHS),
+    "multilevel": AgentEntry(
+        "multilevel:Multilevel", "any agent on the coarsened graph, projected and refined level by level", "", _GRAPHS
+    ),
+    "gap": AgentEntry("gap:GAP", "graph network trained on the expected normalised cut", "agents", _GRAPHS),
+    "cnc": AgentEntry("gap:CNC", "the same network trained on the very graph: clustering", "agents", _GRAPHS),
     "force-directed": AgentEntry("force_directed:ForceDirected", "springs and repulsion, legalised", "", _CHIPS),
     "analytic": AgentEntry("analytic:Analytic", "Adam on the smooth cost, legalised, annealed", "agents", _CHIPS),
     "wire-mask": AgentEntry("wire_mask:WireMask", "evolution of genotypes placed by the wire mask", "", _CHIPS),

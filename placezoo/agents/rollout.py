@@ -105,9 +105,9 @@ def cut(segments: list[Segment], length: int) -> list[Chunk]:
 
 def minibatches(chunks: list[Chunk], size: int, rng: np.random.Generator) -> list[list[Chunk]]:
     """Return the chunks in groups of about so many steps: graphs in random order, a graph's chunks together."""
-    place = {key: position for position, key in enumerate({id(chunk.segment.graph): None for chunk in chunks})}
-    rank = rng.permutation(len(place))
-    order = sorted(rng.permutation(len(chunks)).tolist(), key=lambda index: rank[place[id(chunks[index].segment.graph)]])
+    graphs = dict.fromkeys(id(chunk.segment.graph) for chunk in chunks)
+    rank = dict(zip(graphs, rng.permutation(len(graphs)).tolist(), strict=True))
+    order = sorted(rng.permutation(len(chunks)).tolist(), key=lambda index: rank[id(chunks[index].segment.graph)])
     total = sum(chunk.end - chunk.begin for chunk in chunks)
     count = max(1, round(total / size))
     groups: list[list[Chunk]] = [[] for _ in range(count)]

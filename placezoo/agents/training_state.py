@@ -1,4 +1,4 @@
-"""Where a training run stands, so that a killed one can go on: weights, the optimiser's moments, counters. No pickle."""
+"""Where a training run stands, so that a killed one can go on: weights, moments, counters. No pickle."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ METHODS = ("full", "head", "superposition", "experts")
 def transfer_network(start: Checkpoint, problem: PlacementProblem, method: str = "full") -> Any:
     """Return a network to go on with from a checkpoint, its frozen parameters marked by ``requires_grad``.
 
-    On another environment than the checkpoint's, the trunk is taken and the domain's inputs are fresh, and always learn.
+    On another environment than the checkpoint's the trunk is taken; the domain's inputs are fresh, and always learn.
     So does the critic: what a state is worth is another question on another problem.
 
     Args:

@@ -9,7 +9,7 @@ from placezoo.datasets.edge_format import read_cluster, read_edge, read_task_gra
 from placezoo.datasets.edge_generator import generate_cluster, generate_task_graph
 from placezoo.datasets.edge_instance import EdgeInstance
 from placezoo.datasets.graph import Graph
-from placezoo.datasets.graph_conversion import from_networkx, from_scipy, to_networkx, to_scipy
+from placezoo.datasets.graph_conversion import from_networkx, from_scipy, similarity_graph, to_networkx, to_scipy
 from placezoo.datasets.lef_format import read_lef
 from placezoo.datasets.mcm import MultiChipModule, load_package, package_names
 from placezoo.datasets.metis_format import read_metis, write_metis
@@ -69,6 +69,7 @@ __all__ = [
     "read_op_graph",
     "read_plc",
     "read_task_graph",
+    "similarity_graph",
     "to_networkx",
     "to_scipy",
     "topology_names",

@@ -1,4 +1,4 @@
-"""Graphs to and from NetworkX and SciPy."""
+"""Graphs to and from NetworkX and SciPy, and from points."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 import networkx as nx
 import numpy as np
 import scipy.sparse as sp
+from numpy.typing import ArrayLike
+from scipy.spatial import cKDTree
 
 from placezoo.datasets.graph import Graph
 
@@ -77,3 +79,38 @@ def from_scipy(matrix: sp.sparray | sp.spmatrix, *, name: str = "graph") -> Grap
 def to_scipy(graph: Graph) -> sp.csr_array:
     """Return the weighted adjacency matrix: int64 [num_nodes, num_nodes]."""
     return sp.csr_array((graph.edge_weights, graph.indices, graph.indptr), shape=(graph.num_nodes, graph.num_nodes))
+
+
+def similarity_graph(points: ArrayLike, neighbours: int = 10, *, scale: int = 1000, name: str = "points") -> Graph:
+    """Return the graph of points and their nearest neighbours, weighted by similarity: what clustering cuts.
+
+    Two points are linked if either is among the other's nearest; the weight is ``scale`` times exp(-d^2 / (s t)), where
+    s and t are the two points' distances to their own farthest neighbour, and at least 1.
+
+    Args:
+        points: float [num_points, dimensions].
+        neighbours: how many nearest ones.
+        scale: of the whole-number weights.
+        name: the instance's name.
+
+    Raises:
+        ValueError: no such array, or not more points than neighbours.
+
+    Source: Zelnik-Manor & Perona 2004 (self-tuning spectral clustering), for the local scale.
+    """
+    array = np.asarray(points, np.float64)
+    if array.ndim != 2 or not np.isfinite(array).all():
+        raise ValueError(f"points must be finite numbers [num_points, dimensions], not of shape {array.shape}")
+    if not 1 <= neighbours < len(array):
+        raise ValueError(f"neighbours must be between 1 and {len(array) - 1}, not {neighbours}")
+    distances, nearest = cKDTree(array).query(array, neighbours + 1)
+    distances, nearest = distances[:, 1:], nearest[:, 1:]
+    local = np.maximum(distances[:, -1], 1e-12)
+    rows = np.repeat(np.arange(len(array)), neighbours)
+    columns = nearest.ravel()
+    weights = np.exp(-(distances.ravel() ** 2) / (local[rows] * local[columns]))
+    pairs = np.sort(np.stack([rows, columns], axis=1), axis=1)
+    pairs, first = np.unique(pairs[rows != columns], axis=0, return_index=True)
+    whole = np.maximum(1, np.rint(scale * weights[rows != columns][first])).astype(np.int64)
+    positions = array if array.shape[1] == 2 else None
+    return Graph.from_edges(len(array), pairs, edge_weights=whole, name=name, positions=positions)

@@ -86,7 +86,9 @@ class ProblemSource:
 
     def settings(self) -> dict[str, Any]:
         """Return the keyword arguments of ``gym.make`` that make environments over the same source elsewhere."""
-        where = {"instance": self._fixed.instance} if self.dataset is None else {"dataset": self._name, "split": self.split}
+        where = (
+            {"instance": self._fixed.instance} if self.dataset is None else {"dataset": self._name, "split": self.split}
+        )
         return {**where, **self._parameters}
 
     def draw(self, rng: np.random.Generator) -> PlacementProblem:

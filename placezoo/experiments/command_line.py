@@ -27,8 +27,8 @@ from placezoo.datasets.registry import EMBEDDED, load
 from placezoo.datasets.suggestion import unknown_name
 from placezoo.envs.registration import PROBLEMS, make_problem, problem_parameters
 from placezoo.experiments.evaluate import verify
-from placezoo.experiments.progress import clock, console, progress_bar, training_bar
 from placezoo.experiments.options import Environment, Settings
+from placezoo.experiments.progress import clock, console, progress_bar, training_bar
 from placezoo.experiments.settings import parse_settings, split_settings
 from placezoo.experiments.training_commands import finetune, pretrain_policy, train_agent, tune
 

@@ -63,9 +63,9 @@ def pretrain(
 ) -> dict[str, float]:
     """Train policies for several problems that share everything but the inputs of their domain.
 
-    The parts take turns, one update each, for equal shares of the time. In the end ``folder/ENV`` (``folder/ENV-DATASET``
-    where an environment occurs twice) is a checkpoint for each, with the trunk as it was when the part scored best on
-    its validation split.
+    The parts take turns, one update each, for equal shares of the time. In the end ``folder/ENV`` (with the dataset and
+    a number where an environment occurs twice) is a checkpoint for each, with the trunk as it was when the part scored
+    best on its validation split.
 
     Args:
         parts: what to learn.

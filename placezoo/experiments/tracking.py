@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -72,7 +73,10 @@ class TensorBoardTracker:
         self._writer.close()
 
 
-TRACKERS = {"wandb": WandbTracker, "tensorboard": TensorBoardTracker}
+TRACKERS: dict[str, Callable[[Path, dict[str, Any]], Tracker]] = {
+    "wandb": WandbTracker,
+    "tensorboard": TensorBoardTracker,
+}
 
 
 def make_trackers(names: list[str] | None, folder: Path, config: dict[str, Any]) -> list[Tracker]:

@@ -155,13 +155,10 @@ def tune_agent(run: TuneRun, folder: str | Path) -> list[TuneRow]:
             tuner = tune.Tuner(
                 trial,
                 param_space={name: _domain(tune, domain) for name, domain in space.items()},
-                tune_config=tune.TuneConfig(
-                    num_samples=run.samples, scheduler=scheduler,
-                    **({} if scheduler else {"metric": "validation_cost", "mode": "min"}),
-                ),
+                tune_config=tune.TuneConfig(num_samples=run.samples, scheduler=scheduler),
                 run_config=tune.RunConfig(name=_NAME, storage_path=str(folder), verbose=0),
             )  # fmt: skip
-        results = tuner.fit()
+        results: Any = tuner.fit()
     rows, folders = [], {}
     for result in results:
         metrics = result.metrics or {}

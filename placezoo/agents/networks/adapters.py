@@ -51,12 +51,12 @@ class Expert(nn.Module):
 class Experts(nn.Module):
     """Small experts beside each stage, composed by a router; where rows are items, experts choose those they work on.
 
-    Of each graph an expert takes the half of the items to which the router gives it the highest scores, and adds to them
-    by these scores. (Within a graph, not within a batch: a policy's answer must not depend on what else it is asked.)
-    Problems learned one after the other each add experts, the earlier ones keep still.
+    Of each graph an expert takes the half of the items to which the router gives it the highest scores, and adds to
+    them by these scores. (Within a graph, not within a batch: a policy's answer must not depend on what else it is
+    asked.) Problems learned one after the other each add experts, the earlier ones keep still.
 
-    Source: Zhou et al. 2022 (expert choice routing); Chen et al. 2023 (Lifelong-MoE: growth, frozen experts); Schafhalter
-    et al. 2024 (MoDE: modular experts beside a frozen trunk).
+    Source: Zhou et al. 2022 (expert choice routing); Chen et al. 2023 (Lifelong-MoE: growth, frozen experts);
+    Schafhalter et al. 2024 (MoDE: modular experts beside a frozen trunk).
 
     Args:
         width: of the embeddings.

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import nn
 
+from placezoo.agents.networks.gap_network import GapConfig, GapNetwork
 from placezoo.agents.networks.gp_net_network import GpNetConfig, GpNetNetwork
 from placezoo.agents.networks.heads import make_network
 from placezoo.agents.networks.one_shot_network import OneShotConfig, OneShotNetwork
@@ -18,6 +19,7 @@ from placezoo.envs.problem import PlacementProblem
 
 ARCHITECTURES: dict[str, Callable[[dict[str, Any]], nn.Module]] = {
     "policy": lambda config: make_network(NetworkConfig(**config)),
+    GapNetwork.architecture: lambda config: GapNetwork(GapConfig(**config)),
     GpNetNetwork.architecture: lambda config: GpNetNetwork(GpNetConfig(**config)),
     OneShotNetwork.architecture: lambda config: OneShotNetwork(OneShotConfig(**config)),
     PlacetoNetwork.architecture: lambda config: PlacetoNetwork(GpNetConfig(**config)),
@@ -40,4 +42,6 @@ def feature_record(problem: PlacementProblem, architecture: str = "policy") -> d
     """Return the names of the features that an architecture reads of a problem, as JSON values."""
     if architecture in ("policy", OneShotNetwork.architecture):
         return {kind: list(names) for kind, names in problem.feature_names.__dict__.items()}
+    if architecture == GapNetwork.architecture:
+        return {"nodes": ["landmark_distances", "weighted_degree", "weight"]}
     return {"nodes": list(NODE_FEATURES), "edges": list(EDGE_FEATURES)}

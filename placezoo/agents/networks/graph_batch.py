@@ -107,8 +107,8 @@ class Samples:
         if self.mask.ndim == 2:
             row, resource = torch.nonzero(self.mask, as_tuple=True)
             samples = torch.arange(len(self.mask), device=device)
-            items = start[self.graph] + self.current_item.clamp(min=0)
-            return Pairs(samples, items, row, resource, row * self.mask.shape[1] + resource)
+            current = start[self.graph] + self.current_item.clamp(min=0)
+            return Pairs(samples, current, row, resource, row * self.mask.shape[1] + resource)
         _, items, resources = self.mask.shape
         sizes = (start[1:] - start[:-1])[self.graph]
         exists = torch.arange(items, device=device) < sizes[:, None]  # what lies beyond an instance is not scored

@@ -70,7 +70,8 @@ class GraphMemory:
     def forget(self) -> None:
         """Forget the embeddings."""
         self._number: dict[Hashable, int] = {}
-        self._start, self._pool = [0], None
+        self._start = [0]
+        self._pool: list[_Growing] | None = None
 
     def move_to(self, device: str | torch.device) -> None:
         """Keep graphs on this device from now on."""

@@ -1,1 +1,1 @@
-"""Graph observations of any size for Stable-Baselines3 and RLlib, without padding; for every environment with graphs."""
+"""Graph observations of any size for Stable-Baselines3 and RLlib, without padding; for every environment."""

@@ -1,7 +1,7 @@
 """RLlib's new API stack on environments whose observations are graphs of any size.
 
-``PackGraphs`` lets graphs through RLlib's episodes; the two connectors here put them into the store of the module that is
-about to look them up, and handles into the batch. Everything RLlib then does with observations, it does with numbers.
+``PackGraphs`` lets graphs through RLlib's episodes; the two connectors here put them into the store of the module that
+is about to look them up, and handles into the batch. What RLlib then does with observations, it does with numbers.
 """
 
 from __future__ import annotations

@@ -105,7 +105,7 @@ class GraphVecEnv(VecEnv):
 
     def has_attr(self, attr_name: str) -> bool:
         """Whether all environments have an attribute."""
-        return all(env.has_wrapper_attr(attr_name) for env in self.envs)  # type: ignore[attr-defined]
+        return all(env.has_wrapper_attr(attr_name) for env in self.envs)
 
     def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
         """Return an attribute of each environment."""

@@ -45,7 +45,6 @@ def ray_session(address: str | None = None, cpus: int | None = None) -> Iterator
     Raises:
         ValueError: no cluster answers there.
     """
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # spares a warning about GPUs nobody asked for
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

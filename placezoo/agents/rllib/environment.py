@@ -17,7 +17,7 @@ ENV_NAME = "placezoo-training"
 class TrainingEnv(gym.Wrapper):
     """Packed observations and rewards relative to greedy construction; the last ``info`` of an episode sums it up.
 
-    Its ``placezoo`` entry holds ``cost``, ``relative_cost`` (over greedy construction's), ``feasible`` and ``instance``.
+    Its ``placezoo`` entry holds ``cost``, ``relative_cost`` (over greedy construction's) and ``feasible``.
 
     Args:
         env: any placezoo environment.

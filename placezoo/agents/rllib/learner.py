@@ -215,9 +215,7 @@ class RLlibLearner:
     def state(self) -> dict[str, Tensor]:
         """Return weights and the optimiser's moments, to go on from later."""
         state = self._learner_state()
-        found = {
-            f"network.{name}": torch.as_tensor(np.array(value)) for name, value in self._module_state().items()
-        }
+        found = {f"network.{name}": torch.as_tensor(np.array(value)) for name, value in self._module_state().items()}
         for optimizer in state["optimizer"].values():
             for number, moments in optimizer["state"]["state"].items():
                 for name, value in moments.items():
@@ -258,4 +256,3 @@ def _note_episode(*, episode: Any, metrics_logger: Any, **kwargs: Any) -> None:
     metrics_logger.log_value("feasible", float(summary["feasible"]), reduce="mean", window=200)
     if summary["feasible"]:
         metrics_logger.log_value("best_cost", summary["cost"], reduce="min")
-

@@ -29,8 +29,9 @@ class PlacementModule(ModuleStore, TorchRLModule, ValueFunctionAPI):
 
     def setup(self) -> None:
         """Build the network (called by RLlib)."""
-        self.network = make_network(NetworkConfig(**self.model_config["network"]))
-        every_item = self.model_config["formulation"] != "construct"
+        settings: Any = self.model_config
+        self.network = make_network(NetworkConfig(**settings["network"]))
+        every_item = settings["formulation"] != "construct"
         self.__dict__["_reader"] = ObservationReader(self.network, every_item)
 
     def get_initial_state(self) -> dict[str, Any]:
@@ -44,7 +45,8 @@ class PlacementModule(ModuleStore, TorchRLModule, ValueFunctionAPI):
 
     def _distribution_class(self) -> Any:
         if isinstance(self.action_space, spaces.MultiDiscrete):
-            return TorchMultiCategorical.get_partial_dist_cls(input_lens=self.action_space.nvec.tolist())
+            several: Any = TorchMultiCategorical
+            return several.get_partial_dist_cls(input_lens=self.action_space.nvec.tolist())
         return TorchCategorical
 
     def get_inference_action_dist_cls(self) -> Any:

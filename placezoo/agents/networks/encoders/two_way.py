@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import torch
 from numba import njit
@@ -12,11 +14,11 @@ from placezoo.agents.networks.topological_pass import PassPlan, TopologicalPass
 
 
 class TwoWayLayer(nn.Module):
-    """News travels the whole depth of the graph in one round: each item hears from those before it, and from those
-    after it, once these have heard from theirs; residual, normalised.
+    """One round in which news travels the whole depth of the graph; residual, normalised.
 
-    Edges are taken from the lower to the higher item number, which are topological orders of task and operator graphs
-    as they are read here; other graphs become acyclic that way.
+    Each item hears from those before it, and from those after it, once these have heard from theirs. Edges are taken
+    from the lower to the higher item number, which are topological orders of task and operator graphs as they are read
+    here; other graphs become acyclic that way.
 
     Source: Hu et al. 2023 (GiPH), section 4.2; Addanki et al. 2019 (Placeto).
 
@@ -71,8 +73,8 @@ def pass_plan(index: Tensor, num_nodes: int) -> tuple[PassPlan, Tensor, Tensor]:
     plan = PassPlan(
         source=torch.from_numpy(source).to(device),
         target=torch.from_numpy(target).to(device),
-        nodes=list(zip(node_bounds[:-1], node_bounds[1:], strict=True)),
-        edges=list(zip(edge_bounds[:-1], edge_bounds[1:], strict=True)),
+        nodes=list(pairwise(node_bounds)),
+        edges=list(pairwise(edge_bounds)),
         inverse_degree=torch.from_numpy((degrees > 0) / np.maximum(degrees, 1)).float().to(device),
     )
     return plan, torch.from_numpy(nodes).to(device), torch.from_numpy(edges).to(device)
