@@ -228,6 +228,7 @@ class RLlibLearner:
         learner = state["learner"]
         weights = {name: value.cpu().numpy() for name, value in tensors.items() if name.startswith("network.")}
         learner["rl_module"][_MODULE] = weights
+        learner["weights_seq_no"] = 0  # or older weights than the learner's own would not be taken
         moments: dict[int, dict[str, Tensor]] = {}
         for name, value in tensors.items():
             if name.startswith("optimizer."):
