@@ -21,15 +21,14 @@ from placezoo.envs.graph_partition import GraphPartitionProblem
 from placezoo.envs.problem import PlacementProblem
 
 _NODES_PER_PART = 30  # of the coarsest graph
-_START_SHARE = 0.4  # of the budget goes into fresh starts, the rest into cycles on the best
 
 
 @dataclass(frozen=True)
 class Multilevel(Agent):
     """Coarsens the graph by heavy-edge matching, lets another agent partition the coarsest graph, projects and refines.
 
-    First come fresh starts; the best of them then goes through cycles in which it is coarsened within its parts and
-    refined again from the coarsest level on. That is how an agent whose time grows with the graph reaches graphs of
+    The best of some fresh starts goes through cycles in which it is coarsened within its parts and refined again from
+    the coarsest level on, until these bring nothing any more; then it begins anew. That is how an agent whose time grows with the graph reaches graphs of
     100,000 nodes.
 
     Args:
@@ -37,8 +36,9 @@ class Multilevel(Agent):
         checkpoint: its trained policy, where it is a learned one.
         coarsest: nodes of the coarsest graph, None for 30 for each part.
         inner_evaluations: its budget on the coarsest graph.
-        starts: how many fresh starts at most, None for as many as a part of the budget allows.
-        cycles: how many cycles at most, None for as many as the rest allows.
+        starts: fresh starts of a round, the best of which is cycled.
+        cycles: a round ends after so many cycles in a row without improvement.
+        rounds: how many at most, None for as many as the budget allows.
 
     Source: Hendrickson & Leland 1995; Karypis & Kumar 1998; Walshaw 2004 (iterated multilevel).
     """
@@ -50,17 +50,17 @@ class Multilevel(Agent):
     checkpoint: str | None = None
     coarsest: int | None = None
     inner_evaluations: int = 16
-    starts: int | None = None
-    cycles: int | None = None
+    starts: int = 4
+    cycles: int = 10
+    rounds: int | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.require(self.agent != self.name, "the agent on the coarsest graph must be another one")
-        for name in ("coarsest", "starts"):
+        for name in ("coarsest", "starts", "rounds", "inner_evaluations"):
             value = getattr(self, name)
             self.require(value is None or value >= 1, f"{name} must be at least 1, not {value}")
-        self.require(self.cycles is None or self.cycles >= 0, f"cycles must be at least 0, not {self.cycles}")
-        self.require(self.inner_evaluations >= 1, f"inner_evaluations must be at least 1, not {self.inner_evaluations}")
+        self.require(self.cycles >= 0, f"cycles must be at least 0, not {self.cycles}")
 
     @cached_property
     def inner(self) -> Agent:
@@ -79,20 +79,36 @@ class Multilevel(Agent):
     def _search(self, search: Search) -> None:
         problem = search.problem
         assert isinstance(problem, GraphPartitionProblem)
-        done = 0
-        while (self.starts is None or done < self.starts) and (done == 0 or search.progress < _START_SHARE):
-            search.evaluate(self._start(problem, search))
-            done += 1
-        done = 0
-        while (self.cycles is None or done < self.cycles) and not search.is_over:
-            assert search.best is not None
-            search.evaluate(self._cycle(problem, search.best, search.rng))
-            done += 1
+        rounds = 0
+        while self.rounds is None or rounds < self.rounds:
+            self._round(problem, search)
+            rounds += 1
+            if search.is_over:
+                return
+
+    def _round(self, problem: GraphPartitionProblem, search: Search) -> None:
+        best = self._start(problem, search)
+        cost = search.evaluate(best)
+        for _ in range(self.starts - 1):
+            if search.is_over:
+                return
+            answer = self._start(problem, search)
+            found = search.evaluate(answer)
+            if found.is_better_than(cost):
+                best, cost = answer, found
+        in_vain = 0
+        while in_vain < self.cycles and not search.is_over:
+            answer = self._cycle(problem, best, search.rng)
+            found = search.evaluate(answer)
+            in_vain = 0 if found.is_better_than(cost) else in_vain + 1
+            if not cost.is_better_than(found):  # as good a one elsewhere may have a way on
+                best, cost = answer, found
 
     def _levels(
         self, problem: GraphPartitionProblem, rng: np.random.Generator, within: NDArray[np.int64] | None = None
     ) -> list[Level]:
-        down_to = self.coarsest or max(_NODES_PER_PART * problem.num_resources, 2 * problem.num_resources)
+        # A level has at least half the nodes of the one before: no graph comes out with fewer nodes than parts.
+        down_to = max(self.coarsest or _NODES_PER_PART * problem.num_resources, 2 * problem.num_resources)
         heaviest = max(1, int(1.5 * problem.instance.node_weights.sum() / down_to))
         return coarsen(problem.instance, down_to, heaviest, rng, within)
 
