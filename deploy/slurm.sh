@@ -18,7 +18,7 @@ if [[ $# -lt 1 ]]; then
 fi
 
 port=6379
-head_node=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)
+head_node=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | awk 'NR == 1')
 head_ip=$(srun --nodes=1 --ntasks=1 -w "$head_node" hostname --ip-address | awk '{print $1}')
 runners=$(( SLURM_JOB_NUM_NODES * SLURM_CPUS_PER_TASK - 2 ))
 

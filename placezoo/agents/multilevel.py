@@ -28,8 +28,8 @@ class Multilevel(Agent):
     """Coarsens the graph by heavy-edge matching, lets another agent partition the coarsest graph, projects and refines.
 
     The best of some fresh starts goes through cycles in which it is coarsened within its parts and refined again from
-    the coarsest level on, until these bring nothing any more; then it begins anew. That is how an agent whose time grows with the graph reaches graphs of
-    100,000 nodes.
+    the coarsest level on, until these bring nothing any more; then it begins anew. That is how an agent whose time
+    grows with the graph reaches graphs of 100,000 nodes.
 
     Args:
         agent: that partitions the coarsest graph.

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from placezoo.agents.agent import Agent
 from placezoo.agents.construct_decoder import ConstructDecoder, choose
+from placezoo.agents.fast_learner import FastPPOLearner
 from placezoo.agents.greedy import place_greedily
-from placezoo.agents.networks.checkpoint import Checkpoint
+from placezoo.agents.networks.checkpoint import Checkpoint, checkpoint_folder
 from placezoo.agents.networks.graph_batch import padded_graph, samples_of
 from placezoo.agents.networks.threads import single_thread
 from placezoo.agents.ppo_config import PPOConfig
-from placezoo.agents.ppo_learner import PPOLearner
 from placezoo.agents.ragged.placement import observed_graph
 from placezoo.agents.repair import compile_repair, repair
 from placezoo.agents.search import Search
@@ -39,7 +39,8 @@ class PPO(Agent):
     construction follows; with one, as much of it as ``finetune`` says. The best episode of that training counts too.
 
     Args:
-        checkpoint: the folder that ``placezoo train`` wrote, or None.
+        checkpoint: the folder that ``placezoo train`` or ``placezoo pretrain`` wrote, ``pretrained`` for the policies
+            that come with the package, or None.
         finetune: the share of the budget that goes into training the checkpoint on the very instance, in [0, 1).
         samples: how many answers at most, the first included.
         batch: how many are constructed side by side.
@@ -60,25 +61,31 @@ class PPO(Agent):
 
     @cached_property
     def policy(self) -> Checkpoint:
-        """The checkpoint's content.
+        """The checkpoint's content, where it is one environment's.
 
         Raises:
             ValueError: there is none, or it is damaged.
         """
         if self.checkpoint is None:
             raise ValueError("ppo: no checkpoint was given")
-        return Checkpoint.load(self.checkpoint)
+        return Checkpoint.load(checkpoint_folder(self.checkpoint, self.name))
 
-    @property
-    def _has_policy(self) -> bool:
-        return self.checkpoint is not None or "policy" in self.__dict__
+    def policy_for(self, env_id: str) -> Checkpoint | None:
+        """Return the policy for an environment; None if the agent has none and trains on the instance."""
+        if self.checkpoint is None or "policy" in self.__dict__:
+            return self.__dict__.get("policy")
+        known: dict[str, Checkpoint] = self.__dict__.setdefault("_policies", {})
+        if env_id not in known:
+            known[env_id] = Checkpoint.load(checkpoint_folder(self.checkpoint, self.name, env_id))
+        return known[env_id]
 
     def prepare(self, problem: PlacementProblem) -> None:
         """Load the checkpoint and check that it fits; compile what the search calls."""
         compile_repair(problem)
         place_greedily(problem, problem.kernel(), np.zeros(0, np.int64), np.random.default_rng(0))
-        if self._has_policy:
-            self.policy.check_fits(problem)
+        policy = self.policy_for(problem.env_id)
+        if policy is not None:
+            policy.check_fits(problem)
 
     def act(self, observation: dict[str, Any]) -> int | NDArray[np.int64]:
         """Return the most likely allowed action for an observation, as it is or of ``PadGraph``."""
@@ -86,7 +93,7 @@ class PPO(Agent):
 
     def _search(self, search: Search) -> None:
         with single_thread():
-            policy = self.policy if self._has_policy else None
+            policy = self.policy_for(search.problem.env_id)
             if policy is None or self.finetune > 0:
                 policy = self._train(search, policy)
             if policy.formulation == "construct":
@@ -101,7 +108,7 @@ class PPO(Agent):
             type(search.problem), instance=search.problem.instance, parameters=search.problem.parameters
         )
         seed, formulation = int(search.rng.integers(2**31)), start.formulation if start else "construct"
-        learner = PPOLearner(source, formulation, _on_one_instance(search.problem), seed, start=start)
+        learner = FastPPOLearner(source, formulation, _on_one_instance(search.problem), seed, start=start)
         budget, share = search.budget, self.finetune if start else _TRAINING_SHARE
         seconds = None if budget.seconds is None else max(0.01, share * budget.seconds - search.seconds)
         episodes = None if budget.evaluations is None else max(1, int(share * budget.evaluations))

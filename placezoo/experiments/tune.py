@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import io
 import math
+import os
 import shutil
 import typing
 from dataclasses import asdict, dataclass, field
@@ -128,6 +129,7 @@ def tune_agent(run: TuneRun, folder: str | Path) -> list[TuneRow]:
         ValueError: something in the run is wrong, or no training of it succeeded.
     """
     require_extra("rllib", "tuning")
+    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # or Tune prints boxes whatever its verbosity
     from ray import tune
 
     from placezoo.agents.rllib.cluster import ray_session
@@ -169,7 +171,7 @@ def tune_agent(run: TuneRun, folder: str | Path) -> list[TuneRow]:
     if not rows:
         errors = [str(error).strip().splitlines()[-1] for error in results.errors]
         raise ValueError(f"no training succeeded: {errors[0] if errors else 'none reported a validation'}")
-    rows.sort(key=lambda row: row.validation_cost)
+    rows.sort(key=lambda row: (row.validation_cost, row.trial))
     write_results(rows, folder / RESULTS)
     shutil.copytree(folders[rows[0].trial] / "training", folder / "best", dirs_exist_ok=True)
     return rows

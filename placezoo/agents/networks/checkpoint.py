@@ -105,18 +105,24 @@ class Checkpoint:
             raise ValueError(f"this checkpoint reads other features than {problem.env_id} has; train it again")
 
 
-def checkpoint_folder(checkpoint: str, agent: str) -> Path:
+def checkpoint_folder(checkpoint: str, agent: str, env_id: str | None = None) -> Path:
     """Return a checkpoint's folder; ``pretrained`` is the agent's own that comes with the package.
+
+    Args:
+        checkpoint: a folder, or ``pretrained``.
+        agent: whose checkpoint it is.
+        env_id: where the folder holds one checkpoint for each environment (``placezoo pretrain``), this one's.
 
     Raises:
         FileNotFoundError: none comes with the package for this agent.
     """
-    if checkpoint != PRETRAINED:
-        return Path(checkpoint)
-    folder = Path(str(resources.files("placezoo.agents").joinpath("pretrained", agent)))
-    if not folder.is_dir():
-        raise FileNotFoundError(f"no trained policy of {agent} comes with the package")
-    return folder
+    folder = Path(checkpoint)
+    if checkpoint == PRETRAINED:
+        folder = Path(str(resources.files("placezoo.agents").joinpath("pretrained", agent)))
+        if not folder.is_dir():
+            raise FileNotFoundError(f"no trained policy of {agent} comes with the package")
+    below = folder / env_id if env_id is not None else folder
+    return below if below.is_dir() else folder
 
 
 def network_config(

@@ -1,0 +1,234 @@
+"""Trainings that are killed go on; searches, mixtures and trackers leave what they promise."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import placezoo
+from placezoo.experiments.pretrain import parse_part, pretrain
+from placezoo.experiments.tracking import make_trackers
+from placezoo.experiments.train import TrainingRun, read_curve, resume, train
+from placezoo.experiments.tune import LogRange, TuneRun, search_space, tune_agent
+
+SMALL = {"num_envs": 4, "num_steps": 16, "batch_size": 32, "width": 8, "layers": 1}
+RUN = TrainingRun(
+    "GraphPartition-v0", dataset="grid", parameters={"num_parts": 2}, hyperparameters=SMALL, timesteps=640,
+    validations=2, checkpoint_minutes=0.0,
+)  # fmt: skip
+
+
+class StopTraining(Exception):  # noqa: N818 - nothing went wrong
+    pass
+
+
+def stop_after(updates):
+    def show(point, done):
+        nonlocal updates
+        updates -= 1
+        if updates == 0:
+            raise StopTraining
+
+    return show
+
+
+@pytest.mark.parametrize("agent", ["ppo", "giph", "gap"])
+def test_a_broken_off_training_goes_on_with_its_own_configuration(agent, tmp_path):
+    import dataclasses
+
+    run = RUN
+    if agent == "giph":
+        run = TrainingRun("EdgePlace-v0", dataset="giph", agent="giph", timesteps=600, validations=1,
+                          hyperparameters={"instances": 2, "group": 2}, checkpoint_minutes=0.0)  # fmt: skip
+    if agent == "gap":
+        run = dataclasses.replace(RUN, agent="gap", hyperparameters={"width": 8, "batch_size": 2}, timesteps=200)
+    with pytest.raises(StopTraining):
+        train(run, tmp_path, stop_after(3))
+    before = read_curve(tmp_path / "curve.csv")
+    assert len(before) == 3
+    curve = resume(tmp_path)
+    assert curve[: len(before)] == pytest.approx(before, nan_ok=True) or _same(curve[:3], before)
+    assert curve[-1].timesteps >= run.timesteps
+    assert [point.timesteps for point in curve] == sorted(point.timesteps for point in curve)
+    assert not (tmp_path / "state.safetensors").exists()
+    record = json.loads((tmp_path / "policy.json").read_text())["training"]
+    assert record["timesteps"] == run.timesteps
+    with pytest.raises(FileNotFoundError, match="no training to go on with"):
+        resume(tmp_path)
+
+
+def _same(points, others):
+    for point, other in zip(points, others, strict=True):
+        np.testing.assert_equal(tuple(point.__dict__.values()), tuple(other.__dict__.values()))
+    return True
+
+
+@pytest.mark.parametrize("backend", ["fast", pytest.param("sb3", marks=pytest.mark.slow)])
+def test_killed_by_the_system_a_training_leaves_whole_files_and_goes_on(backend, tmp_path):
+    folder = tmp_path / "run"
+    command = [
+        sys.executable, "-m", "placezoo", "train", "GraphPartition-v0", "--dataset", "grid", "--set", "num_parts=2",
+        *(part for name, value in SMALL.items() for part in ("--set", f"{name}={value}")),
+        "--timesteps", "4000", "--out", str(folder), "--checkpoint-minutes", "0", "--backend", backend,
+    ]  # fmt: skip
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    curve = folder / "curve.csv"
+    while time.monotonic() < deadline and not (curve.exists() and len(read_curve(curve)) >= 5):
+        assert process.poll() is None, "ended before it could be killed"
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not [path for path in folder.iterdir() if path.suffix == ".partial"]
+    steps = read_curve(curve)[-1].timesteps
+    done = subprocess.run(
+        [sys.executable, "-m", "placezoo", "train", "GraphPartition-v0", "--resume", "--out", str(folder)],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert "4,0" in done.stdout
+    points = read_curve(curve)
+    assert points[-1].timesteps >= 4000
+    assert steps < 4000
+    record = json.loads((folder / "policy.json").read_text())["training"]
+    assert record["hyperparameters"] == SMALL
+    assert placezoo.make_agent("ppo", checkpoint=str(folder)).policy.network.config.width == 8
+
+
+def test_resume_wants_no_other_configuration(tmp_path):
+    from placezoo.experiments.training_commands import train_agent
+
+    with pytest.raises(ValueError, match="--resume goes on with the run's own configuration"):
+        train_agent("GraphPartition-v0", dataset="grid", out=tmp_path, go_on=True)
+
+
+def test_options_that_do_not_go_together_are_one_line(tmp_path):
+    import dataclasses
+
+    for changes, message in (
+        ({"scale": {"env_runners": 2}}, "env_runners is for the backend rllib"),
+        ({"backend": "jax"}, "unknown backend"),
+        ({"method": "head"}, "method head is for fine-tuning ppo"),
+        ({"agent": "gap", "hyperparameters": {}, "backend": "sb3"}, "unknown backend"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            train(dataclasses.replace(RUN, **changes), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_pretraining_gives_each_environment_a_checkpoint_over_one_trunk(tmp_path):
+    parts = [parse_part("GraphPartition-v0:grid,num_parts=2"), parse_part("EdgePlace-v0:giph")]
+    done = []
+    scores = pretrain(parts, tmp_path, SMALL, seconds=6.0, on_progress=done.append)
+    assert sorted(scores) == ["EdgePlace-v0", "GraphPartition-v0"]
+    assert done[-1] == 1.0
+    policies = {name: placezoo.make_agent("ppo", checkpoint=str(tmp_path / name)).policy for name in scores}
+    trunks = [
+        {name for name in policy.network.state_dict() if name.startswith("trunk.")} for policy in policies.values()
+    ]
+    assert trunks[0] == trunks[1]
+    for env_id, instance in (("EdgePlace-v0", "giph/test/0"), ("GraphPartition-v0", "karate")):
+        parameters = {"num_parts": 2} if env_id == "GraphPartition-v0" else {}
+        problem = placezoo.make_problem(env_id, instance, **parameters)
+        agent = placezoo.make_agent("ppo", checkpoint=str(tmp_path), samples=1)  # finds its own below the folder
+        assert agent.solve(problem, placezoo.Budget(evaluations=1)).cost.feasible
+
+
+def test_parts_of_a_mixture_that_do_not_exist():
+    for text, message in (
+        ("GraphPartition-v0", "ENV:DATASET"),
+        ("GraphPartition-v0:grid,parts=2", "no parameter 'parts'"),
+        ("GraphPartition:grid", "unknown environment"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            parse_part(text)
+    with pytest.raises(ValueError, match="nothing to learn"):
+        pretrain([], "nowhere")
+
+
+def leveldb_records(content):
+    """Yield the records of a log in LevelDB's format behind a header of 7 bytes, as wandb writes it."""
+    block, at, parts = 32768, 7, b""
+    while at + 7 <= len(content):
+        if block - at % block < 7:
+            at += block - at % block
+            continue
+        length, kind = int.from_bytes(content[at + 4 : at + 6], "little"), content[at + 6]
+        if kind == 0:
+            return
+        parts += content[at + 7 : at + 7 + length]
+        at += 7 + length
+        if kind in (1, 4):  # a whole record, or the last part of one
+            yield parts
+            parts = b""
+
+
+def test_an_offline_run_of_wandb_can_be_read_back(tmp_path, monkeypatch):
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # wandb's own
+        curve = train(RUN, tmp_path, trackers=make_trackers(["wandb", "tensorboard"], tmp_path, {"seed": 3}))
+        from wandb.proto.wandb_internal_pb2 import Record
+
+        (path,) = tmp_path.glob("wandb/offline-run-*/run-*.wandb")
+        logged = {}
+        for data in leveldb_records(path.read_bytes()):
+            record = Record()
+            record.ParseFromString(data)
+            if record.HasField("history"):
+                row = {item.key or item.nested_key[0]: json.loads(item.value_json) for item in record.history.item}
+                logged[row["_step"]] = row
+    assert sorted(logged) == [point.timesteps for point in curve]
+    for point in curve:
+        assert logged[point.timesteps]["episodes"] == point.episodes
+        if np.isfinite(point.validation_cost):
+            assert logged[point.timesteps]["validation_cost"] == pytest.approx(point.validation_cost)
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    assert [event.step for event in events.Scalars("episodes")] == [point.timesteps for point in curve]
+
+
+def test_unknown_trackers_are_named(tmp_path):
+    with pytest.raises(ValueError, match="did you mean wandb"):
+        make_trackers(["wandbb"], tmp_path, {})
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.xdist_group("ray")
+def test_tuning_tries_keeps_the_best_and_goes_on(tmp_path):
+    """Four short trainings on this machine; a second call takes the first one's results."""
+    import dataclasses
+
+    base = dataclasses.replace(RUN, timesteps=None, seconds=2.0, hyperparameters={
+        name: value for name, value in SMALL.items() if name != "width"
+    })  # fmt: skip
+    rows = tune_agent(TuneRun(base, samples=4, asha=True), tmp_path)
+    assert len(rows) == 4
+    assert [row.validation_cost for row in rows] == sorted(row.validation_cost for row in rows)
+    table = list(csv.DictReader((tmp_path / "results.csv").open()))
+    assert [row["trial"] for row in table] == [row.trial for row in rows]
+    assert {"learning_rate", "width", "encoder"} <= set(table[0])
+    best = placezoo.make_agent("ppo", checkpoint=str(tmp_path / "best")).policy
+    assert best.network.config.width == rows[0].hyperparameters["width"]
+    again = tune_agent(TuneRun(base, samples=4, asha=True), tmp_path)
+    assert again == rows
+
+
+def test_search_spaces_leave_out_what_is_set():
+    space = search_space("ppo", {"width": 8})
+    assert "width" not in space
+    assert isinstance(space["learning_rate"], LogRange)
+    assert "clip_range" not in search_space("gap", {})
+    with pytest.raises(ValueError, match="samples must be at least 1"):
+        TuneRun(RUN, samples=0)
