@@ -11,7 +11,7 @@ leaderboard: $(STAMP)
 	$(BIN)/placezoo leaderboard quick --out leaderboard
 
 test: lint
-	$(BIN)/python -m pytest -W error -n auto -m "not slow"
+	$(BIN)/python -m pytest -W error -n auto --dist loadgroup -m "not slow"
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest -W error -m slow

@@ -1,0 +1,124 @@
+"""What a trained policy is worth on another problem, and what it still knows of the old one after learning the new.
+
+For three environments: from scratch, zero-shot, and fine-tuned by each method, with three seeds and equal numbers of
+transitions; then the fine-tuned policies on the old problem. Scores are mean costs over greedy construction's on
+held-out instances, the best of 4 answers. ``python benchmarks/transfer.py [CHECKPOINTS]``, default the package's own.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from measuring import machine_line
+from rich.console import Console
+from rich.table import Table
+
+import placezoo
+from placezoo.agents.agent import with_policy
+from placezoo.agents.fast_learner import FastPPOLearner
+from placezoo.agents.networks.checkpoint import Checkpoint, checkpoint_folder
+from placezoo.agents.networks.threads import single_thread
+from placezoo.agents.ppo import PPO
+from placezoo.agents.ppo_config import PPOConfig
+from placezoo.agents.training import mean_greedy_cost
+from placezoo.agents.transfer import METHODS, without_adapter
+from placezoo.envs.registration import make_problem, problem_class
+from placezoo.envs.source import ProblemSource
+
+TIMESTEPS, PROBES, SEEDS = 98_304, 6, (0, 1, 2)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A split to train on and one to score."""
+
+    env_id: str
+    dataset: str
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+    def source(self) -> ProblemSource:
+        return ProblemSource(problem_class(self.env_id), dataset=self.dataset, parameters=self.parameters)
+
+    def held_out(self) -> list[Any]:
+        dataset = self.source().dataset
+        assert dataset is not None
+        count = min(10, dataset.size("test"))
+        return [make_problem(self.env_id, dataset.instance("test", i), **self.parameters) for i in range(count)]
+
+
+SPECTRAL = {"num_parts": 4, "order": "spectral"}
+PAIRS = (
+    (Task("GraphPartition-v0", "delaunay", SPECTRAL), Task("GraphPartition-v0", "barabasi-albert", SPECTRAL)),
+    (Task("EdgePlace-v0", "giph"), Task("EdgePlace-v0", "giph", {"objective": "energy"})),
+    (Task("DevicePlace-v0", "networks"), Task("MCMPartition-v0", "mcm")),
+)
+
+
+def score(policy: Checkpoint, problems: list[Any]) -> float:
+    agent = with_policy(PPO(samples=4), policy)
+    ratios = [
+        agent.solve(problem, placezoo.Budget(evaluations=4), seed=0).cost.total / mean_greedy_cost(problem)
+        for problem in problems
+    ]
+    return float(np.mean(ratios))
+
+
+def train(task: Task, held_out: list[Any], seed: int, **more: Any) -> tuple[list[float], FastPPOLearner]:
+    """Return the scores at equal distances on the way, and the learner."""
+    learner = FastPPOLearner(task.source(), "construct", PPOConfig(num_envs=32, num_steps=128), seed, **more)
+    scores = []
+
+    def note(status: Any) -> None:
+        if status.timesteps >= len(scores) * TIMESTEPS // PROBES + TIMESTEPS // PROBES:
+            scores.append(score(learner.checkpoint(), held_out))
+
+    learner.learn(timesteps=TIMESTEPS, on_update=note)
+    return scores, learner
+
+
+def spread(values: list[float]) -> str:
+    return f"{np.mean(values):.3f} ± {np.std(values):.3f}"
+
+
+def main(folder: str) -> None:
+    print(machine_line())
+    console = Console(width=160)
+    for old, new in PAIRS:
+        start = Checkpoint.load(checkpoint_folder(folder, "ppo", old.env_id))
+        before, target = old.held_out(), new.held_out()
+        same = old.env_id == new.env_id
+        name = f"{old.env_id} {old.dataset} -> {new.env_id} {new.dataset} {new.parameters or ''}"
+        table = Table(
+            "method", "zero-shot", f"after {TIMESTEPS:,} transitions", "transitions to scratch's best",
+            "on the old problem: before", "after, not told which", "after, told which", title=name,
+        )  # fmt: skip
+        scratch = [train(new, target, seed)[0] for seed in SEEDS]
+        goal = float(np.mean([min(scores) for scores in scratch]))
+        table.add_row("scratch", "", spread([scores[-1] for scores in scratch]), f"{TIMESTEPS:,}", "", "", "")
+        known = score(start, before)
+        zero = f"{score(start, target):.3f}" if same else ""
+        for method in METHODS:
+            results = [train(new, target, seed, start=start, method=method) for seed in SEEDS]
+            reached = [
+                next((i + 1 for i, value in enumerate(scores) if value <= goal), None) for scores, _ in results
+            ]
+            steps = ", ".join(f"{r * TIMESTEPS // PROBES:,}" if r else "never" for r in reached)
+            cells = ["", ""]
+            if same:
+                policies = [learner.checkpoint() for _, learner in results]
+                cells[0] = spread([score(policy, before) for policy in policies])
+                if method in ("superposition", "experts"):
+                    for policy in policies:
+                        policy.network = without_adapter(policy.network)
+                    cells[1] = spread([score(policy, before) for policy in policies])
+            after = spread([scores[-1] for scores, _ in results])
+            table.add_row(method, zero, after, steps, f"{known:.3f}" if same else "", *cells)
+        console.print(table)
+
+
+if __name__ == "__main__":
+    with single_thread():
+        main(sys.argv[1] if len(sys.argv) > 1 else "pretrained")
