@@ -40,9 +40,11 @@ class Task:
     parameters: dict[str, Any] = field(default_factory=dict)
 
     def source(self) -> ProblemSource:
+        """Return where its training instances come from."""
         return ProblemSource(problem_class(self.env_id), dataset=self.dataset, parameters=self.parameters)
 
     def held_out(self) -> list[Any]:
+        """Return the first problems of its test split."""
         dataset = self.source().dataset
         assert dataset is not None
         count = min(10, dataset.size("test"))
@@ -52,7 +54,7 @@ class Task:
 SPECTRAL = {"num_parts": 4, "order": "spectral"}
 PAIRS = (
     (Task("GraphPartition-v0", "delaunay", SPECTRAL), Task("GraphPartition-v0", "barabasi-albert", SPECTRAL)),
-    (Task("EdgePlace-v0", "giph"), Task("EdgePlace-v0", "giph", {"objective": "energy"})),
+    (Task("EdgePlace-v0", "giph"), Task("EdgePlace-v0", "giph", {"objective": "total-cost"})),
     (Task("DevicePlace-v0", "networks"), Task("MCMPartition-v0", "mcm")),
 )
 
@@ -102,9 +104,7 @@ def main(folder: str) -> None:
         zero = f"{score(start, target):.3f}" if same else ""
         for method in METHODS:
             results = [train(new, target, seed, start=start, method=method) for seed in SEEDS]
-            reached = [
-                next((i + 1 for i, value in enumerate(scores) if value <= goal), None) for scores, _ in results
-            ]
+            reached = [next((i + 1 for i, value in enumerate(scores) if value <= goal), None) for scores, _ in results]
             steps = ", ".join(f"{r * TIMESTEPS // PROBES:,}" if r else "never" for r in reached)
             cells = ["", ""]
             if same:

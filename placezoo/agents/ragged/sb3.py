@@ -141,9 +141,10 @@ class GraphExtractor(BaseFeaturesExtractor):
         features_dim: how many features it returns.
 
     Example:
-        >>> from stable_baselines3 import PPO
-        >>> kwargs = {"features_extractor_class": GraphExtractor,
-        ...           "features_extractor_kwargs": {"store": env.store, "make_network": MyGNN, "features_dim": 64}}
+        >>> kwargs = dict(
+        ...     features_extractor_class=GraphExtractor,
+        ...     features_extractor_kwargs={"store": env.store, "make_network": MyGNN, "features_dim": 64},
+        ... )  # doctest: +SKIP
         >>> model = PPO("MlpPolicy", env, policy_kwargs=kwargs)  # doctest: +SKIP
     """
 
