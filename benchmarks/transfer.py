@@ -28,7 +28,7 @@ from placezoo.agents.transfer import METHODS, without_adapter
 from placezoo.envs.registration import make_problem, problem_class
 from placezoo.envs.source import ProblemSource
 
-TIMESTEPS, PROBES, SEEDS = 98_304, 6, (0, 1, 2)
+TIMESTEPS, PROBES, SEEDS = 65_536, 4, (0, 1, 2)
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def score(policy: Checkpoint, problems: list[Any]) -> float:
 
 def train(task: Task, held_out: list[Any], seed: int, **more: Any) -> tuple[list[float], FastPPOLearner]:
     """Return the scores at equal distances on the way, and the learner."""
-    learner = FastPPOLearner(task.source(), "construct", PPOConfig(num_envs=32, num_steps=128), seed, **more)
+    learner = FastPPOLearner(task.source(), "construct", PPOConfig(num_envs=32, num_steps=64), seed, **more)
     scores = []
 
     def note(status: Any) -> None:
