@@ -16,31 +16,33 @@ from placezoo.agents.fiduccia_mattheyses import refine
 from placezoo.agents.registry import make_agent
 from placezoo.agents.repair import compile_repair, repair
 from placezoo.agents.search import Search
+from placezoo.cost_models.cost import Cost
 from placezoo.cost_models.partition import PartitionCost
 from placezoo.envs.graph_partition import GraphPartitionProblem
 from placezoo.envs.problem import PlacementProblem
 
-_NODES_PER_PART = 30  # of the coarsest graph
+_NODES_PER_PART = (12, 100)  # of the coarsest graph: tree-like graphs want few, meshes many; so each time another
 
 
 @dataclass(frozen=True)
 class Multilevel(Agent):
     """Coarsens the graph by heavy-edge matching, lets another agent partition the coarsest graph, projects and refines.
 
-    The best of some fresh starts goes through cycles in which it is coarsened within its parts and refined again from
-    the coarsest level on, until these bring nothing any more; then it begins anew. That is how an agent whose time
-    grows with the graph reaches graphs of 100,000 nodes.
+    Some fresh starts are a population. Then two of them are combined, by coarsening only what both leave together, so
+    that the better one survives down to the coarsest graph and is refined from there; or one goes through such a cycle
+    alone. What comes out takes the place of the worst. When nothing better has come for a while, a new population
+    begins. That is how an agent whose time grows with the graph reaches graphs of 100,000 nodes.
 
     Args:
         agent: that partitions the coarsest graph.
         checkpoint: its trained policy, where it is a learned one.
-        coarsest: nodes of the coarsest graph, None for 30 for each part.
+        coarsest: nodes of the coarsest graph, None for 12 to 100 for each part, drawn anew each time.
         inner_evaluations: its budget on the coarsest graph.
-        starts: fresh starts of a round, the best of which is cycled.
-        cycles: a round ends after so many cycles in a row without improvement.
-        rounds: how many at most, None for as many as the budget allows.
+        starts: how many fresh starts a population has.
+        patience: a population is given up after so many combinations and cycles in a row without improvement.
+        populations: how many at most, None for as many as the budget allows.
 
-    Source: Hendrickson & Leland 1995; Karypis & Kumar 1998; Walshaw 2004 (iterated multilevel).
+    Source: Karypis & Kumar 1998 (coarsening); Walshaw 2004 (cycles); Sanders & Schulz 2012, KaFFPaE (combination).
     """
 
     name = "multilevel"
@@ -49,18 +51,18 @@ class Multilevel(Agent):
     agent: str = "fm"
     checkpoint: str | None = None
     coarsest: int | None = None
-    inner_evaluations: int = 16
-    starts: int = 4
-    cycles: int = 10
-    rounds: int | None = None
+    inner_evaluations: int = 64
+    starts: int = 6
+    patience: int = 40
+    populations: int | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.require(self.agent != self.name, "the agent on the coarsest graph must be another one")
-        for name in ("coarsest", "starts", "rounds", "inner_evaluations"):
+        for name in ("coarsest", "starts", "populations", "inner_evaluations"):
             value = getattr(self, name)
             self.require(value is None or value >= 1, f"{name} must be at least 1, not {value}")
-        self.require(self.cycles >= 0, f"cycles must be at least 0, not {self.cycles}")
+        self.require(self.patience >= 0, f"patience must be at least 0, not {self.patience}")
 
     @cached_property
     def inner(self) -> Agent:
@@ -79,36 +81,41 @@ class Multilevel(Agent):
     def _search(self, search: Search) -> None:
         problem = search.problem
         assert isinstance(problem, GraphPartitionProblem)
-        rounds = 0
-        while self.rounds is None or rounds < self.rounds:
-            self._round(problem, search)
-            rounds += 1
+        begun = 0
+        while self.populations is None or begun < self.populations:
+            self._evolve(problem, search)
+            begun += 1
             if search.is_over:
                 return
 
-    def _round(self, problem: GraphPartitionProblem, search: Search) -> None:
-        best = self._start(problem, search)
-        cost = search.evaluate(best)
-        for _ in range(self.starts - 1):
-            if search.is_over:
-                return
+    def _evolve(self, problem: GraphPartitionProblem, search: Search) -> None:
+        """Let one population live."""
+        members: list[tuple[Cost, NDArray[np.int64]]] = []
+        while len(members) < self.starts and not (members and search.is_over):
             answer = self._start(problem, search)
-            found = search.evaluate(answer)
-            if found.is_better_than(cost):
-                best, cost = answer, found
-        in_vain = 0
-        while in_vain < self.cycles and not search.is_over:
-            answer = self._cycle(problem, best, search.rng)
-            found = search.evaluate(answer)
-            in_vain = 0 if found.is_better_than(cost) else in_vain + 1
-            if not cost.is_better_than(found):  # as good a one elsewhere may have a way on
-                best, cost = answer, found
+            members.append((search.evaluate(answer), answer))
+        in_vain, rng = 0, search.rng
+        while in_vain < self.patience and not search.is_over:
+            first = int(rng.integers(len(members)))
+            other = int(rng.integers(len(members)))  # the same one: a cycle alone
+            if members[other][0].is_better_than(members[first][0]):
+                first, other = other, first
+            answer = self._combine(problem, members[first][1], members[other][1], rng)
+            cost = search.evaluate(answer)
+            best = min(range(len(members)), key=lambda index: _rank(members[index][0]))
+            worst = max(range(len(members)), key=lambda index: _rank(members[index][0]))
+            in_vain = 0 if cost.is_better_than(members[best][0]) else in_vain + 1
+            known = any(np.array_equal(answer, member) for _, member in members)
+            if not known and not members[worst][0].is_better_than(cost):
+                members[worst] = cost, answer
 
     def _levels(
         self, problem: GraphPartitionProblem, rng: np.random.Generator, within: NDArray[np.int64] | None = None
     ) -> list[Level]:
+        fewest, most = np.log(_NODES_PER_PART)
+        drawn = int(problem.num_resources * np.exp(rng.uniform(fewest, most)))
         # A level has at least half the nodes of the one before: no graph comes out with fewer nodes than parts.
-        down_to = max(self.coarsest or _NODES_PER_PART * problem.num_resources, 2 * problem.num_resources)
+        down_to = max(self.coarsest or drawn, 2 * problem.num_resources)
         heaviest = max(1, int(1.5 * problem.instance.node_weights.sum() / down_to))
         return coarsen(problem.instance, down_to, heaviest, rng, within)
 
@@ -123,11 +130,16 @@ class Multilevel(Agent):
         answer = refine(coarsest.cost_model, answer, search.rng)
         return _uncoarsen(problem, levels, answer, search.rng)
 
-    def _cycle(
-        self, problem: GraphPartitionProblem, best: NDArray[np.int64], rng: np.random.Generator
+    def _combine(
+        self,
+        problem: GraphPartitionProblem,
+        better: NDArray[np.int64],
+        other: NDArray[np.int64],
+        rng: np.random.Generator,
     ) -> NDArray[np.int64]:
-        levels = self._levels(problem, rng, within=best)
-        answer = best
+        """Return a partition no worse than the better one, refined where the two disagree and around it."""
+        levels = self._levels(problem, rng, within=better * problem.num_resources + other)
+        answer = better
         for level in levels:
             coarser = np.empty(level.graph.num_nodes, np.int64)
             coarser[level.coarse] = answer
@@ -135,6 +147,10 @@ class Multilevel(Agent):
         if levels:
             answer = refine(_at(problem, levels[-1]).cost_model, answer, rng)
         return _uncoarsen(problem, levels, answer, rng)
+
+
+def _rank(cost: Cost) -> tuple[bool, float]:
+    return not cost.feasible, cost.total
 
 
 def _at(problem: GraphPartitionProblem, level: Level) -> GraphPartitionProblem:

@@ -160,12 +160,14 @@ class _Training:
 
     def go_on(self, state: Any) -> list[CurvePoint]:
         """Train from the beginning, or from a state."""
-        from placezoo.agents.networks.checkpoint import Checkpoint
+        from placezoo.agents.networks.checkpoint import Checkpoint, checkpoint_folder
         from placezoo.agents.networks.threads import single_thread
         from placezoo.agents.training_state import STATE, restore_learner
 
         run = self._run
-        start = Checkpoint.load(run.start) if run.start is not None else None
+        start = None
+        if run.start is not None:
+            start = Checkpoint.load(checkpoint_folder(run.start, run.agent, run.env_id))
         learner = self._learner_class(
             self._source, run.formulation or self._entry.formulation, self._config, run.seed, run.device, start,
             **self._options(),

@@ -59,12 +59,9 @@ def train_agent(
             _report(resume(folder, show, make_trackers(track, folder, {})), folder)
         return
     scale = {"env_runners": env_runners, "learners": learners, "gpus": gpus, "address": address}
-    chosen = parse_settings(settings)
-    known = problem_parameters(env)
+    parameters, hyperparameters = _split(env, settings)
     run = TrainingRun(
-        env, dataset, instance, formulation,
-        parameters={name: value for name, value in chosen.items() if name in known},
-        hyperparameters={name: value for name, value in chosen.items() if name not in known},
+        env, dataset, instance, formulation, parameters, hyperparameters,
         timesteps=timesteps,
         seconds=_SECONDS if seconds is None and timesteps is None else seconds,
         seed=seed,
@@ -80,7 +77,9 @@ def train_agent(
 
 
 def finetune(
-    checkpoint: Annotated[Path, typer.Argument(help="The training folder of a learned agent.")],
+    checkpoint: Annotated[
+        str, typer.Argument(help="The folder of train or pretrain, or `pretrained` for the package's policy of ppo.")
+    ],
     env: Environment,
     instance: Annotated[str | None, typer.Option(help="Learn this one instance.")] = None,
     dataset: Annotated[str | None, typer.Option(help="Or learn from the train split of this dataset.")] = None,
@@ -97,20 +96,17 @@ def finetune(
     track: Track = None,
 ) -> None:
     """Train a checkpoint further, on another problem or another environment; writes what `placezoo train` writes."""
-    from placezoo.agents.networks.checkpoint import Checkpoint
+    from placezoo.agents.networks.checkpoint import Checkpoint, checkpoint_folder
 
-    before = Checkpoint.load(checkpoint)
-    chosen = parse_settings(settings)
-    known = problem_parameters(env)
+    before = Checkpoint.load(checkpoint_folder(checkpoint, "ppo", env))
+    parameters, hyperparameters = _split(env, settings)
     run = TrainingRun(
-        env, dataset, instance, formulation or before.formulation,
-        parameters={name: value for name, value in chosen.items() if name in known},
-        hyperparameters={name: value for name, value in chosen.items() if name not in known},
+        env, dataset, instance, formulation or before.formulation, parameters, hyperparameters,
         timesteps=timesteps,
         seconds=_SECONDS if seconds is None and timesteps is None else seconds,
         seed=seed,
         device=device,
-        start=str(checkpoint),
+        start=checkpoint,
         agent=before.training.get("agent", "ppo"),
         method=method,
     )  # fmt: skip
@@ -165,12 +161,9 @@ def tune(
     """Search hyperparameters by Ray Tune; writes results.csv and the best checkpoint."""
     from placezoo.experiments.tune import TuneRun, tune_agent
 
-    chosen = parse_settings(settings)
-    known = problem_parameters(env)
+    parameters, hyperparameters = _split(env, settings)
     base = TrainingRun(
-        env, dataset, instance, formulation,
-        parameters={name: value for name, value in chosen.items() if name in known},
-        hyperparameters={name: value for name, value in chosen.items() if name not in known},
+        env, dataset, instance, formulation, parameters, hyperparameters,
         seconds=seconds, seed=seed, agent=agent, validations=5,
     )  # fmt: skip
     rows = tune_agent(TuneRun(base, samples, asha, address, tuple(track or ())), out)
@@ -178,6 +171,16 @@ def tune(
         changed = ", ".join(f"{name} {_short(value)}" for name, value in row.hyperparameters.items())
         console.print(f"{row.validation_cost:.4f} x greedy after {row.timesteps:,} steps: {changed}")
     console.print(f"{len(rows)} configurations: {out / 'results.csv'}; best policy: {out / 'best'}")
+
+
+def _split(env: str, settings: list[str] | None) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the settings of the problem and those of the training."""
+    chosen = parse_settings(settings)
+    known = problem_parameters(env)
+    return (
+        {name: value for name, value in chosen.items() if name in known},
+        {name: value for name, value in chosen.items() if name not in known},
+    )
 
 
 def _short(value: Any) -> str:

@@ -184,7 +184,7 @@ def test_multilevel_with_a_trained_policy_below(tmp_path):
     )
     train(run, tmp_path)
     problem = placezoo.make_problem(ENV, "delaunay/test/1", num_parts=4)
-    agent = placezoo.make_agent("multilevel", agent="ppo", checkpoint=str(tmp_path), starts=1, cycles=1)
+    agent = placezoo.make_agent("multilevel", agent="ppo", checkpoint=str(tmp_path), starts=1)
     assert agent.solve(problem, Budget(evaluations=2)).cost.feasible
 
 
@@ -194,7 +194,7 @@ def test_multilevel_finds_the_optimum_of_tiny_graphs():
         graph = random_graph(rng, 9)
         problem = placezoo.make_problem(ENV, graph, num_parts=2, epsilon=0.3)
         best = min(problem.evaluate(np.array(parts)).total for parts in itertools.product(range(2), repeat=9))
-        agent = placezoo.make_agent("multilevel", coarsest=4, cycles=3)
+        agent = placezoo.make_agent("multilevel", coarsest=4)
         assert agent.solve(problem, Budget(evaluations=300), seed=0).cost.total == best
 
 
@@ -202,8 +202,8 @@ def test_multilevel_refuses_nonsense():
     for settings_, message in (
         ({"agent": "multilevel"}, "another one"),
         ({"coarsest": 0}, "coarsest"),
-        ({"cycles": -1}, "cycles"),
-        ({"rounds": 0}, "rounds"),
+        ({"patience": -1}, "patience"),
+        ({"populations": 0}, "populations"),
     ):
         with pytest.raises(ValueError, match=message):
             placezoo.make_agent("multilevel", **settings_)

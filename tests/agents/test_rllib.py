@@ -93,6 +93,10 @@ def test_environment_runners_and_a_remote_learner():
 
 
 def test_unreachable_clusters_and_bad_scales_are_one_line():
+    from placezoo.agents.rllib.cluster import _check_answers
+
+    with pytest.raises(ValueError, match=r"reached at '127\.0\.0\.1:1': connection refused"):
+        _check_answers("127.0.0.1:1")
     with pytest.raises(ValueError, match="env_runners must be at least 0"):
         Scale(env_runners=-1)
 

@@ -232,3 +232,45 @@ def test_search_spaces_leave_out_what_is_set():
     assert "clip_range" not in search_space("gap", {})
     with pytest.raises(ValueError, match="samples must be at least 1"):
         TuneRun(RUN, samples=0)
+
+
+@pytest.mark.parametrize(
+    ("env_id", "instance", "parameters"),
+    [
+        ("ChipPlace-v0", "synthetic-chips/test/0", {}),
+        ("EdgePlace-v0", "giph/test/0", {}),
+        ("GraphPartition-v0", "delaunay/test/0", {"num_parts": 4, "order": "spectral"}),
+        ("GraphPartition-v0", "les-miserables", {"num_parts": 7}),
+    ],
+)
+def test_the_packages_policies_solve_at_once(env_id, instance, parameters):
+    problem = placezoo.make_problem(env_id, instance, **parameters)
+    agent = placezoo.make_agent("ppo", checkpoint="pretrained", samples=2)
+    solution = agent.solve(problem, placezoo.Budget(evaluations=2), seed=0)
+    assert solution.cost.feasible
+    assert solution.cost.total < problem.reference_cost
+
+
+def test_every_environment_has_a_small_policy_that_says_how_it_was_made():
+    from placezoo.agents.networks.checkpoint import Checkpoint, checkpoint_folder
+    from placezoo.envs.registration import PROBLEMS
+
+    for env_id in PROBLEMS:
+        folder = checkpoint_folder("pretrained", "ppo", env_id)
+        policy = Checkpoint.load(folder)
+        assert policy.env_id == env_id
+        assert sum(path.stat().st_size for path in folder.iterdir()) < 5e6
+        assert policy.training["validation_cost_over_greedy"] < 1.2
+        assert {"dataset", "seed", "seconds_done", "timesteps_done", "hyperparameters"} <= set(policy.training)
+
+
+def test_fine_tuning_starts_from_the_packages_policy(tmp_path):
+    import dataclasses
+
+    run = dataclasses.replace(
+        RUN, env_id="EdgePlace-v0", dataset="giph", parameters={}, start="pretrained", method="experts", timesteps=256,
+        hyperparameters={"num_envs": 4, "num_steps": 16, "batch_size": 32}, validations=1,
+    )  # fmt: skip
+    train(run, tmp_path)
+    policy = placezoo.make_agent("ppo", checkpoint=str(tmp_path)).policy
+    assert policy.network.config.experts == 1

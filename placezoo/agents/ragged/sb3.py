@@ -38,7 +38,8 @@ class GraphVecEnv(VecEnv):
         >>> env = GraphVecEnv([lambda: gym.make("GraphPartition-v0", dataset="delaunay")] * 2)
         >>> env.reset().ravel().tolist()
         [0, 1]
-        >>> [len(observation["items"].nodes) for observation in env.store.get(env.reset())][0] > 0
+        >>> first = env.store.get(env.reset())[0]
+        >>> len(first["items"].nodes) > 0
         True
     """
 

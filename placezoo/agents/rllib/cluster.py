@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,6 +35,18 @@ class Scale:
                 raise ValueError(f"{name} must be at least 0, not {getattr(self, name)}")
 
 
+def _check_answers(address: str | None) -> None:
+    """Raise ValueError if nobody listens there: Ray itself would try for minutes."""
+    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=5).close()
+    except OSError as error:
+        what = error.strerror or error
+        raise ValueError(f"no Ray cluster could be reached at {address!r}: {str(what).lower()}") from None
+
+
 @contextmanager
 def ray_session(address: str | None = None, cpus: int | None = None) -> Iterator[None]:
     """Have Ray running; what is started here is shut down in the end, what was running before goes on.
@@ -53,6 +66,7 @@ def ray_session(address: str | None = None, cpus: int | None = None) -> Iterator
         if ray.is_initialized():
             yield
             return
+        _check_answers(address)
         try:
             if address is None:
                 ray.init(
