@@ -58,7 +58,7 @@ def measure(case: str, backend: str) -> None:
     """Print start-up seconds, transitions a second and peak megabytes."""
     learner, start_up = make(case, backend)
     marks = []
-    learner.learn(seconds=20.0, on_update=lambda status: marks.append((status.timesteps, status.seconds)))
+    learner.learn(seconds=12.0, on_update=lambda status: marks.append((status.timesteps, status.seconds)))
     # The first update compiles.
     speed = (marks[-1][0] - marks[0][0]) / (marks[-1][1] - marks[0][1]) if len(marks) > 1 else np.nan
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

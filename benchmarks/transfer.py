@@ -55,7 +55,7 @@ SPECTRAL = {"num_parts": 4, "order": "spectral"}
 PAIRS = (
     (Task("GraphPartition-v0", "delaunay", SPECTRAL), Task("GraphPartition-v0", "barabasi-albert", SPECTRAL)),
     (Task("EdgePlace-v0", "giph"), Task("EdgePlace-v0", "giph", {"objective": "total-cost"})),
-    (Task("DevicePlace-v0", "networks"), Task("MCMPartition-v0", "mcm")),
+    (Task("DevicePlace-v0", "networks"), Task("EdgePlace-v0", "giph")),
 )
 
 

@@ -145,11 +145,13 @@ class FastPPOLearner:
         done: list[Segment] = []
         running = [self._segment(problem, steps) for problem in env.problems]
         for step in range(steps):
+            actions, chosen, log_probs, values = self._act(env)
             for index, problem in enumerate(env.problems):
                 if problem is not running[index].problem:  # the world has changed within the episode
-                    self._close(running[index], done)
+                    if running[index].length:
+                        running[index].last_value = float(values[index])
+                        done.append(running[index])
                     running[index] = self._segment(problem, steps - step)
-            actions, chosen, log_probs, values = self._act(env)
             self._note(env, running, chosen, log_probs, values)
             rewards, terminated, truncated = env.advance(actions)
             scales = np.array([mean_greedy_cost(segment.problem) for segment in running])
@@ -176,12 +178,6 @@ class FastPPOLearner:
                 segment.last_value = float(last[index])
                 done.append(segment)
         return done, costs
-
-    def _close(self, segment: Segment, done: list[Segment]) -> None:
-        """Put aside a segment whose episode goes on in a changed world; its own advantages end there."""
-        if segment.length:
-            segment.last_value = float(segment.value[segment.length - 1])
-            done.append(segment)
 
     def _segment(self, problem: PlacementProblem, room: int) -> Segment:
         return Segment.begin(problem, self._memory.graph(problem_entry(problem)), self.formulation, room)
