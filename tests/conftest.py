@@ -1,5 +1,10 @@
 """What tests share: the reference data where it is, and graphs drawn by hypothesis."""
 
+import os
+
+# One thread in each worker, said before torch is loaded: workers with two each would fight for two cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
