@@ -1,7 +1,7 @@
 """How many transitions a second each backend of PPO learns from, how soon it starts, and how much memory it takes.
 
-Each measurement runs in a process of its own: ``python benchmarks/learning_speed.py``; ``curves`` compares what is
-learned for each transition instead. Instances are made and their reference costs known before the clock starts.
+Each measurement runs in a process of its own: ``python benchmarks/learning_speed.py [CASE]``; ``curves`` compares what
+is learned for each transition instead. Instances are made and their reference costs known before the clock starts.
 """
 
 from __future__ import annotations
@@ -81,10 +81,10 @@ def run(*arguments: str) -> list[str]:
     return lines[-1].split()[1:] if lines else ["failed", done.stderr.strip().splitlines()[-1][:60], ""]
 
 
-def main() -> None:
+def main(cases: list[str]) -> None:
     print(machine_line())
     console = Console(width=140)
-    for case in CASES:
+    for case in cases or CASES:
         table = Table("backend", "start-up s", "transitions/s", "times sb3", "peak MB (learner's process)", title=case)
         yardstick = None
         for backend in BACKENDS:
@@ -115,5 +115,5 @@ if __name__ == "__main__":
             curves(name, backend, int(seed), int(timesteps))
         case ["curves"]:
             main_curves()
-        case _:
-            main()
+        case names:
+            main(names)

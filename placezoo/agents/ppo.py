@@ -174,7 +174,7 @@ def _on_one_instance(problem: PlacementProblem) -> PPOConfig:
     Where constructions are paid for at their end only, advantages must reach back to their first step.
     """
     if problem.kernel().complete is None:
-        return PPOConfig()
+        return PPOConfig(num_envs=16, num_steps=512)  # few, so that small budgets end episodes too
     return PPOConfig(
         num_envs=16, num_steps=max(problem.num_items, 64), batch_size=1024, num_epochs=2, learning_rate=1e-3, gamma=1.0,
         gae_lambda=1.0, entropy_coefficient=0.0, worst_reward=1.3, encoder="edge-gnn",
