@@ -114,7 +114,7 @@ def test_lists_have_one_line_each(run, command):
         ),
         (("train", "GraphPartition-v0"), "either instance= or dataset="),
         (("train", "GraphPartition-v0", "--dataset", "delauney"), "did you mean delaunay"),
-        (("train", "GraphPartition-v0", "--dataset", "grid", "--agent", "gap"), "unknown learned agent"),
+        (("train", "GraphPartition-v0", "--dataset", "grid", "--agent", "gapp"), "unknown learned agent"),
         (("train", "GraphPartition-v0", "--dataset", "grid", "--backend", "rlib"), "unknown backend"),
         (("train", "GraphPartition-v0", "--dataset", "grid", "--set", "learning_rate=NaN"), "learning_rate must be"),
         (("train", "GraphPartition-v0", "--dataset", "grid", "--set", "depth=3"), "unknown hyperparameter 'depth'"),
