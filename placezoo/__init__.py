@@ -9,11 +9,23 @@ Importing registers the Gymnasium ids.
     True
 """
 
+import importlib
+from typing import Any
+
 from placezoo import cost_models, datasets
 from placezoo.agents import Agent, Budget, Solution, make_agent
 from placezoo.cost_models import Cost
 from placezoo.envs.registration import make_problem, register_environments
 
-__all__ = ["Agent", "Budget", "Cost", "Solution", "cost_models", "datasets", "make_agent", "make_problem"]
+__all__ = [
+    "Agent", "Budget", "Cost", "Solution", "cost_models", "datasets", "leaderboard", "make_agent", "make_problem",
+]  # fmt: skip
 
 register_environments()
+
+
+def __getattr__(name: str) -> Any:
+    """Return ``placezoo.leaderboard``, imported when it is first asked for: environments do not need it."""
+    if name == "leaderboard":
+        return importlib.import_module("placezoo.leaderboard")
+    raise AttributeError(f"module 'placezoo' has no attribute {name!r}")

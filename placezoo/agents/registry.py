@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 from placezoo.agents.agent import Agent
@@ -100,17 +100,33 @@ def require_extra(extra: str, owner: str) -> None:
 
 
 def is_for(name: str, env_id: str) -> bool:
-    """Return whether an agent is for an environment."""
+    """Return whether an agent, of the zoo or ``module:Class``, is for an environment."""
+    if name not in AGENTS:
+        classes = agent_class(name).problem_class
+        known = [getattr(one, "env_id", None) for one in (classes if isinstance(classes, tuple) else (classes,))]
+        return None in known or env_id in known
     return not AGENTS[name].problems or env_id in AGENTS[name].problems
 
 
+def describe_agent(name: str) -> str:
+    """Return one line on an agent, of the zoo or ``module:Class``; empty if nothing is known of it."""
+    if name in AGENTS:
+        return AGENTS[name].description
+    try:
+        return ((agent_class(name).__doc__ or "").strip().splitlines() or [""])[0]
+    except (ValueError, ImportError):
+        return ""
+
+
 def agent_class(name: str) -> type[Agent]:
-    """Return an agent's class.
+    """Return an agent's class: of the zoo, or ``module:Class`` from any installed package.
 
     Raises:
         ValueError: no such agent; names near ones.
         ImportError: a package that it needs is not installed.
     """
+    if ":" in name:
+        return _foreign_class(name)
     if name not in AGENTS:
         raise ValueError(unknown_name("agent", name, AGENTS))
     entry = AGENTS[name]
@@ -134,3 +150,18 @@ def make_agent(name: str, **hyperparameters: Any) -> Agent:
                 f"{name}: {unknown_name('hyperparameter', given, known)}" if known else f"{name} has no hyperparameters"
             )
     return cls(**hyperparameters)
+
+
+def _foreign_class(location: str) -> type[Agent]:
+    module, _, attribute = location.partition(":")
+    if not module or not attribute.isidentifier():
+        raise ValueError(f"{location}: an agent from elsewhere is named module:Class")
+    try:
+        cls = getattr(importlib.import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        raise ImportError(f"agent {location}: {error.msg.lower()}") from None
+    except AttributeError:
+        raise ValueError(f"agent {location}: the module {module} has no {attribute}") from None
+    if not (isinstance(cls, type) and issubclass(cls, Agent) and is_dataclass(cls)):
+        raise ValueError(f"agent {location}: must be a dataclass derived from placezoo.Agent")
+    return cls

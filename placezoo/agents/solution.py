@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import platform
 from dataclasses import asdict, dataclass, field
@@ -78,7 +79,7 @@ class Solution:
         return self.trace[-1].seconds
 
     def save(self, path: str | Path) -> None:
-        """Write the solution as JSON."""
+        """Write the solution as JSON, compressed where the name ends in ``.gz``."""
         cost = {
             "total": self.cost.total,
             "terms": dict(self.cost.terms),
@@ -104,7 +105,8 @@ class Solution:
             "assignment_sha256": assignment_digest(self.assignment),
             "assignment": self.assignment.tolist(),
         }
-        write_atomically(path, json.dumps(content) + "\n")
+        text = (json.dumps(content) + "\n").encode()
+        write_atomically(path, gzip.compress(text, mtime=0) if str(path).endswith(".gz") else text)
 
     @classmethod
     def load(cls, path: str | Path) -> Solution:

@@ -66,6 +66,7 @@ class Makespan:
         self.task_graph = task_graph
         self.cluster = cluster
         self.noise = float(noise)
+        self.objective = objective
         self._repeats = repeats if noise > 0 else 0
         self._seed = seed
         fastest = np.where(self.instance.allowed, self.compute_time, np.inf).min(axis=1)

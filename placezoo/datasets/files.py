@@ -31,10 +31,21 @@ def read_bytes(path: str | Path) -> bytes:
 
 
 def write_atomically(path: str | Path, content: bytes | str) -> None:
-    """Write a file under a temporary name beside it, then rename: readers see all of it or none of it."""
+    """Write a file under a temporary name beside it, then rename: readers see all of it or none of it.
+
+    Raises:
+        OSError: the file cannot be written, and names it; what was there before still is.
+    """
     path = Path(path)
     if isinstance(content, str):
         content = content.encode()
+    try:
+        _replace(path, content)
+    except OSError as error:  # of a full disk it would not say where
+        raise OSError(error.errno, error.strerror, str(path)) from None
+
+
+def _replace(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:

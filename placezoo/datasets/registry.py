@@ -87,6 +87,13 @@ def load(name: str | Path) -> Any:
     raise ValueError(unknown_name("instance", text, [*instance_names(), *(f"{d}/test/0" for d in DATASETS)]))
 
 
+def is_named(name: str) -> bool:
+    """Return whether ``load`` knows an instance by its name, the same on every machine; a file's path is no name."""
+    parts = name.split("/")
+    member = len(parts) == 3 and parts[0] in DATASETS and parts[1] in DATASETS[parts[0]].sizes and parts[2].isdecimal()
+    return name in EMBEDDED or name in public_files() or member or name.startswith(PREFIXES)
+
+
 @functools.lru_cache(maxsize=64)
 def _traced_model(text: str) -> Any:
     return traced_model(text)

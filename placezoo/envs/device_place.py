@@ -241,6 +241,11 @@ class DevicePlaceProblem(PlacementProblem):
         """What a placement costs that exceeds a memory: more than any that does not."""
         return 2.0 * self.cost_model.serial_bound
 
+    @property
+    def lower_bound(self) -> float | None:
+        """The cost model's bound."""
+        return float(self.cost_model.lower_bound) or None
+
     def kernel(self, assignment: NDArray[np.int64] | None = None) -> Kernel:
         """Return the compiled moves over a fresh state."""
         return Kernel(self.cost_model.state(assignment), moves.propose, moves.delta, moves.apply, moves.undo)

@@ -52,6 +52,7 @@ class EdgePlaceProblem(PlacementProblem):
         resource_edges=("delay", "inverse_bandwidth"),
     )
     term_names = moves.TERM_NAMES
+    presentation = ("churn", "episode_churn")
     step_kernel = StepKernel(moves.allowed, moves.movable, moves.observe)
 
     def __init__(
@@ -169,6 +170,14 @@ class EdgePlaceProblem(PlacementProblem):
     def infeasible_penalty(self) -> float:
         """What a task costs that is where it cannot run: more than any placement."""
         return float(self.cost_model.penalty)
+
+    @property
+    def lower_bound(self) -> float | None:
+        """The critical path on the fastest devices without transfers; none under noise, or for the sum of all times."""
+        model = self.cost_model
+        if model.noise > 0 or model.objective == "total-cost" or model.lower_bound <= 0:
+            return None
+        return 1.0 if model.objective == "slr" else float(model.lower_bound)
 
     def kernel(self, assignment: NDArray[np.int64] | None = None) -> Kernel:
         """Return the compiled moves over a fresh state."""

@@ -56,6 +56,7 @@ class GraphPartitionProblem(PlacementProblem):
         resource_edges=(),
     )
     term_names = moves.TERM_NAMES
+    presentation = ("order",)
     step_kernel = StepKernel(moves.allowed, moves.movable, moves.observe)
 
     def __init__(self, instance: Graph, num_parts: int = 2, epsilon: float = 0.03, order: str = "bfs") -> None:

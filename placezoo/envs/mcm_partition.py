@@ -56,6 +56,7 @@ class MCMPartitionProblem(PlacementProblem):
         resource_edges=(),
     )
     term_names = moves.TERM_NAMES
+    presentation = ("max_backtracks",)
     step_kernel = StepKernel(moves.allowed, moves.movable, moves.observe)
 
     def __init__(
@@ -130,6 +131,11 @@ class MCMPartitionProblem(PlacementProblem):
     def infeasible_penalty(self) -> float:
         """What a partition costs that breaks a rule: more than any that does not."""
         return 2.0 * self.cost_model.penalty
+
+    @property
+    def lower_bound(self) -> float | None:
+        """The cost model's bound."""
+        return float(self.cost_model.lower_bound) or None
 
     def kernel(self, assignment: NDArray[np.int64] | None = None) -> Kernel:
         """Return the compiled moves over a fresh state."""

@@ -90,6 +90,7 @@ class PlacementProblem(ABC):
         feature_names: the columns of the features.
         term_names: the cost's terms in the order of ``StepKernel.observe``.
         step_kernel: the compiled functions for environments.
+        presentation: the parameters that change how a problem is presented and not what an assignment costs.
 
     Attributes:
         instance: the validated instance, with ``name`` and ``digest``.
@@ -103,6 +104,7 @@ class PlacementProblem(ABC):
     feature_names: ClassVar[FeatureNames]
     term_names: ClassVar[tuple[str, ...]]
     step_kernel: ClassVar[StepKernel]
+    presentation: ClassVar[tuple[str, ...]] = ()
 
     instance: Any
     parameters: dict[str, Any]
@@ -221,6 +223,11 @@ class PlacementProblem(ABC):
         """
         kernel = self.kernel(assignment)
         return float(kernel.delta(kernel.state, (int(item), int(kernel.state.assignment[item]), int(resource), -1)))
+
+    @property
+    def lower_bound(self) -> float | None:
+        """What no assignment costs less than, above 0, where the domain knows such a bound; else None."""
+        return None
 
     @cached_property
     def reference_cost(self) -> float:

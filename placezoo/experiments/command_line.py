@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from placezoo.agents.budget import Budget
 from placezoo.agents.registry import AGENTS, make_agent
@@ -27,8 +26,9 @@ from placezoo.datasets.registry import EMBEDDED, load
 from placezoo.datasets.suggestion import unknown_name
 from placezoo.envs.registration import PROBLEMS, make_problem, problem_parameters
 from placezoo.experiments.evaluate import verify
+from placezoo.experiments.leaderboard_commands import best_known_app, run_leaderboard
 from placezoo.experiments.options import Environment, Settings
-from placezoo.experiments.progress import clock, console, progress_bar, training_bar
+from placezoo.experiments.progress import clock, console, name_table
 from placezoo.experiments.settings import parse_settings, split_settings
 from placezoo.experiments.training_commands import finetune, pretrain_policy, train_agent, tune
 
@@ -47,6 +47,7 @@ app.add_typer(data_app, name="data")
 
 def main() -> None:
     """Run the command line; bad input ends in one line on stderr and exit code 2, a failed check in exit code 1."""
+    sys.path.append(os.getcwd())  # an agent given as module:Class may lie in the folder where one works
     try:
         code = app(standalone_mode=False)
     except ClaimError as error:
@@ -76,7 +77,7 @@ def _one_line(error: Exception) -> str:
 @app.command("envs")
 def list_environments() -> None:
     """List the environments."""
-    table = _table("environment", "default formulation", "parameters", "what it is")
+    table = name_table("environment", "default formulation", "parameters", "what it is")
     for env_id, problem in PROBLEMS.items():
         defaults = ", ".join(f"{name}={value}" for name, value in problem_parameters(env_id).items())
         table.add_row(env_id, problem.default_formulation, defaults, (problem.__doc__ or "").splitlines()[0])
@@ -86,7 +87,7 @@ def list_environments() -> None:
 @app.command("agents")
 def list_agents() -> None:
     """List the agents."""
-    table = _table("agent", "for", "extra", "what it is")
+    table = name_table("agent", "for", "extra", "what it is")
     for name, entry in AGENTS.items():
         table.add_row(name, ", ".join(entry.problems) or "all", entry.extra, entry.description)
     console.print(table)
@@ -95,7 +96,7 @@ def list_agents() -> None:
 @app.command("datasets")
 def list_datasets() -> None:
     """List the named instances and the datasets."""
-    table = _table("name", "kind", "here", "what it is")
+    table = name_table("name", "kind", "here", "what it is")
     for name, (description, _) in EMBEDDED.items():
         table.add_row(name, "embedded", "yes", description)
     for name, entry in public_files().items():
@@ -116,7 +117,7 @@ def solve(
         str,
         typer.Option(help="A name (see `placezoo datasets`) or a path: METIS .graph, .pb.txt,.plc, .aux, .def,.lef."),
     ],
-    agent: Annotated[str, typer.Option(help="The agent's name (see `placezoo agents`).")],
+    agent: Annotated[str, typer.Option(help="The agent's name (see `placezoo agents`), or module:Class of your own.")],
     settings: Settings = None,
     checkpoint: Annotated[str | None, typer.Option(help="The training folder of a learned agent.")] = None,
     seconds: Annotated[float | None, typer.Option(help="Wall time; 10 if no budget is given.")] = None,
@@ -154,6 +155,8 @@ app.command("train")(train_agent)
 app.command("finetune")(finetune)
 app.command("pretrain")(pretrain_policy)
 app.command("tune")(tune)
+app.command("leaderboard")(run_leaderboard)
+app.add_typer(best_known_app, name="best-known")
 
 
 @app.command()
@@ -167,44 +170,6 @@ def evaluate(solutions: Annotated[list[Path], typer.Argument(metavar="SOLUTION.j
             raise ClaimError(f"{path}: {error}") from None
         state = "feasible" if cost.feasible else "infeasible"
         console.print(f"{path}: confirmed, total {cost.total:g}, {state} ({solution.agent} on {solution.instance})")
-
-
-@app.command()
-def leaderboard(
-    suite: Annotated[str, typer.Argument(help="A suite's name or the path of a TOML file.")] = "quick",
-    out: Annotated[Path, typer.Option(help="The folder for results; a second call continues there.")] = Path(
-        "leaderboard"
-    ),
-) -> None:
-    """Run agents x instances x seeds under one budget; writes results.json, results.csv and report.html."""
-    from placezoo.experiments.leaderboard import Leaderboard
-    from placezoo.experiments.results import gaps_to_best
-    from placezoo.experiments.suite import load_suite
-
-    board = Leaderboard(load_suite(suite), out)
-    for name in board.missing:
-        console.print(f"left out: {name} is not on this machine and cannot be fetched (set PLACEZOO_DATA)")
-    if board.needs_training:
-        with training_bar() as show:
-            board.train(show)
-    results = []
-    total = len(board.runs())
-    with progress_bar("runs", total) as (bar, task):
-        for result in board.run():
-            results.append(result)
-            solution = result.solution
-            bar.update(task, advance=1, description=f"{solution.agent} on {solution.instance}")
-    board.write(results)
-    new = sum(result.is_new for result in results)
-    console.print(f"{new} runs done, {total - new} taken from an earlier call; all {total} verified")
-    for env in dict.fromkeys(result.solution.env_id for result in results):
-        table = _table(env, "mean gap to the best known here")
-        mine = gaps_to_best([result for result in results if result.solution.env_id == env])
-        gaps = {agent: sum(values.values()) / len(values) for agent, values in mine.items()}
-        for agent, gap in sorted(gaps.items(), key=lambda entry: entry[1]):
-            table.add_row(agent, f"{100 * gap:.1f} %")
-        console.print(table)
-    console.print(f"report: {out / 'report.html'}")
 
 
 @app.command()
@@ -299,13 +264,6 @@ def _check_header(name: str) -> str:
         # The binary that wrote the headers counts pins outside the canvas in a way that was never published.
         said.append(f"{term} {claimed:g}" + ("" if agrees else f" (here {terms[term]:.4f}: pins outside the canvas)"))
     return "costs computed again agree with its header: " + ", ".join(said)
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, no_wrap=True)
-    return table
 
 
 def _render(problem: Any, solution: Solution, path: Path) -> None:

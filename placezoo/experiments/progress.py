@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
 
 # One line each: a pipe has no width of its own.
 console = Console(highlight=False, markup=False, soft_wrap=True, width=None if sys.stdout.isatty() else 1000)
@@ -63,3 +64,11 @@ def training_bar() -> Iterator[Callable[[Any, float], None]]:
                 )
 
         yield show
+
+
+def name_table(*columns: str) -> Table:
+    """Return an empty table whose cells are never broken, for names."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, no_wrap=True)
+    return table

@@ -1,0 +1,171 @@
+"""The table of best known solutions: kept as solutions, so that every entry can be scored again."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from placezoo.agents.solution import ClaimError, Solution
+from placezoo.datasets.files import sha256, write_atomically
+from placezoo.datasets.json_content import read_json
+from placezoo.datasets.registry import is_named
+from placezoo.envs.problem import PlacementProblem
+from placezoo.envs.registration import problem_class
+from placezoo.experiments.evaluate import verify
+
+FORMAT = "placezoo.BestKnown/1"
+INDEX = "index.json"
+TABLE = Path(__file__).with_name("best_known_solutions")
+_BETTER = 1e-9  # relative: less is rounding
+
+
+@dataclass(frozen=True)
+class Record:
+    """An entry of the table; its solution is in ``file``.
+
+    Attributes:
+        env: the environment's id.
+        instance: the instance's name.
+        digest: the instance's digest.
+        parameters: of the problem.
+        total: the cost.
+        bound: what no assignment costs less than, as the agent has proved, or None.
+        agent: who found it.
+        date: when.
+        machine: on what.
+        file: the solution's name in the table's folder.
+    """
+
+    env: str
+    instance: str
+    digest: str
+    parameters: dict[str, Any]
+    total: float
+    bound: float | None
+    agent: str
+    date: str
+    machine: str
+    file: str
+
+
+class BestKnown:
+    """The table in a folder, by default the one that comes with the package.
+
+    Args:
+        folder: where ``index.json`` and the solutions are; an empty or missing folder is an empty table.
+
+    Raises:
+        ValueError: ``path:line: what`` for an index that is none.
+    """
+
+    def __init__(self, folder: str | Path = TABLE) -> None:
+        self.folder = Path(folder)
+        self._records = {_key(record.env, record.digest, record.parameters): record for record in self._read()}
+
+    def _read(self) -> list[Record]:
+        path = self.folder / INDEX
+        if not path.exists():
+            return []
+        content = read_json(path)
+        if content.get("format") != FORMAT:
+            raise ValueError(f"{path}:1: not a table of best known solutions (format {FORMAT!r} expected)")
+        try:
+            records = [Record(**entry) for entry in content["records"]]
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"{path}:1: a damaged table: {error}") from None
+        for record in records:
+            if Path(str(record.file)).name != record.file:
+                raise ValueError(f"{path}:1: {record.file!r} must be a file of the table's folder")
+        return records
+
+    def __iter__(self) -> Iterator[Record]:
+        """Iterate over the records, sorted by environment, instance and parameters."""
+        return iter(sorted(self._records.values(), key=lambda r: (r.env, r.instance, json.dumps(r.parameters))))
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def of(self, problem: PlacementProblem) -> Record | None:
+        """Return the entry of a problem, or None."""
+        return self._records.get(_key(problem.env_id, problem.instance.digest, problem.parameters))
+
+    def cost_of(self, problem: PlacementProblem) -> float:
+        """Return the best known cost of a problem, NaN if none is known."""
+        record = self.of(problem)
+        return math.nan if record is None else record.total
+
+    def solution(self, record: Record) -> Solution:
+        """Read the solution of an entry."""
+        return Solution.load(self.folder / record.file)
+
+    def verify(self, record: Record) -> None:
+        """Score an entry again from its instance.
+
+        Raises:
+            ClaimError: the entry or its solution is not what it says.
+            OSError: the instance is not on this machine.
+        """
+        solution = self.solution(record)
+        if (solution.digest, solution.parameters) != (record.digest, record.parameters):
+            raise ClaimError(f"{record.file}: a solution of another problem than {record.instance}")
+        cost = verify(solution)
+        if not cost.feasible or not math.isclose(cost.total, record.total, rel_tol=_BETTER):
+            raise ClaimError(f"{record.file}: the table says {record.total:g}, its solution costs {cost.total:g}")
+
+    def update(self, solution: Solution, problem: PlacementProblem | None = None) -> bool:
+        """Put a solution into the table if it is feasible and better than what is there; return whether it was.
+
+        Args:
+            solution: any; it is scored again from its instance.
+            problem: its problem, if at hand.
+
+        Raises:
+            ClaimError: the solution is not what it says.
+            ValueError: its instance is a file that others do not have.
+            OSError: the instance is not on this machine, or the table cannot be written.
+        """
+        if not is_named(solution.instance):
+            raise ValueError(f"{solution.instance}: the table has named instances only (see `placezoo datasets`)")
+        cost = verify(solution, problem)
+        if not cost.feasible:
+            return False
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(self.folder / ".lock"):
+            self.__init__(self.folder)  # type: ignore[misc]  # another process may have found something meanwhile
+            key = _key(solution.env_id, solution.digest, solution.parameters)
+            known = self._records.get(key)
+            if known is not None and cost.total >= known.total - _BETTER * abs(known.total):
+                return False
+            record = self._write(solution, cost.total)
+            self._records[key] = record
+            records = [asdict(one) for one in self]
+            write_atomically(self.folder / INDEX, json.dumps({"format": FORMAT, "records": records}, indent=1) + "\n")
+            if known is not None and known.file != record.file:
+                (self.folder / known.file).unlink(missing_ok=True)
+        return True
+
+    def _write(self, solution: Solution, total: float) -> Record:
+        settings = sha256(json.dumps(solution.parameters, sort_keys=True).encode())[:6]
+        # Another name for each cost: until the index is written, it names the solution before.
+        name = f"{solution.env_id}_{solution.instance}_{settings}_{total:.9g}"
+        file = re.sub(r"[^A-Za-z0-9_.-]+", "-", name) + ".json.gz"
+        replace(solution, trace=solution.trace[-1:]).save(self.folder / file)
+        provenance = solution.provenance
+        return Record(
+            env=solution.env_id, instance=solution.instance, digest=solution.digest, parameters=solution.parameters,
+            total=total, bound=solution.bound, agent=solution.agent, date=provenance.get("date", ""),
+            machine=provenance.get("processor", ""), file=file,
+        )  # fmt: skip
+
+
+def _key(env: str, digest: str, parameters: dict[str, Any]) -> tuple[str, str, str]:
+    """Return what tells one table entry from another: all that the cost of an assignment depends on."""
+    costly = {name: value for name, value in parameters.items() if name not in problem_class(env).presentation}
+    return env, digest, json.dumps(costly, sort_keys=True)

@@ -1,0 +1,294 @@
+"""Leaderboards: agents x cases x seeds, every solution scored again from its instance."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from placezoo.agents.registry import AGENTS, is_for, make_agent
+from placezoo.agents.solution import Solution, budget_record, describe_machine
+from placezoo.datasets.files import sha256, write_atomically
+from placezoo.envs.problem import PlacementProblem
+from placezoo.envs.registration import make_problem
+from placezoo.experiments.evaluate import verify
+from placezoo.experiments.leaderboard.best_known import BestKnown
+from placezoo.experiments.leaderboard.report import Contents, render_report
+from placezoo.experiments.leaderboard.runs import Case, Row, Run, Task, budget_text, finite, in_order, row_of
+from placezoo.experiments.leaderboard.scores import overall, standings, with_gaps
+from placezoo.experiments.leaderboard.suite import TRAINED, Suite, SuiteAgent, SuiteProblem
+from placezoo.experiments.leaderboard.workers import perform_all
+from placezoo.experiments.train import CURVE, CurvePoint, TrainingRun, read_curve, train
+
+FINISHED = "finished"  # a file in that folder, written last
+
+
+class Leaderboard:
+    """A suite's runs in a folder, which a second call takes up where the first one stopped.
+
+    The folder holds ``runs/*.json`` (solutions, written one by one), ``trained/`` (the policy), ``results.json``,
+    ``results.csv`` and ``report.html``.
+
+    Args:
+        suite: what to run.
+        folder: where.
+
+    Attributes:
+        cases: the suite's cases whose instances are at hand.
+        missing: the names of optional instances that are not.
+        agents: the suite's agents whose packages are installed.
+        missing_agents: what the others need, a line each.
+        best_known: the table that gaps refer to.
+
+    Raises:
+        ValueError: the suite names something that does not exist.
+        OSError: an instance that is not optional cannot be had, or none at all.
+    """
+
+    def __init__(self, suite: Suite, folder: str | Path) -> None:
+        self.suite = suite
+        self.folder = Path(folder)
+        self.missing: list[str] = []
+        self.cases = _cases(list(self._problems()))
+        if not self.cases:
+            raise OSError(
+                f"suite {suite.name}: none of its instances ({', '.join(self.missing[:3])}, ...) is here or can "
+                "be fetched (set PLACEZOO_DATA)"
+            )
+        self.missing_agents: list[str] = []
+        self.agents = [agent for agent in suite.agents if self._is_usable(agent)]
+        self.best_known = BestKnown()
+        self._lock = FileLock(self.folder / ".lock", timeout=0)
+
+    def _problems(self) -> Iterator[tuple[SuiteProblem, str, PlacementProblem]]:
+        for group in self.suite.problems:
+            for name in group.instances:
+                try:
+                    yield group, name, make_problem(group.env, name, **group.parameters)
+                except (OSError, ImportError):
+                    if not group.optional:
+                        raise
+                    self.missing.append(name)
+
+    def _is_usable(self, agent: SuiteAgent) -> bool:
+        """Return whether an agent can be made; a misspelt one should not be found out after an hour."""
+        try:
+            make_agent(agent.name, **{k: v for k, v in agent.hyperparameters.items() if v != TRAINED})
+        except ImportError as error:
+            if agent.name not in AGENTS:
+                raise
+            self.missing_agents.append(str(error))
+            return False
+        return True
+
+    def runs(self) -> list[Run]:
+        """Return every run of the suite: of each agent on the cases that it, or its trained policy, is for."""
+        return [
+            Run(case, agent, seed)
+            for case in self.cases
+            for agent in self.agents
+            if self._applies(agent, case)
+            for seed in case.group.seeds
+        ]
+
+    def _applies(self, agent: SuiteAgent, case: Case) -> bool:
+        env_id = case.problem.env_id
+        trained_elsewhere = (
+            TRAINED in agent.hyperparameters.values()
+            and self.suite.training is not None
+            and self.suite.training["env_id"] != env_id
+        )
+        fits = all(case.problem.parameters.get(name) == value for name, value in agent.where.items())
+        return is_for(agent.name, env_id) and agent.env in (None, env_id) and fits and not trained_elsewhere
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the folder: no other process writes there meanwhile. When this one ends, killed or not, it is free.
+
+        Raises:
+            OSError: another process holds it, or it cannot be written.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with self._lock:
+                yield
+        except Timeout:
+            message = f"{self.folder}: another leaderboard is at work there; wait, or choose another --out"
+            raise OSError(message) from None
+
+    @property
+    def needs_training(self) -> bool:
+        """Whether the suite trains a policy that is not in the folder yet."""
+        return self.suite.training is not None and not (self.folder / TRAINED / FINISHED).exists()
+
+    def train(self, on_progress: Callable[[CurvePoint, float], None] | None = None) -> None:
+        """Train the suite's policy."""
+        assert self.suite.training is not None
+        with self.alone():
+            train(TrainingRun(**self.suite.training), self.folder / TRAINED, on_progress)
+            write_atomically(self.folder / TRAINED / FINISHED, "training finished\n")
+
+    def run(self, jobs: int = 0) -> Iterator[Row]:
+        """Do the runs that are not done yet, and yield a row for each run when it is done; every solution is verified.
+
+        Args:
+            jobs: how many processes, each with one thread; 0 for none: in this process, one after the other.
+
+        Raises:
+            ClaimError: an agent's solution is not what it says.
+            OSError: a solution cannot be written, or another process is at work in the folder.
+        """
+        with self.alone():
+            to_do = []
+            for run in self.runs():
+                path = self._path(run)
+                solution = _load_if_valid(path, run.case.problem)
+                if solution is None:
+                    to_do.append((run, path))
+                else:
+                    yield self._row(run, solution, path, is_new=False)
+            for number, error in perform_all([self._task(run, path) for run, path in to_do], jobs):
+                run, path = to_do[number]
+                if error:
+                    yield self._row(run, None, error=error)
+                else:
+                    solution = Solution.load(path)  # what is verified is what was written
+                    verify(solution, run.case.problem)
+                    yield self._row(run, solution, path, is_new=True)
+
+    def submission(self, path: str | Path) -> Row:
+        """Return the row of a solution that somebody hands in, once it is scored again from its instance.
+
+        Raises:
+            ClaimError: the solution is not what it says.
+            ValueError: it is not of a case of the suite.
+        """
+        solution = Solution.load(path)
+        for case in self.cases:
+            problem = case.problem
+            same = json.dumps(solution.parameters, sort_keys=True) == json.dumps(problem.parameters, sort_keys=True)
+            if (solution.env_id, solution.digest) == (problem.env_id, problem.instance.digest) and same:
+                verify(solution, problem)
+                agent = SuiteAgent(solution.agent, solution.hyperparameters, label=f"{solution.agent} (submitted)")
+                return self._row(Run(case, agent, solution.seed), solution, Path(path), is_submission=True)
+        raise ValueError(f"{path}: {solution.instance} with these parameters is not in suite {self.suite.name}")
+
+    def _row(self, run: Run, solution: Solution | None, path: Path | None = None, **others: Any) -> Row:
+        file = "" if path is None else str(path.relative_to(self.folder) if path.is_relative_to(self.folder) else path)
+        known = self.best_known.cost_of(run.case.problem)
+        return with_gaps([row_of(run, solution, best_known=known, file=file, **others)])[0]
+
+    def _task(self, run: Run, path: Path) -> Task:
+        trained = str(self.folder / TRAINED)
+        chosen = run.agent.hyperparameters
+        return Task(
+            env_id=run.case.problem.env_id,
+            instance=run.case.name,
+            parameters=run.case.group.parameters,
+            agent=run.agent.name,
+            hyperparameters={name: trained if value == TRAINED else value for name, value in chosen.items()},
+            budget=budget_record(run.case.group.budget),
+            seed=run.seed,
+            path=str(path),
+        )
+
+    def _path(self, run: Run) -> Path:
+        """Return a run's file, named after everything that its result depends on: a changed suite is run again."""
+        hyperparameters = dict(run.agent.hyperparameters)
+        if TRAINED in hyperparameters.values():
+            weights = self.folder / TRAINED / "policy.safetensors"
+            hyperparameters["weights"] = sha256(weights.read_bytes())
+        problem = run.case.problem
+        identity = [
+            problem.env_id, problem.instance.digest, problem.parameters, run.agent.name, hyperparameters, run.seed,
+            asdict(run.case.group.budget), self.suite.version, describe_machine()["placezoo"],
+        ]  # fmt: skip
+        key = sha256(json.dumps(identity, sort_keys=True).encode())[:12]
+        instance, label = (_plain(name) for name in (problem.instance.name, run.agent.label))
+        return self.folder / "runs" / f"{problem.env_id}_{instance}_{label}_seed{run.seed}_{key}.json"
+
+    def write(self, rows: list[Row], jobs: int = 1) -> None:
+        """Write ``results.json``, ``results.csv`` and ``report.html``.
+
+        Args:
+            rows: of ``run``, and of submissions; their gaps are computed anew, for all together.
+            jobs: how many runs went side by side, for the record.
+        """
+        rows = in_order(with_gaps(rows), self.runs())
+        records = [row.record() for row in rows]
+        table = io.StringIO()
+        # Environments differ in the terms of their costs: a row has those of its own.
+        names = list(dict.fromkeys(name for record in records for name in record))
+        writer = csv.DictWriter(table, fieldnames=names, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(records)
+        environments = dict.fromkeys(row.env for row in rows)
+        summary = {
+            "suite": {"name": self.suite.name, "version": self.suite.version, "description": self.suite.description},
+            "missing_instances": self.missing,
+            "missing_agents": self.missing_agents,
+            "jobs": jobs,
+            "machine": describe_machine(),
+            "standings": {
+                env: [finite(asdict(standing)) for standing in standings(row for row in rows if row.env == env)]
+                for env in environments
+            },
+            "overall": [finite(asdict(standing)) for standing in overall(rows)],
+            "results": records,
+        }
+        missing = [*self.missing, *self.missing_agents]
+        page = render_report(Contents(self.suite, self.cases, missing, self.learning_curve(), rows, jobs))
+        with self.alone():
+            write_atomically(self.folder / "results.json", json.dumps(summary, indent=1, allow_nan=False) + "\n")
+            write_atomically(self.folder / "results.csv", table.getvalue())
+            write_atomically(self.folder / "report.html", page)
+
+    def learning_curve(self) -> list[CurvePoint]:
+        """Return the curve of the suite's training, empty if there was none."""
+        path = self.folder / TRAINED / CURVE
+        return read_curve(path) if path.exists() else []
+
+
+def _cases(problems: list[tuple[SuiteProblem, str, PlacementProblem]]) -> list[Case]:
+    """Name each case by its instance and, where that is not enough, the parameters and the budget that differ."""
+    alike: dict[tuple[str, str], list[tuple[SuiteProblem, PlacementProblem]]] = {}
+    for group, _, problem in problems:
+        alike.setdefault((problem.env_id, problem.instance.name), []).append((group, problem))
+    cases: dict[tuple[str, str], Case] = {}
+    for group, name, problem in problems:
+        others = alike[problem.env_id, problem.instance.name]
+        differing = [
+            f"{key}={value}"
+            for key, value in problem.parameters.items()
+            if any(other.parameters[key] != value for _, other in others)
+        ]
+        if any(other.budget != group.budget for other, _ in others):
+            differing.append(budget_text(group.budget))
+        title = ", ".join([problem.instance.name, *differing])
+        if (problem.env_id, title) in cases:
+            raise ValueError(f"the suite has {title} of {problem.env_id} twice, under one budget")
+        cases[problem.env_id, title] = Case(problem, name, group, title)
+    return list(cases.values())
+
+
+def _plain(name: str) -> str:
+    """Return a name as a part of a file's name: no folders, nothing that a shell or a file system would mind."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", name)[:80]
+
+
+def _load_if_valid(path: Path, problem: PlacementProblem) -> Solution | None:
+    """Return an earlier run's solution, or None if there is none or it does not bear out what it says."""
+    try:
+        solution = Solution.load(path)
+        verify(solution, problem)
+    except (FileNotFoundError, ValueError):
+        return None
+    return solution

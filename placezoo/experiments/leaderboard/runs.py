@@ -1,0 +1,212 @@
+"""One run: an agent on a case with one seed, and what came of it."""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from placezoo.agents.budget import Budget
+from placezoo.agents.registry import make_agent
+from placezoo.agents.solution import Solution, budget_record
+from placezoo.datasets.laplacian import laplacian_coordinates
+from placezoo.datasets.registry import load
+from placezoo.envs.problem import PlacementProblem
+from placezoo.envs.registration import make_problem
+from placezoo.experiments.leaderboard.suite import SuiteAgent, SuiteProblem
+
+
+@dataclass(frozen=True)
+class Case:
+    """One problem of a suite under one budget.
+
+    Attributes:
+        problem: to solve.
+        name: what the suite calls its instance.
+        group: what the suite says of it.
+        title: the instance's name, and what tells this case from others of the suite.
+    """
+
+    problem: PlacementProblem
+    name: str
+    group: SuiteProblem
+    title: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """One agent on one case with one seed."""
+
+    case: Case
+    agent: SuiteAgent
+    seed: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """What came of one run.
+
+    Attributes:
+        env: the environment's id.
+        instance: the instance's name.
+        case: the case's title: the instance, and what tells it from other cases of the suite.
+        parameters: of the problem.
+        agent: the agent's label.
+        hyperparameters: the agent's.
+        seed: the run's.
+        budget: seconds, evaluations or both.
+        total: cost that counts; NaN for a failed run.
+        terms: of the cost.
+        feasible: whether every constraint holds.
+        seconds: that the search took.
+        evaluations: that it took.
+        random_cost: mean cost of random assignments.
+        best_known: the best cost in the table of best known solutions, NaN if there is none.
+        lower_bound: what no assignment costs less than, where gaps are to be relative to it; else NaN.
+        gap: by how much the cost exceeds the reference (the lower bound, or the best known) relative to it.
+        score: 1 for the best known, 0 for a random assignment or worse, linear in the cost between.
+        is_submission: whether somebody handed in the solution: its times are claims, and it is not ranked.
+        error: why there is no solution, empty if there is one.
+        file: the solution's file, empty without one.
+        is_new: False if an earlier call had already done it.
+        solution: what was found, with its trace, or None.
+    """
+
+    env: str
+    instance: str
+    case: str
+    parameters: dict[str, Any]
+    agent: str
+    hyperparameters: dict[str, Any]
+    seed: int
+    budget: dict[str, Any]
+    total: float
+    terms: dict[str, float]
+    feasible: bool
+    seconds: float
+    evaluations: int
+    random_cost: float
+    best_known: float = math.nan
+    lower_bound: float = math.nan
+    gap: float = math.nan
+    score: float = math.nan
+    is_submission: bool = False
+    error: str = ""
+    file: str = ""
+    is_new: bool = True
+    solution: Solution | None = field(default=None, compare=False, repr=False)
+
+    def record(self) -> dict[str, Any]:
+        """Return the row as a flat dict of JSON values, the cost's terms among them; what is NaN is None."""
+        flat = {
+            "env": self.env, "instance": self.instance, "case": self.case,
+            "parameters": json.dumps(self.parameters, sort_keys=True), "agent": self.agent,
+            "hyperparameters": json.dumps(self.hyperparameters, sort_keys=True), "seed": self.seed,
+            **{f"budget_{name}": self.budget.get(name) for name in ("seconds", "evaluations")},
+            "total": self.total, "random_cost": self.random_cost, "best_known": self.best_known,
+            "lower_bound": self.lower_bound, "gap": self.gap, "score": self.score, "feasible": self.feasible,
+            "seconds": round(self.seconds, 4), "evaluations": self.evaluations, **self.terms,
+            "is_submission": self.is_submission, "error": self.error, "file": self.file,
+        }  # fmt: skip
+        return finite(flat)
+
+
+def finite(value: Any) -> Any:
+    """Return a value as JSON has it: what is not finite is None, in dicts and sequences too."""
+    if isinstance(value, dict):
+        return {name: finite(entry) for name, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def row_of(run: Run, solution: Solution | None, **others: Any) -> Row:
+    """Return the row of a finished run, as yet without gap and score.
+
+    Args:
+        run: which.
+        solution: what it found, or None if it failed.
+        others: fields of the row that do not follow from these.
+    """
+    problem, group = run.case.problem, run.case.group
+    bound = problem.lower_bound if group.reference == "lower-bound" else None
+    return Row(
+        env=problem.env_id,
+        instance=problem.instance.name,
+        case=run.case.title,
+        parameters=dict(problem.parameters),
+        agent=run.agent.label,
+        hyperparameters=dict(run.agent.hyperparameters),
+        seed=run.seed,
+        budget=budget_record(group.budget),
+        total=math.nan if solution is None else solution.cost.total,
+        terms={} if solution is None else dict(solution.cost.terms),
+        feasible=solution is not None and solution.cost.feasible,
+        seconds=math.nan if solution is None else solution.seconds,
+        evaluations=0 if solution is None else solution.evaluations,
+        random_cost=problem.reference_cost,
+        lower_bound=math.nan if bound is None else bound,
+        solution=solution,
+        **others,
+    )
+
+
+@dataclass(frozen=True)
+class Task:
+    """All that a process needs to know to do a run; goes to workers as JSON.
+
+    Attributes:
+        env_id: the environment's id.
+        instance: its name.
+        parameters: of the problem.
+        agent: the agent's name or ``module:Class``.
+        hyperparameters: the agent's.
+        budget: seconds, evaluations or both.
+        seed: the run's.
+        path: where to save the solution.
+    """
+
+    env_id: str
+    instance: str
+    parameters: dict[str, Any]
+    agent: str
+    hyperparameters: dict[str, Any]
+    budget: dict[str, Any]
+    seed: int
+    path: str
+
+
+def perform(task: Task) -> Solution:
+    """Do a run.
+
+    Raises:
+        Exception: whatever the agent raises.
+    """
+    # Each run starts cold: what an earlier one worked out about the instance is not there for it.
+    laplacian_coordinates.cache_clear()
+    problem = make_problem(task.env_id, _instance(task.instance), **task.parameters)
+    agent = make_agent(task.agent, **task.hyperparameters)
+    solution = agent.solve(problem, Budget(**task.budget), task.seed)
+    return replace(solution, agent=task.agent)  # an agent from elsewhere is named by where it is
+
+
+@functools.lru_cache(maxsize=4)
+def _instance(name: str) -> Any:
+    return load(name)
+
+
+def budget_text(budget: Budget) -> str:
+    """Return a budget in words."""
+    limits = [] if budget.seconds is None else [f"{budget.seconds:g} s"]
+    if budget.evaluations is not None:
+        limits.append(f"{budget.evaluations:,} evaluations")
+    return " or ".join(limits)
+
+
+def in_order(rows: Iterable[Row], runs: list[Run]) -> list[Row]:
+    """Return rows in the order of the suite: workers finish in any."""
+    place = {(run.case.title, run.case.problem.env_id, run.agent.label, run.seed): i for i, run in enumerate(runs)}
+    return sorted(rows, key=lambda row: place.get((row.case, row.env, row.agent, row.seed), len(place)))

@@ -1,0 +1,198 @@
+"""Suites: named, versioned lists of what to run, as TOML."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field, replace
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from placezoo.agents.budget import Budget
+from placezoo.datasets.files import read_bytes
+from placezoo.datasets.suggestion import unknown_name
+
+TRAINED = "trained"  # as a hyperparameter: the policy that the suite trains; also that policy's folder
+REFERENCES = ("best-known", "lower-bound")
+
+# What `standard/chip` means: the part of a suite that is of one environment.
+SHORT_NAMES = {
+    "chip": "ChipPlace-v0", "device": "DevicePlace-v0", "edge": "EdgePlace-v0", "mcm": "MCMPartition-v0",
+    "partition": "GraphPartition-v0",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SuiteProblem:
+    """Instances of one environment, under one budget.
+
+    Attributes:
+        env: the environment's id.
+        instances: names.
+        parameters: of the problem.
+        optional: leave instances out that are not on this machine and cannot be fetched or traced, instead of failing.
+        budget: of each run.
+        seeds: of each agent on each instance.
+        metrics: the terms of the cost that tables show; empty for all.
+        reference: what gaps are relative to: ``best-known``, or ``lower-bound`` where the problem has one.
+
+    Raises:
+        ValueError: something is out of range.
+    """
+
+    env: str
+    instances: tuple[str, ...]
+    budget: Budget
+    seeds: tuple[int, ...]
+    parameters: dict[str, Any] = field(default_factory=dict)
+    optional: bool = False
+    metrics: tuple[str, ...] = ()
+    reference: str = "best-known"
+
+    def __post_init__(self) -> None:
+        if self.reference not in REFERENCES:
+            raise ValueError(unknown_name("reference", str(self.reference), REFERENCES))
+        for name, values, kind in (("instances", self.instances, str), ("seeds", self.seeds, int)):
+            if not values or not all(type(value) is kind for value in values):
+                raise ValueError(f"{name} must be a list of at least one {kind.__name__}")
+
+
+@dataclass(frozen=True)
+class SuiteAgent:
+    """An agent with its hyperparameters.
+
+    Attributes:
+        name: the agent's, or ``module:Class`` of one from any installed package.
+        hyperparameters: the agent's; ``checkpoint = "trained"`` stands for the policy that the suite's training makes.
+        env: the one environment that it runs on, None for all that it is for.
+        where: runs only on problems with these parameters, ``{num_parts = 4}`` for example.
+        label: what it is called in the results, by default its name; tells two settings of one agent apart.
+    """
+
+    name: str
+    hyperparameters: dict[str, Any] = field(default_factory=dict)
+    env: str | None = None
+    where: dict[str, Any] = field(default_factory=dict)
+    label: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.label:
+            object.__setattr__(self, "label", self.name)
+
+
+@dataclass(frozen=True)
+class Suite:
+    """What a leaderboard runs.
+
+    Attributes:
+        name: the suite's.
+        version: counted up whenever results are no longer comparable.
+        description: one line.
+        problems: what to solve.
+        agents: who solves.
+        training: arguments of ``TrainingRun``, or None where nothing is trained.
+
+    Raises:
+        ValueError: two agents have one label on one environment.
+    """
+
+    name: str
+    version: int
+    description: str
+    problems: tuple[SuiteProblem, ...]
+    agents: tuple[SuiteAgent, ...]
+    training: dict[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        if type(self.version) is not int:
+            raise ValueError(f"version must be a whole number, not {self.version!r}")
+        for env in dict.fromkeys(group.env for group in self.problems):
+            labels = [agent.label for agent in self.agents if agent.env in (None, env)]
+            for label in labels:
+                if labels.count(label) > 1:
+                    raise ValueError(f"two agents are called {label} on {env}: give one of them another label")
+
+    def of(self, env: str) -> Suite:
+        """Return the part of the suite that is of one environment, by its id or short name (``chip``).
+
+        Raises:
+            ValueError: it has no such part.
+        """
+        env_id = SHORT_NAMES.get(env, env)
+        problems = tuple(group for group in self.problems if group.env == env_id)
+        if not problems:
+            here = [short for short, name in SHORT_NAMES.items() if any(group.env == name for group in self.problems)]
+            raise ValueError(f"suite {self.name}: {unknown_name('environment', env, here)}")
+        training = self.training if self.training and self.training["env_id"] == env_id else None
+        agents = (
+            self.agents if training else tuple(a for a in self.agents if "trained" not in a.hyperparameters.values())
+        )
+        return replace(self, name=f"{self.name}/{env}", problems=problems, agents=agents, training=training)
+
+    def with_agents(self, agents: tuple[SuiteAgent, ...], *, alone: bool = False) -> Suite:
+        """Return the suite with more agents, or with these alone."""
+        return replace(self, agents=agents if alone else (*self.agents, *agents))
+
+
+def suite_names() -> list[str]:
+    """Return the suites that come with the package."""
+    folder = resources.files(__package__).joinpath("suites")
+    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+
+
+def load_suite(name: str) -> Suite:
+    """Return a suite of the package (``standard``), its part of one environment (``standard/chip``), or a TOML file.
+
+    Raises:
+        ValueError: no such suite, or the file is not one.
+        FileNotFoundError: no such file.
+    """
+    if name.endswith(".toml"):
+        return _read(read_bytes(name).decode(errors="replace"), Path(name).stem, name)
+    base, slash, env = name.partition("/")
+    if base not in suite_names():
+        raise ValueError(unknown_name("suite", name, suite_names()))
+    text = resources.files(__package__).joinpath("suites", f"{base}.toml").read_text("utf-8")
+    suite = _read(text, base, f"suite {base}")
+    return suite.of(env) if slash else suite
+
+
+def _read(text: str, name: str, where: str) -> Suite:
+    try:
+        return _parse(tomllib.loads(text), name)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{where}: not TOML: {error}") from None
+    except KeyError as error:
+        raise ValueError(f"{where}: {error.args[0]!r} is missing") from None
+    except (TypeError, AttributeError, ValueError) as error:
+        raise ValueError(f"{where}: {' '.join(str(error).split())}") from None
+
+
+def _parse(content: dict[str, Any], name: str) -> Suite:
+    limits = _limits(content)
+    seeds = content.pop("seeds")
+    problems = [_problem(entry, limits, seeds) for entry in content.pop("problems")]
+    agents = [
+        SuiteAgent(
+            entry.pop("name"), env=entry.pop("env", None), where=entry.pop("where", {}), label=entry.pop("label", ""),
+            hyperparameters=entry,
+        )
+        for entry in content.pop("agents")
+    ]  # fmt: skip
+    return Suite(name=content.pop("name", name), problems=tuple(problems), agents=tuple(agents), **content)
+
+
+def _limits(content: dict[str, Any]) -> dict[str, Any]:
+    """Take the limits of a budget out of a table."""
+    return {key: content.pop(key) for key in ("seconds", "evaluations") if key in content}
+
+
+def _problem(entry: dict[str, Any], limits: dict[str, Any], seeds: list[int]) -> SuiteProblem:
+    own = _limits(entry) or limits
+    return SuiteProblem(
+        budget=Budget(**own),
+        seeds=tuple(entry.pop("seeds", seeds)),
+        instances=tuple(entry.pop("instances")),
+        metrics=tuple(entry.pop("metrics", ())),
+        **entry,
+    )

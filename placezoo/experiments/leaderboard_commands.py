@@ -1,0 +1,165 @@
+"""The commands of leaderboards: run one, hand in solutions, the best known ones."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from placezoo.agents.solution import ClaimError, Solution
+from placezoo.experiments.progress import console, name_table, progress_bar, training_bar
+from placezoo.experiments.settings import parse_settings
+
+best_known_app = typer.Typer(
+    no_args_is_help=True, help="The table of best known solutions: list, update, verify.", rich_markup_mode=None
+)
+Table = Annotated[Path | None, typer.Option("--table", help="The table's folder; default the one of the package.")]
+
+
+def run_leaderboard(
+    suite: Annotated[
+        str, typer.Argument(help="A suite (quick, standard, full), its part (quick/chip), or a TOML file.")
+    ] = "quick",
+    out: Annotated[Path, typer.Option(help="The folder for results; a second call continues there.")] = Path(
+        "leaderboard"
+    ),
+    jobs: Annotated[int | None, typer.Option(help="Runs side by side, one thread each; default one per core.")] = None,
+    agent: Annotated[
+        list[str] | None,
+        typer.Option(help="One more agent: NAME or module:Class, with ,field=value as wanted; repeatable."),
+    ] = None,
+    only: Annotated[bool, typer.Option("--only", help="Run only the agents given by --agent.")] = False,
+    submission: Annotated[
+        list[Path] | None, typer.Option(help="Show this solution file beside the runs, once verified; repeatable.")
+    ] = None,
+) -> None:
+    """Run agents x instances x seeds under equal budgets; writes results.json, results.csv and report.html."""
+    from placezoo.experiments.leaderboard import Leaderboard, load_suite
+
+    given = tuple(_agent(text) for text in agent or [])
+    if only and not given:
+        raise ValueError("--only needs at least one --agent")
+    processes = len(os.sched_getaffinity(0)) if jobs is None and hasattr(os, "sched_getaffinity") else jobs
+    if processes is not None and processes < 0:
+        raise ValueError(f"--jobs must be at least 0, not {processes}")
+    processes = processes if processes is not None else os.cpu_count() or 1
+    board = Leaderboard(load_suite(suite).with_agents(given, alone=only), out)
+    for name in board.missing:
+        console.print(f"left out: {name} is not on this machine and cannot be fetched (set PLACEZOO_DATA)")
+    for line in board.missing_agents:
+        console.print(f"left out: {line}")
+    handed_in = [board.submission(path) for path in submission or []]
+    if board.needs_training:
+        with training_bar() as show:
+            board.train(show)
+    rows = []
+    total = len(board.runs())
+    with progress_bar("runs", total) as (bar, task):
+        for row in board.run(processes):
+            rows.append(row)
+            bar.update(task, advance=1, description=f"{row.agent} on {row.case}")
+    board.write([*rows, *handed_in], max(processes, 1))
+    _report(rows, total)
+    for row in handed_in:
+        console.print(f"{row.file}: confirmed, {row.total:g}, {_standing(row.total, row.best_known)}")
+    console.print(f"report: {out / 'report.html'}")
+
+
+def _agent(text: str) -> Any:
+    """Return an agent written as ``NAME`` or ``module:Class``, with ``,field=value`` as wanted."""
+    from placezoo.experiments.leaderboard.suite import SuiteAgent
+
+    name, *settings = text.split(",")
+    return SuiteAgent(name, parse_settings(settings), label=text)
+
+
+def _report(rows: list[Any], total: int) -> None:
+    from placezoo.experiments.leaderboard import overall, standings, with_gaps
+    from placezoo.experiments.leaderboard.tables import interval_text, percent
+
+    new, failed = sum(row.is_new for row in rows), [row for row in rows if row.error]
+    console.print(f"{new} runs done, {total - new} taken from an earlier call; all {total - len(failed)} verified")
+    for row in failed:
+        console.print(f"failed: {row.agent} on {row.case}, seed {row.seed}: {row.error}")
+    rows = with_gaps(rows)
+    for env in dict.fromkeys(row.env for row in rows):
+        table = name_table(env, "IQM gap", "95 %", "mean rank", "feasible")
+        for standing in standings(row for row in rows if row.env == env):
+            table.add_row(
+                standing.agent, percent(standing.gap.value), interval_text(standing.gap), f"{standing.rank:.1f}",
+                f"{standing.feasible}/{standing.runs}",
+            )  # fmt: skip
+        console.print(table)
+    if len({row.env for row in rows}) > 1:
+        table = name_table("everywhere", "IQM score", "95 %", "mean rank")
+        for standing in overall(rows):
+            table.add_row(
+                standing.agent, percent(standing.score.value), interval_text(standing.score), f"{standing.rank:.1f}"
+            )
+        console.print(table)
+
+
+def _standing(total: float, best: float) -> str:
+    if best != best:
+        return "the first known"
+    if total < best:
+        return f"better than the best known ({best:g}): `placezoo best-known update` takes it"
+    return f"{100 * (total / best - 1) if best else total:.2f} % above the best known ({best:g})"
+
+
+@best_known_app.command("list")
+def list_best_known(table: Table = None) -> None:
+    """List the best known solutions and where they come from."""
+    from placezoo.experiments.leaderboard.best_known import TABLE, BestKnown
+
+    lines = name_table("environment", "instance", "parameters", "cost", "proved bound", "agent", "date", "machine")
+    for record in BestKnown(table or TABLE):
+        settings = ", ".join(f"{name}={value}" for name, value in record.parameters.items())
+        bound = "" if record.bound is None else f"{record.bound:.9g}"
+        lines.add_row(
+            record.env, record.instance, settings, f"{record.total:.9g}", bound, record.agent, record.date,
+            record.machine,
+        )  # fmt: skip
+    console.print(lines)
+
+
+@best_known_app.command("update")
+def update_best_known(
+    solutions: Annotated[list[Path], typer.Argument(metavar="SOLUTION.json ...")], table: Table = None
+) -> None:
+    """Score solutions again from their instances, and keep those that are better than what is known."""
+    from placezoo.experiments.leaderboard.best_known import TABLE, BestKnown
+
+    known = BestKnown(table or TABLE)
+    better = 0
+    for path in solutions:
+        solution = Solution.load(path)
+        try:
+            is_better = known.update(solution)
+        except ClaimError as error:
+            raise ClaimError(f"{path}: {error}") from None
+        better += is_better
+        if is_better:
+            console.print(f"{path}: {solution.cost.total:g} for {solution.instance} is the best known now")
+    console.print(
+        f"{better} of {len(solutions)} are better than what was known; {known.folder} has {len(known)} entries"
+    )
+
+
+@best_known_app.command("verify")
+def verify_best_known(table: Table = None) -> None:
+    """Score each best known solution again whose instance is here; fails if one is not what the table says."""
+    from placezoo.experiments.leaderboard.best_known import TABLE, BestKnown
+
+    known = BestKnown(table or TABLE)
+    confirmed = 0
+    for record in known:
+        try:
+            known.verify(record)
+        except (OSError, ImportError) as error:
+            console.print(f"{record.instance}: not checked: {error}")
+        else:
+            confirmed += 1
+    console.print(f"{confirmed} of {len(known)} confirmed")
