@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from placezoo.cost_models.cost import Cost
 from placezoo.datasets.files import sha256, write_atomically
 from placezoo.datasets.json_content import read_json
+from placezoo.datasets.refusal import refuses_in_one_line
 from placezoo.envs.problem import PlacementProblem
 
 FORMAT = "placezoo.Solution/1"
@@ -109,6 +110,7 @@ class Solution:
         write_atomically(path, gzip.compress(text, mtime=0) if str(path).endswith(".gz") else text)
 
     @classmethod
+    @refuses_in_one_line
     def load(cls, path: str | Path) -> Solution:
         """Read a solution; its claims are not checked here, see ``placezoo.experiments.evaluate``.
 
@@ -172,6 +174,7 @@ def _from_json(content: dict[str, Any]) -> Solution:
         ("parameters", problem["parameters"], dict),
         ("agent name", agent["name"], str),
         ("feasible", cost["feasible"], bool),
+        ("provenance", content.get("provenance", {}), dict),
     ):
         if not isinstance(value, kind):
             raise ValueError(f"{name} must be of type {kind.__name__}")

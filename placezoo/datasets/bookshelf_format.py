@@ -14,6 +14,7 @@ import numpy as np
 from placezoo.datasets.canvas import Canvas, choose_grid
 from placezoo.datasets.files import read_bytes
 from placezoo.datasets.netlist import FIRST_ROTATED, ORIENTATIONS, Netlist, NodeType
+from placezoo.datasets.refusal import refuses_in_one_line
 from placezoo.datasets.suggestion import unknown_name
 
 _PARTS = ("nodes", "nets", "pl", "scl", "wts")
@@ -35,6 +36,7 @@ class _Design:
     row_height: float = 0.0
 
 
+@refuses_in_one_line
 def read_bookshelf(
     aux: str | Path, grid: tuple[int, int] | None = None, movable_terminals: bool = False, name: str | None = None
 ) -> Netlist:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+MOST_CELLS = 100_000  # of the grid: published ones have at most 128 x 128
+_LARGEST = 1e12  # micron
+
 
 @dataclass(frozen=True)
 class Canvas:
@@ -44,15 +47,17 @@ class Canvas:
     def __post_init__(self) -> None:
         for what in ("width", "height", "columns", "rows"):
             value = getattr(self, what)
-            if not (np.isfinite(value) and value > 0):
-                raise ValueError(f"canvas {what} must be positive, not {value}")
+            if not 0 < value < _LARGEST:
+                raise ValueError(f"canvas {what} must be positive and below {_LARGEST:g}, not {value:g}")
+        if self.columns * self.rows > MOST_CELLS:
+            raise ValueError(f"a canvas has at most {MOST_CELLS:,} grid cells, not {self.columns} x {self.rows}")
         for what in ("routes_per_micron", "macro_routes"):
             if not all(np.isfinite(value) and value >= 0 for value in getattr(self, what)):
                 raise ValueError(f"canvas {what} must not be negative: {getattr(self, what)}")
         if min(self.routes_per_micron) == 0:
             raise ValueError("canvas routes_per_micron must be positive")
-        if self.smoothing_range < 0:
-            raise ValueError(f"canvas smoothing_range must not be negative, it is {self.smoothing_range}")
+        if not 0 <= self.smoothing_range <= MOST_CELLS:
+            raise ValueError(f"canvas smoothing_range must be at least 0 and at most {MOST_CELLS}")
 
     @property
     def cell_width(self) -> float:

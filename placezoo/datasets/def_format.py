@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,11 +17,24 @@ from placezoo.datasets.canvas import Canvas, choose_grid
 from placezoo.datasets.files import read_bytes
 from placezoo.datasets.lef_format import LefMacro, read_lef
 from placezoo.datasets.netlist import FIRST_ROTATED, ORIENTATIONS, Netlist, NodeType
+from placezoo.datasets.refusal import refuses_in_one_line
 
 _TOKEN = re.compile(r'"[^"]*"|[()+;-](?=\s|$)|[^\s;]+|;')
 _SECTIONS = ("COMPONENTS", "PINS", "NETS", "BLOCKAGES", "SPECIALNETS", "REGIONS", "GROUPS", "FILLS", "VIAS")
 _PLACED = ("PLACED", "FIXED", "COVER")
 _SUPPLY = ("POWER", "GROUND")
+
+
+class _Words(list[str]):
+    """The words of a statement, which say where they were if one that should be there is not."""
+
+    where = ""
+
+    def __getitem__(self, place: Any) -> Any:
+        try:
+            return super().__getitem__(place)
+        except IndexError:
+            raise ValueError(f"{self.where}: this statement is cut short: {' '.join(self)[:60]}") from None
 
 
 class _Statement(NamedTuple):
@@ -38,6 +51,7 @@ class _Design:
     sections: dict[str, list[_Statement]] = field(default_factory=dict)
 
 
+@refuses_in_one_line
 def read_def(
     path: str | Path,
     lefs: Iterable[str | Path] = (),
@@ -73,7 +87,7 @@ def read_def(
 
 def _statements(path: Path) -> Iterator[_Statement]:
     """Yield the statements of a file: words up to a semicolon; section heads and ends come as they are."""
-    words: list[str] = []
+    words = _Words()
     started = 1
     for line, text in enumerate(read_bytes(path).decode(errors="replace").splitlines(), 1):
         found = _TOKEN.findall(text.split("#")[0] if "#" in text else text)
@@ -82,11 +96,11 @@ def _statements(path: Path) -> Iterator[_Statement]:
             continue
         for word in found:
             if not words:
-                started = line
+                started, words.where = line, f"{path}:{line}"
             if word == ";":
                 if words:
                     yield _Statement(started, words)
-                words = []
+                words = _Words()
             else:
                 words.append(word)
     if words:
@@ -155,7 +169,8 @@ def _row(where: str, words: list[str]) -> tuple[float, float, float, float]:
     if "DO" not in words or "STEP" not in words:
         return x, y, x, y
     do, step = words.index("DO"), words.index("STEP")
-    counts, steps = _numbers(where, [words[do + 1], words[do + 3]]), _numbers(where, words[step + 1 : step + 3])
+    counts = _numbers(where, [words[do + 1], words[do + 3]])
+    steps = _numbers(where, [words[step + 1], words[step + 2]])
     return x, y, x + counts[0] * steps[0], y + (counts[1] - 1) * steps[1]
 
 

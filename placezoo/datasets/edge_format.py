@@ -13,12 +13,14 @@ from placezoo.datasets.device_cluster import DeviceCluster
 from placezoo.datasets.edge_instance import EdgeInstance
 from placezoo.datasets.files import write_atomically
 from placezoo.datasets.json_content import located, part, read_json
+from placezoo.datasets.refusal import refuses_in_one_line
 from placezoo.datasets.task_graph import TaskGraph
 from placezoo.datasets.workflow_format import is_saga, is_wfcommons, saga_cluster, saga_task_graph, wfcommons_task_graph
 
 FORMAT = "placezoo.EdgeInstance/1"
 
 
+@refuses_in_one_line
 def read_edge(path: str | Path, cluster: str | Path | None = None, name: str | None = None) -> EdgeInstance:
     """Read an instance.
 
@@ -75,6 +77,7 @@ def write_edge(instance: EdgeInstance, path: str | Path) -> None:
     write_atomically(path, json.dumps(content) + "\n")
 
 
+@refuses_in_one_line
 def read_task_graph(path: str | Path) -> TaskGraph:
     """Read a task graph: ours, a WfCommons workflow (WfFormat 1.3 to 1.5), or SAGA's.
 
@@ -93,6 +96,7 @@ def read_task_graph(path: str | Path) -> TaskGraph:
     return located(path, lambda: _task_graph(content.get("task_graph", content), str(path)))
 
 
+@refuses_in_one_line
 def read_cluster(path: str | Path) -> DeviceCluster:
     """Read a cluster: ours, or SAGA's network (every device supports type 0).
 
@@ -106,6 +110,7 @@ def read_cluster(path: str | Path) -> DeviceCluster:
     return located(path, lambda: _cluster(content.get("cluster", content), str(path)))
 
 
+@refuses_in_one_line
 def read_published_giph(path: str | Path, name: str) -> list[EdgeInstance]:
     """Read the published cases of GiPH: programs, networks, placements with their makespans, HEFT's makespans.
 

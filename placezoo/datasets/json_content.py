@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from placezoo.datasets.files import read_bytes
+from placezoo.datasets.refusal import refuses_in_one_line
 
 
+@refuses_in_one_line
 def read_json(path: str | Path) -> dict[str, Any]:
     """Return the object in a JSON file, plain or compressed.
 
@@ -22,8 +24,8 @@ def read_json(path: str | Path) -> dict[str, Any]:
         raise ValueError(f"{path}:1: not a text file") from None
     except json.JSONDecodeError as error:
         raise ValueError(f"{path}:{error.lineno}: not JSON ({error.msg})") from None
-    except RecursionError:
-        raise ValueError(f"{path}:1: nested too deeply") from None
+    except ValueError as error:  # of a whole number with thousands of digits
+        raise ValueError(f"{path}:1: {error}") from None
     if not isinstance(content, dict):
         raise ValueError(f"{path}:1: an object expected, not a {type(content).__name__}")
     return content

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from placezoo.datasets.files import read_bytes
+from placezoo.datasets.refusal import refuses_in_one_line
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class LefMacro:
         return self.kind in ("BLOCK", "RING", "PAD", "COVER")
 
 
+@refuses_in_one_line
 def read_lef(path: str | Path) -> dict[str, LefMacro]:
     """Return the blocks that a LEF file describes, by name.
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from placezoo.datasets.files import read_bytes
 from placezoo.datasets.json_content import located, part
+from placezoo.datasets.refusal import refuses_in_one_line
 from placezoo.datasets.suggestion import unknown_name
 from placezoo.datasets.yaml_content import number_of, parse_yaml
 
@@ -59,6 +60,7 @@ def package_names() -> dict[str, str]:
     return {name: entry["description"] for name, entry in _presets()["packages"].items()}
 
 
+@refuses_in_one_line
 def load_package(name: str | Path, sram: float | None = None) -> MultiChipModule:
     """Return a package by name, or from a YAML file.
 

@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from placezoo.datasets.files import read_bytes, write_atomically
 from placezoo.datasets.graph import Graph
+from placezoo.datasets.refusal import refuses_in_one_line
 
 _NOT_A_NUMBER, _TOO_LARGE = 1, 2
 
 
+@refuses_in_one_line
 def read_metis(path: str | Path, *, name: str | None = None) -> Graph:
     """Read a METIS ``.graph`` file, plain, ``.gz`` or ``.xz``.
 

@@ -17,6 +17,7 @@ from placezoo.datasets.canvas import default_canvas
 from placezoo.datasets.files import read_bytes, write_atomically
 from placezoo.datasets.netlist import FIRST_ROTATED, ORIENTATION_MATRICES, ORIENTATIONS, Netlist, NodeType
 from placezoo.datasets.plc_format import PlcFile, read_plc
+from placezoo.datasets.refusal import refuses_in_one_line
 from placezoo.datasets.suggestion import unknown_name
 
 _VALUE = rb'(?:placeholder|s|f|i)\s*:\s*(?:"[^"\n]*"|[^\s{}"]+)'
@@ -44,6 +45,7 @@ class _Node(NamedTuple):
     position: int  # of its first byte
 
 
+@refuses_in_one_line
 def read_netlist(path: str | Path, plc: str | Path | None = None, name: str | None = None) -> Netlist:
     """Read a netlist, and the canvas and placement of a ``.plc`` file where one is given.
 

@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 from placezoo.datasets.canvas import Canvas, default_canvas
 from placezoo.datasets.files import read_bytes
 from placezoo.datasets.netlist import Netlist, NodeType
+from placezoo.datasets.refusal import refuses_in_one_line
 
 UTILIZATION = 0.5  # a soft macro has twice the area of its cells
 MAX_FANOUT = 500  # nets of more sinks are left out
 
 
+@refuses_in_one_line
 def read_groups(path: str | Path, netlist: Netlist) -> NDArray[np.int64]:
     """Read ``groups.final``: a group for each node of a flat netlist, one a line, -1 = none.
 

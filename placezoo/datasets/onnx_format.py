@@ -17,6 +17,7 @@ import numpy as np
 from placezoo.datasets.connected import connected_groups
 from placezoo.datasets.files import read_bytes
 from placezoo.datasets.op_graph import OpGraph
+from placezoo.datasets.refusal import refuses_in_one_line
 
 _VIEWS = ("Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Dropout", "Shape", "Size", "Cast")
 _LOOKUPS = ("Gather", "GatherElements", "GatherND")
@@ -27,6 +28,7 @@ _GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 Shape = tuple[int, ...]
 
 
+@refuses_in_one_line
 def read_onnx(path: str | Path, sizes: Mapping[str, int] | None = None, name: str | None = None) -> OpGraph:
     """Return the operator graph of an ONNX file, an inference step.
 

@@ -11,6 +11,7 @@ import numpy as np
 from placezoo.datasets.files import write_atomically
 from placezoo.datasets.json_content import located, part, read_json
 from placezoo.datasets.op_graph import OpGraph
+from placezoo.datasets.refusal import refuses_in_one_line
 
 FORMAT = "placezoo.OpGraph/1"
 _COLUMNS = ("flops", "bytes_moved", "output_bytes", "parameter_bytes")
@@ -33,6 +34,7 @@ def write_op_graph(graph: OpGraph, path: str | Path) -> None:
     write_atomically(path, gzip.compress(text, mtime=0) if str(path).endswith(".gz") else text)
 
 
+@refuses_in_one_line
 def read_op_graph(path: str | Path, name: str | None = None) -> OpGraph:
     """Read what ``write_op_graph`` wrote.
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from placezoo.datasets.canvas import Canvas
 from placezoo.datasets.files import read_bytes, write_atomically
 from placezoo.datasets.netlist import ORIENTATIONS, NodeType, Placement
+from placezoo.datasets.refusal import refuses_in_one_line
 from placezoo.datasets.suggestion import unknown_name
 
 _NUMBER = r"([^\s:]+)"
@@ -92,6 +93,7 @@ class PlcFile:
         fixed[self.nodes] = self.fixed | (types[self.nodes] == NodeType.PORT)
 
 
+@refuses_in_one_line
 def read_plc(path: str | Path) -> PlcFile:
     """Read a placement file; ``read_netlist(netlist, plc)`` applies it to its netlist.
 

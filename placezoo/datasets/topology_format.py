@@ -12,6 +12,7 @@ import numpy as np
 
 from placezoo.datasets.files import read_bytes
 from placezoo.datasets.json_content import located, part
+from placezoo.datasets.refusal import refuses_in_one_line
 from placezoo.datasets.suggestion import unknown_name
 from placezoo.datasets.topology import DeviceTopology
 from placezoo.datasets.yaml_content import number_of, parse_yaml
@@ -25,6 +26,7 @@ def topology_names() -> dict[str, str]:
     return {name: entry["description"] for name, entry in _presets()["topologies"].items()}
 
 
+@refuses_in_one_line
 def load_topology(name: str | Path, memory: float | None = None) -> DeviceTopology:
     """Return a topology by name, or from a YAML file.
 

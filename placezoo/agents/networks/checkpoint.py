@@ -17,6 +17,7 @@ from placezoo.agents.networks.architectures import feature_record, rebuild_netwo
 from placezoo.agents.networks.graph_batch import Graphs
 from placezoo.agents.networks.policy_network import NetworkConfig
 from placezoo.datasets.files import read_bytes, write_atomically
+from placezoo.datasets.refusal import refuses_in_one_line
 from placezoo.envs.problem import PlacementProblem
 
 FORMAT = "placezoo.Checkpoint/1"
@@ -64,6 +65,7 @@ class Checkpoint:
         write_atomically(folder / CONFIG, json.dumps(config, indent=2) + "\n")
 
     @classmethod
+    @refuses_in_one_line
     def load(cls, folder: str | Path) -> Checkpoint:
         """Read a checkpoint.
 

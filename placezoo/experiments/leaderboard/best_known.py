@@ -15,6 +15,7 @@ from filelock import FileLock
 from placezoo.agents.solution import ClaimError, Solution
 from placezoo.datasets.files import sha256, write_atomically
 from placezoo.datasets.json_content import read_json
+from placezoo.datasets.refusal import refuses_in_one_line
 from placezoo.datasets.registry import is_named
 from placezoo.envs.problem import PlacementProblem
 from placezoo.envs.registration import problem_class
@@ -67,23 +68,9 @@ class BestKnown:
 
     def __init__(self, folder: str | Path = TABLE) -> None:
         self.folder = Path(folder)
-        self._records = {_key(record.env, record.digest, record.parameters): record for record in self._read()}
-
-    def _read(self) -> list[Record]:
-        path = self.folder / INDEX
-        if not path.exists():
-            return []
-        content = read_json(path)
-        if content.get("format") != FORMAT:
-            raise ValueError(f"{path}:1: not a table of best known solutions (format {FORMAT!r} expected)")
-        try:
-            records = [Record(**entry) for entry in content["records"]]
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"{path}:1: a damaged table: {error}") from None
-        for record in records:
-            if Path(str(record.file)).name != record.file:
-                raise ValueError(f"{path}:1: {record.file!r} must be a file of the table's folder")
-        return records
+        self._records = {
+            _key(record.env, record.digest, record.parameters): record for record in _records(self.folder / INDEX)
+        }
 
     def __iter__(self) -> Iterator[Record]:
         """Iterate over the records, sorted by environment, instance and parameters."""
@@ -163,6 +150,25 @@ class BestKnown:
             total=total, bound=solution.bound, agent=solution.agent, date=provenance.get("date", ""),
             machine=provenance.get("processor", ""), file=file,
         )  # fmt: skip
+
+
+@refuses_in_one_line
+def _records(path: Path) -> list[Record]:
+    if not path.exists():
+        return []
+    content = read_json(path)
+    if content.get("format") != FORMAT:
+        raise ValueError(f"{path}:1: not a table of best known solutions (format {FORMAT!r} expected)")
+    try:
+        records = [Record(**entry) for entry in content["records"]]
+        for record in records:
+            _key(record.env, record.digest, record.parameters)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise ValueError(f"{path}:1: a damaged table: {error}") from None
+    for record in records:
+        if Path(str(record.file)).name != record.file:
+            raise ValueError(f"{path}:1: {record.file!r} must be a file of the table's folder")
+    return records
 
 
 def _key(env: str, digest: str, parameters: dict[str, Any]) -> tuple[str, str, str]:

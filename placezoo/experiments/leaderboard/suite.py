@@ -10,6 +10,7 @@ from typing import Any
 
 from placezoo.agents.budget import Budget
 from placezoo.datasets.files import read_bytes
+from placezoo.datasets.refusal import refuses_in_one_line
 from placezoo.datasets.suggestion import unknown_name
 
 TRAINED = "trained"  # as a hyperparameter: the policy that the suite trains; also that policy's folder
@@ -140,6 +141,7 @@ def suite_names() -> list[str]:
     return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
 
 
+@refuses_in_one_line
 def load_suite(name: str) -> Suite:
     """Return a suite of the package (``standard``), its part of one environment (``standard/chip``), or a TOML file.
 

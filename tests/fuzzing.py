@@ -1,0 +1,364 @@
+"""Hostile files for every reader: valid ones, damaged in the ways that break parsers.
+
+``python -m tests.fuzzing [SECONDS] [READER ...]`` runs each reader for so long and prints how many inputs it tried, how
+many were refused in one line, and the first that did anything else, which it keeps in ``/tmp/placezoo-fuzz``. The tests
+run some of the same inputs. Memory is limited to 3 GB more than at the start and each input to 5 seconds, so that
+"10^12 nodes" in a header cannot pass unnoticed.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import resource
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import placezoo
+from placezoo.agents.solution import Solution
+from placezoo.datasets import (
+    OpGraph,
+    load,
+    read_bookshelf,
+    read_def,
+    read_lef,
+    read_metis,
+    read_netlist,
+    read_op_graph,
+    read_plc,
+    write_op_graph,
+)
+from placezoo.datasets.edge_format import read_cluster, read_published_giph, read_task_graph
+from placezoo.datasets.json_content import read_json
+from placezoo.datasets.netlist_grouping import read_groups
+from placezoo.envs.registration import make_problem
+from placezoo.experiments.leaderboard import BestKnown, load_suite
+from tests.datasets.test_bookshelf_format import FILES as BOOKSHELF
+from tests.datasets.test_edge import GOOD as EDGE
+from tests.datasets.test_edge import OLDER_WORKFLOW, WORKFLOW
+from tests.datasets.test_lef_def import DEF, LEF
+from tests.datasets.test_netlist_format import PLC, TINY
+from tests.datasets.test_topology import GOOD as TOPOLOGY
+from tests.experiments.test_leaderboard import SUITE
+
+LIMIT_SECONDS = 5.0
+LIMIT_BYTES = 3 << 30
+KEPT = Path(tempfile.gettempdir()) / "placezoo-fuzz"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A reader and what it reads.
+
+    Attributes:
+        files: name -> content of a valid set of files; the first one is what is read.
+        read: called with the first file's path; what it returns is used as a user would use it.
+        damaged: which files are damaged, by default all.
+    """
+
+    files: dict[str, bytes]
+    read: Callable[[Path], Any]
+    damaged: tuple[str, ...] = ()
+
+
+def _placed(env: str, **parameters: Any) -> Callable[[Any], None]:
+    """Return what evaluates an assignment of an instance: what a reader lets pass must not break the problem."""
+
+    def use(instance: Any) -> None:
+        problem = make_problem(env, instance, **parameters)
+        problem.evaluate(np.zeros(problem.num_items, np.int64))
+
+    return use
+
+
+def _then(read: Callable[[Path], Any], use: Callable[[Any], Any]) -> Callable[[Path], Any]:
+    return lambda path: use(read(path))
+
+
+def _onnx() -> bytes:
+    import onnx
+    from onnx import TensorProto, helper
+
+    def tensor(name: str, *shape: Any) -> Any:
+        return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+
+    weights = helper.make_tensor("w", TensorProto.FLOAT, [3, 4], np.zeros(12))
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["h"]), helper.make_node("Relu", ["h"], ["y"])]
+    graph = helper.make_graph(nodes, "g", [tensor("x", 2, 3)], [tensor("y", 2, 4)], [weights])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
+
+
+def _checkpoint(path: Path) -> None:
+    from placezoo.agents.networks.checkpoint import Checkpoint
+
+    Checkpoint.load(path.parent)
+
+
+def _written(write: Callable[[Path], Any], name: str) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        write(Path(folder) / name)
+        return (Path(folder) / name).read_bytes()
+
+
+def targets() -> dict[str, Target]:
+    """Return every reader by name."""
+    graph = b"% a comment\n6 7 11 1\n1 2 1 3 2\n2 1 1 3 1\n1 4 2 2 1 1 2\n1 3 2 5 1 6 1\n3 4 1 6 2\n1 4 1 5 2\n"
+    chain = OpGraph([1e9] * 4, [1e6] * 4, [1e5] * 4, [1e6] * 4, [[0, 1], [1, 2], [2, 3]])
+    op_graph = _written(lambda path: write_op_graph(chain, path), "chain.json")
+    karate = placezoo.make_problem("GraphPartition-v0", instance="karate")
+    answer = placezoo.make_agent("greedy").solve(karate, placezoo.Budget(evaluations=1))
+    solution = _written(answer.save, "s.json")
+
+    def table(path: Path) -> None:
+        BestKnown(path).update(answer)
+
+    index = _written(lambda path: table(path.parent), "index.json")
+    saga = {
+        "tasks": [{"name": "a", "cost": 1.0}, {"name": "b", "cost": 2.0}],
+        "dependencies": [{"source": "a", "target": "b", "size": 3.0}],
+    }
+    giph = {
+        "programs": [{"id": "p", **EDGE["task_graph"]}],
+        "networks": [{"id": "n", **EDGE["cluster"]}],
+        "cases": [{"program": "p", "network": "n", "placement": [0, 1], "makespan": 5.0, "heft_makespan": 4.0}],
+    }
+    clustered = load("synthetic-chips/test/0")
+    shipped = Path(placezoo.__file__).parent / "agents" / "pretrained" / "giph"
+    topology = TOPOLOGY.encode()
+    edge = _placed("EdgePlace-v0")
+    mcm = b"count: 4\npeak_flops: 1e12\nmemory_bandwidth: 1e11\nsram: 1e7\nlink_bandwidth: 1e10\nlink_latency: 1e-6\n"
+
+    def plc(path: Path) -> Any:
+        return read_netlist(path, path.with_name("t.plc"))
+
+    def bookshelf(path: Path) -> Any:
+        return read_bookshelf(path, grid=(6, 4))
+
+    def with_topology(path: Path) -> None:
+        make_problem("DevicePlace-v0", chain, topology=str(path))
+
+    def with_package(path: Path) -> None:
+        make_problem("MCMPartition-v0", chain, package=str(path))
+
+    return {
+        "METIS": Target({"g.graph": graph}, _then(read_metis, _placed("GraphPartition-v0"))),
+        "METIS, compressed": Target({"g.graph.gz": gzip.compress(graph)}, read_metis),
+        "netlist": Target({"t.pb.txt": TINY.encode(), "t.plc": PLC.encode()}, _then(plc, _placed("ChipPlace-v0"))),
+        "plc": Target({"t.plc": PLC.encode()}, read_plc),
+        "Bookshelf": Target(
+            {name: text.encode() for name, text in BOOKSHELF.items()}, _then(bookshelf, _placed("ChipPlace-v0"))
+        ),
+        "LEF": Target({"t.lef": LEF.encode()}, read_lef),
+        "DEF": Target({"t.def": DEF.encode(), "t.lef": LEF.encode()}, lambda p: read_def(p, [p.with_name("t.lef")])),
+        "groups": Target(
+            {"groups.final": b"0\n-1\n1\n" * (clustered.num_nodes // 3) + b"2\n" * (clustered.num_nodes % 3)},
+            lambda path: read_groups(path, clustered),
+        ),
+        "edge instance": Target({"e.json": json.dumps(EDGE).encode()}, _then(load, edge)),
+        "task graph": Target({"t.json": json.dumps(EDGE["task_graph"]).encode()}, read_task_graph),
+        "cluster": Target({"c.json": json.dumps(EDGE["cluster"]).encode()}, read_cluster),
+        "published GiPH cases": Target({"g.json": json.dumps(giph).encode()}, lambda p: read_published_giph(p, "g")),
+        "WfCommons 1.5": Target({"w.json": json.dumps(WORKFLOW).encode()}, read_task_graph),
+        "WfCommons before": Target({"w.json": json.dumps(OLDER_WORKFLOW).encode()}, read_task_graph),
+        "SAGA": Target({"s.json": json.dumps(saga).encode()}, read_task_graph),
+        "operator graph": Target(
+            {"o.json": op_graph}, _then(read_op_graph, _placed("DevicePlace-v0", topology="p100x2-pcie"))
+        ),
+        "topology": Target({"t.yaml": topology}, with_topology),
+        "chiplet package": Target({"p.yaml": mcm + b"value_bytes: 1\n"}, with_package),
+        "ONNX": Target({"m.onnx": _onnx()}, load),
+        "JSON": Target({"j.json": json.dumps(WORKFLOW).encode()}, read_json),
+        "solution": Target({"s.json": solution}, Solution.load),
+        "suite": Target({"s.toml": SUITE.encode()}, lambda path: load_suite(str(path))),
+        "best known": Target({"index.json": index}, lambda path: BestKnown(path.parent)),
+        "checkpoint": Target(
+            {name: (shipped / name).read_bytes() for name in ("policy.json", "policy.safetensors")}, _checkpoint
+        ),
+    }
+
+
+# --- Damage -----------------------------------------------------------------------------------------------------------
+
+_NUMBERS = (
+    b"0", b"-1", b"1", b"3", b"1000000000000", b"9223372036854775807", b"9223372036854775808", b"4294967296", b"1e308",
+    b"-1e308", b"1e400", b"nan", b"inf", b"-inf", b"0.5", b"1e-320", b"", b"0x10", b"1_000", b"99999999999999999999999",
+    b"1" * 5000, "٣".encode(), b"NaN", b"Infinity", b"null", b"true", b"[]", b"{}", b'"x"', b"100000", b"2000000000",
+)  # fmt: skip
+_SPLICES = (b"\x00", b"\xff\xfe", b"\n", b" ", b"{", b"[", b'"', b"}", b"%", b"#", b"\r\n", b",", b":", b"\xe2\x80\xa8")
+
+
+def _spans(content: bytes, characters: bytes) -> list[tuple[int, int]]:
+    """Return where runs of some characters lie."""
+    spans, begin = [], None
+    for place, byte in enumerate(content):
+        if byte in characters:
+            begin = place if begin is None else begin
+        elif begin is not None:
+            spans.append((begin, place))
+            begin = None
+    if begin is not None:
+        spans.append((begin, len(content)))
+    return spans
+
+
+def damage(content: bytes, rng: np.random.Generator) -> bytes:
+    """Return a content with one to three damages."""
+    for _ in range(int(rng.integers(1, 4))):
+        content = _KINDS[rng.integers(len(_KINDS))](content, rng)
+    return content
+
+
+def _number(content: bytes, rng: np.random.Generator) -> bytes:
+    spans = _spans(content[:20_000], b"0123456789.-+eE")
+    if not spans:
+        return content
+    begin, end = spans[rng.integers(len(spans))]
+    return content[:begin] + _NUMBERS[rng.integers(len(_NUMBERS))] + content[end:]
+
+
+def _word(content: bytes, rng: np.random.Generator) -> bytes:
+    spans = _spans(content[:20_000], b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789")
+    if len(spans) < 2:
+        return content
+    (begin, end), (first, last) = (spans[i] for i in rng.integers(len(spans), size=2))
+    return content[:begin] + content[first:last] + content[end:]
+
+
+def _line(content: bytes, rng: np.random.Generator) -> bytes:
+    lines = content.split(b"\n")
+    place, other = rng.integers(len(lines), size=2)
+    kind = rng.integers(3)
+    if kind == 0:
+        del lines[place]
+    elif kind == 1:
+        lines.insert(other, lines[place])
+    else:
+        lines[place], lines[other] = lines[other], lines[place]
+    return b"\n".join(lines)
+
+
+def _byte(content: bytes, rng: np.random.Generator) -> bytes:
+    changed = bytearray(content or b"x")
+    for _ in range(int(rng.integers(1, 5))):
+        changed[rng.integers(len(changed))] = rng.integers(256)
+    return bytes(changed)
+
+
+def _cut(content: bytes, rng: np.random.Generator) -> bytes:
+    begin, end = np.sort(rng.integers(len(content) + 1, size=2))
+    return content[:begin] if rng.random() < 0.5 else content[:begin] + content[end:]
+
+
+def _insert(content: bytes, rng: np.random.Generator) -> bytes:
+    place = rng.integers(len(content) + 1)
+    what = _SPLICES[rng.integers(len(_SPLICES))] * int(rng.choice([1, 1, 1, 3, 20_000]))
+    return content[:place] + what + content[place:]
+
+
+def _repeat(content: bytes, rng: np.random.Generator) -> bytes:
+    begin, end = np.sort(rng.integers(len(content) + 1, size=2))
+    return content[:end] + content[begin:end] * int(rng.choice([1, 2, 50])) + content[end:]
+
+
+_KINDS = (_number, _number, _number, _word, _word, _line, _byte, _cut, _insert, _repeat)
+
+
+# --- Trying -----------------------------------------------------------------------------------------------------------
+
+
+class Hang(BaseException):
+    """An input took too long."""
+
+
+def _ring(*_: Any) -> None:
+    raise Hang
+
+
+@contextmanager
+def limits() -> Iterator[None]:
+    """Limit this process's memory, and prepare the alarm."""
+    in_use = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    handler = signal.signal(signal.SIGALRM, _ring)
+    resource.setrlimit(resource.RLIMIT_AS, (in_use + LIMIT_BYTES, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+        signal.signal(signal.SIGALRM, handler)
+
+
+def attempt(target: Target, files: dict[str, bytes], folder: Path) -> str | None:
+    """Read some files; return None if they were accepted, "" if refused in one line, else what went wrong."""
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    signal.setitimer(signal.ITIMER_REAL, LIMIT_SECONDS)
+    try:
+        target.read(folder / next(iter(files)))
+    except ValueError as error:
+        message = str(error)
+        if "\n" in message.strip():
+            return f"more than one line: {message[:300]!r}"
+        return f"a line of {len(message)} characters" if len(message) > 2000 else ""
+    except FileNotFoundError as error:  # of a file that this one names
+        return "" if str(folder) in str(error) else f"FileNotFoundError without the path: {error}"
+    except (Hang, MemoryError) as error:
+        return f"{type(error).__name__}"
+    except Exception as error:
+        return f"{type(error).__name__}: {str(error)[:300]}"
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    return None
+
+
+def inputs(target: Target, seed: int) -> dict[str, bytes]:
+    """Return input number ``seed``: the valid files, one of them damaged."""
+    rng = np.random.default_rng(seed)
+    names = list(target.damaged or target.files)
+    hit = names[rng.integers(len(names))]
+    return {name: damage(content, rng) if name == hit else content for name, content in target.files.items()}
+
+
+def main(seconds: float, chosen: list[str]) -> int:
+    """Try every reader, or those chosen, for so many seconds each; print a table."""
+    failures = tried_all = 0
+    print(f"{'reader':24}{'tried':>9}{'accepted':>10}{'refused':>9}{'failed':>8}")
+    for name, target in targets().items():
+        if chosen and name not in chosen:
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            attempt(target, target.files, Path(folder))  # compiles
+            seed = accepted = refused = failed = 0
+            with limits():
+                end = time.monotonic() + seconds
+                while time.monotonic() < end:
+                    files = inputs(target, seed)
+                    result = attempt(target, files, Path(folder))
+                    accepted, refused = accepted + (result is None), refused + (result == "")
+                    if result:
+                        failed += 1
+                        if failed <= 5:
+                            print(f"  {name}, seed {seed}: {result}", flush=True)
+                        KEPT.mkdir(exist_ok=True)
+                        for file, content in files.items():
+                            (KEPT / f"{name}-{seed}-{file}").write_bytes(content)
+                    seed += 1
+        print(f"{name:24}{seed:9,}{accepted:10,}{refused:9,}{failed:8,}", flush=True)
+        failures, tried_all = failures + failed, tried_all + seed
+    print(f"{tried_all:,} inputs, {failures:,} failures")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(float(sys.argv[1]) if len(sys.argv) > 1 else 10.0, sys.argv[2:]))
