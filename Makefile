@@ -3,9 +3,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed-dev
-DOCS_STAMP := .venv/.installed-docs
 
-.PHONY: leaderboard test test-slow lint bench docs clean
+.PHONY: leaderboard test test-slow lint bench fuzz docs clean
 
 leaderboard: $(STAMP)
 	$(BIN)/placezoo leaderboard quick --out leaderboard
@@ -29,7 +28,10 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/device.py
 	$(BIN)/python benchmarks/mcm.py
 
-docs: $(DOCS_STAMP)
+fuzz: $(STAMP)
+	$(BIN)/python -W ignore -m tests.fuzzing 30
+
+docs: $(STAMP)
 	$(BIN)/mkdocs build --strict
 
 clean:
@@ -42,8 +44,4 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@# The peer of the tests of list schedulers, alone: most of what it asks for serves other parts of it.
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -c constraints.txt anrg-saga
-	touch $@
-
-$(DOCS_STAMP): $(STAMP)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]'
 	touch $@

@@ -4,6 +4,8 @@ import doctest
 import importlib
 import pkgutil
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -51,3 +53,14 @@ def test_named_files_exist():
     """CONTRIBUTING names files and folders by path."""
     for path in re.findall(r"`((?:placezoo|docs|tests)/[\w/.]+)`", (ROOT / "CONTRIBUTING.md").read_text()):
         assert "NAME" in path or (ROOT / path).exists(), path
+
+
+def test_the_site_builds(tmp_path):
+    """Strictly: a broken link, anchor or reference is an error."""
+    pytest.importorskip("mkdocs", reason="mkdocs is not installed")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    pages = {path.parent.name for path in (tmp_path / "site").rglob("index.html")}
+    assert {"leaderboard", "results", "adding", "chip-place", "core"} <= pages
+    assert (tmp_path / "site" / "results" / "standard.html").exists()

@@ -47,6 +47,12 @@ class Agent(ABC):
             if isinstance(value, float) and not math.isfinite(value):
                 raise ValueError(f"{self.name}: {field.name} must be finite, not {value}")
 
+    @classmethod
+    def is_for(cls, env_id: str) -> bool:
+        """Return whether the agent is for an environment."""
+        classes = cls.problem_class if isinstance(cls.problem_class, tuple) else (cls.problem_class,)
+        return any(getattr(one, "env_id", env_id) == env_id for one in classes)
+
     def require(self, condition: bool, message: str) -> None:
         """Raise ValueError, naming the agent, if a condition on a hyperparameter does not hold."""
         if not condition:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,14 +11,14 @@ from numpy.typing import NDArray
 from torch import nn
 
 from placezoo.agents.networks.architectures import feature_record
-from placezoo.agents.networks.checkpoint import Checkpoint, network_config
+from placezoo.agents.networks.checkpoint import Checkpoint, sizes_to_train
 from placezoo.agents.networks.graph_batch import Samples
 from placezoo.agents.networks.graph_memory import GraphMemory, problem_entry
 from placezoo.agents.networks.heads import make_network
 from placezoo.agents.networks.pair_distribution import PairDistribution
 from placezoo.agents.ppo_config import PPOConfig
 from placezoo.agents.rollout import Chunk, Segment, collate, cut, minibatches
-from placezoo.agents.training import Batch, Progress, TrainingStatus, check_device, mean_greedy_cost, train_until
+from placezoo.agents.training import Batch, UpdateLearner, check_device, mean_greedy_cost
 from placezoo.agents.transfer import transfer_network
 from placezoo.envs.problem import PlacementProblem
 from placezoo.envs.source import ProblemSource
@@ -28,7 +27,7 @@ from placezoo.envs.vector import PlacementVectorEnv
 _CHUNK = 128  # consecutive steps that stay together in a minibatch: they share a graph, which is encoded once
 
 
-class FastPPOLearner:
+class FastPPOLearner(UpdateLearner):
     """One training run of masked PPO, the same algorithm and network as ``PPOLearner`` trains by MaskablePPO.
 
     Environments are stepped in one compiled call, all of them are answered by one forward pass over embeddings that are
@@ -74,15 +73,11 @@ class FastPPOLearner:
         problem = source.first()
         torch.manual_seed(seed)
         if start is not None:
-            if start.env_id == problem.env_id and start.formulation != formulation:
-                raise ValueError(f"this checkpoint was trained for {start.formulation}, not for {formulation}")
+            if start.env_id == problem.env_id:
+                start.check_goes_on(formulation)
             network = transfer_network(start, problem, method)
         elif network is None:
-            network = make_network(
-                network_config(
-                    problem, self.config.encoder, self.config.width, self.config.layers, self.config.head
-                )
-            )  # fmt: skip
+            network = make_network(sizes_to_train(problem, formulation, self.config, None))
         self.network = network.to(device).train()
         # What the policy said before it went on learning, to be held to (Lifelong-MoE's regularisation).
         self._anchor = copy.deepcopy(self.network).eval() if self.config.hold > 0 and start is not None else None
@@ -102,27 +97,15 @@ class FastPPOLearner:
         network = copy.deepcopy(self.network).cpu().eval()
         return Checkpoint(network, problem.env_id, self.formulation, feature_record(problem), training)
 
-    def learn(
-        self,
-        timesteps: int | None = None,
-        seconds: float | None = None,
-        on_update: Callable[[TrainingStatus], None] | None = None,
-        begun: Progress | None = None,
-    ) -> TrainingStatus:
-        """Train until so many steps are made or so many seconds are over; arguments as for ``PPOLearner.learn``."""
-        return train_until(
-            self.update, self.optimizer, self.config.learning_rate, timesteps, seconds, on_update, begun
-        )  # fmt: skip
-
-    def update(self, done: float, timesteps: int | None = None) -> Batch:
+    def update(self, done: float, room: int | None = None) -> Batch:
         """Collect transitions once and learn from them.
 
         Args:
             done: the share of training that is over; the entropy bonus falls with it.
-            timesteps: no more than so many (rounded up to whole steps of all environments), None for the config's own.
+            room: no more timesteps than so many, rounded up to whole steps of all environments; None for any.
         """
         config = self.config
-        steps = config.num_steps if timesteps is None else min(config.num_steps, -(-timesteps // config.num_envs))
+        steps = config.num_steps if room is None else min(config.num_steps, -(-room // config.num_envs))
         segments, costs = self.collect(steps)
         for segment in segments:
             segment.estimate_advantages(config.gamma, config.gae_lambda)
@@ -154,7 +137,7 @@ class FastPPOLearner:
                     running[index] = self._segment(problem, steps - step)
             self._note(env, running, chosen, log_probs, values)
             rewards, terminated, truncated = env.advance(actions)
-            scales = np.array([mean_greedy_cost(segment.problem) for segment in running])
+            scales = np.array([segment.scale for segment in running])
             rewards = np.maximum(rewards / scales, -self.config.worst_reward)
             self._returns += rewards
             arrays = env.arrays()
@@ -165,7 +148,7 @@ class FastPPOLearner:
                 segment.length += 1
             for index in np.flatnonzero(terminated | truncated).tolist():
                 segment = running[index]
-                segment.ended, segment.last_value = True, float(last[index]) if truncated[index] else 0.0
+                segment.last_value = float(last[index]) if truncated[index] else 0.0
                 costs.append(self._episode_cost(index, float(arrays.total[index] / scales[index])))
                 self._keep_best(index, segment.problem)
                 self._returns[index] = 0.0
@@ -180,7 +163,8 @@ class FastPPOLearner:
         return done, costs
 
     def _segment(self, problem: PlacementProblem, room: int) -> Segment:
-        return Segment.begin(problem, self._memory.graph(problem_entry(problem)), self.formulation, room)
+        graph = self._memory.graph(problem_entry(problem))
+        return Segment.begin(problem, graph, mean_greedy_cost(problem), self.formulation, room)
 
     def _act(
         self, env: PlacementVectorEnv

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +15,7 @@ from placezoo.agents.networks.architectures import feature_record
 from placezoo.agents.networks.checkpoint import Checkpoint
 from placezoo.agents.networks.gap_network import GapConfig, GapGraph, GapNetwork, expected_cut, imbalance
 from placezoo.agents.ppo_config import check_number
-from placezoo.agents.training import Batch, Progress, TrainingStatus, check_device, mean_greedy_cost, train_until
+from placezoo.agents.training import Batch, UpdateLearner, check_device, mean_greedy_cost
 from placezoo.envs.graph_partition import GraphPartitionProblem
 from placezoo.envs.source import ProblemSource
 
@@ -52,7 +51,7 @@ class GAPConfig:
         check_number("balance", self.balance, at_least=0.0, owner="gap")
 
 
-class GAPLearner:
+class GAPLearner(UpdateLearner):
     """One training run.
 
     Args:
@@ -101,29 +100,8 @@ class GAPLearner:
         problem, network = self.source.first(), copy.deepcopy(self.network).cpu().eval()
         return Checkpoint(network, problem.env_id, "one-shot", feature_record(problem, network.architecture), training)
 
-    def learn(
-        self,
-        timesteps: int | None = None,
-        seconds: float | None = None,
-        on_update: Callable[[TrainingStatus], None] | None = None,
-        begun: Progress | None = None,
-    ) -> TrainingStatus:
-        """Train on so many graphs or for so many seconds.
-
-        Args:
-            timesteps: graphs, None for no limit.
-            seconds: wall time, None for no limit.
-            on_update: called after every 25 steps of Adam.
-            begun: what had been done when a run that goes on was broken off.
-
-        Raises:
-            ValueError: neither limit is given.
-        """
-        return train_until(
-            self._update, self.optimizer, self.config.learning_rate, timesteps, seconds, on_update, begun
-        )  # fmt: skip
-
-    def _update(self, done: float, room: int | None) -> Batch:
+    def update(self, done: float, room: int | None = None) -> Batch:
+        """Take 25 steps of Adam; a timestep is a graph."""
         costs: list[float] = []
         for _ in range(25):
             problems: list[Any] = [self.source.draw(self._rng) for _ in range(self.config.batch_size)]

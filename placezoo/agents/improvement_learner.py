@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +19,7 @@ from placezoo.agents.networks.checkpoint import Checkpoint
 from placezoo.agents.networks.gp_net_batch import GpNetBatch
 from placezoo.agents.networks.gp_net_network import GpNetConfig, GpNetNetwork
 from placezoo.agents.networks.placeto_network import PlacetoNetwork
-from placezoo.agents.training import Batch, Progress, TrainingStatus, check_device, mean_greedy_cost, train_until
+from placezoo.agents.training import Batch, UpdateLearner, check_device, mean_greedy_cost
 from placezoo.datasets.suggestion import unknown_name
 from placezoo.envs.edge_place import EdgePlaceProblem
 from placezoo.envs.gp_net import EDGE_FEATURES, NODE_FEATURES
@@ -149,7 +148,7 @@ class _Step:
     log_probability: Tensor
 
 
-class ImprovementLearner:
+class ImprovementLearner(UpdateLearner):
     """One training run.
 
     Args:
@@ -203,30 +202,10 @@ class ImprovementLearner:
         problem, network = self.source.first(), copy.deepcopy(self.network).cpu().eval()
         return Checkpoint(network, problem.env_id, "improve", feature_record(problem, network.architecture), training)
 
-    def learn(
-        self,
-        timesteps: int | None = None,
-        seconds: float | None = None,
-        on_update: Callable[[TrainingStatus], None] | None = None,
-        begun: Progress | None = None,
-    ) -> TrainingStatus:
-        """Train until so many moves are made or so many seconds are over.
-
-        Args:
-            timesteps: moves, None for no limit.
-            seconds: wall time, None for no limit.
-            on_update: called after each batch of episodes.
-            begun: what had been done when a run that goes on was broken off.
-
-        Raises:
-            ValueError: neither limit is given.
-        """
-        return train_until(self._step, self.optimizer, self.config.learning_rate, timesteps, seconds, on_update, begun)
-
-    def _step(self, done: float, room: int | None) -> Batch:
+    def update(self, done: float, room: int | None = None) -> Batch:
         """Play a batch of episodes and learn from it; episodes are whole, whatever room is left."""
         episodes, steps, rewards = self._play()
-        self._update(steps, self._advantages(rewards))
+        self._learn_from(steps, self._advantages(rewards))
         costs = [best / mean_greedy_cost(p) for best, p in zip(episodes.best, episodes.problems, strict=True)]
         return Batch(int(np.isfinite(rewards).sum()), len(episodes.problems), float(np.mean(costs)))
 
@@ -277,7 +256,7 @@ class ImprovementLearner:
             returns = (grouped - grouped.mean(axis=2, keepdims=True)).reshape(returns.shape)
         return returns / (np.nanstd(returns) + 1e-8)
 
-    def _update(self, steps: list[_Step], advantages: NDArray[np.float64]) -> None:
+    def _learn_from(self, steps: list[_Step], advantages: NDArray[np.float64]) -> None:
         config = self.config
         for _ in range(config.epochs):
             for chunk in np.array_split(self._rng.permutation(len(steps)), min(config.minibatches, len(steps))):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +15,7 @@ from torch import Tensor, nn
 from placezoo.agents.networks.architectures import feature_record
 from placezoo.agents.networks.checkpoint import Checkpoint
 from placezoo.agents.networks.one_shot_network import OneShotConfig, OneShotGraph, OneShotNetwork
-from placezoo.agents.training import Batch, Progress, TrainingStatus, check_device, mean_greedy_cost, train_until
+from placezoo.agents.training import Batch, UpdateLearner, check_device, mean_greedy_cost
 from placezoo.envs.problem import PlacementProblem, draw_each
 from placezoo.envs.source import ProblemSource
 
@@ -169,7 +168,7 @@ def graph_of(problem: PlacementProblem, device: str = "cpu") -> OneShotGraph:
     )
 
 
-class OneShotLearner:
+class OneShotLearner(UpdateLearner):
     """One training run.
 
     Args:
@@ -248,27 +247,7 @@ class OneShotLearner:
         problem, network = self.source.first(), copy.deepcopy(self.network).cpu().eval()
         return Checkpoint(network, problem.env_id, "one-shot", feature_record(problem, network.architecture), training)
 
-    def learn(
-        self,
-        timesteps: int | None = None,
-        seconds: float | None = None,
-        on_update: Callable[[TrainingStatus], None] | None = None,
-        begun: Progress | None = None,
-    ) -> TrainingStatus:
-        """Train until so many assignments are drawn or so many seconds are over.
-
-        Args:
-            timesteps: assignments, None for no limit.
-            seconds: wall time, None for no limit.
-            on_update: called after each batch.
-            begun: what had been done when a run that goes on was broken off.
-
-        Raises:
-            ValueError: neither limit is given.
-        """
-        return train_until(self._step, self.optimizer, self.config.learning_rate, timesteps, seconds, on_update, begun)
-
-    def _step(self, done: float, room: int | None) -> Batch:
+    def update(self, done: float, room: int | None = None) -> Batch:
         """Draw a batch of groups and learn from it; at most ``room`` assignments."""
         batch: list[_Group] = []
         relative: list[float] = []
@@ -281,7 +260,7 @@ class OneShotLearner:
             drawn += len(costs)
             if room is not None and drawn >= room:
                 break
-        self._update(batch, self.config.entropy_coefficient * (1.0 - done))
+        self._learn_from(batch, self.config.entropy_coefficient * (1.0 - done))
         return Batch(drawn, drawn, float(np.mean(relative)))
 
     def _play(self, problem: PlacementProblem, room: int | None) -> tuple[list[_Group], list[float]]:
@@ -331,7 +310,7 @@ class OneShotLearner:
             kept = np.concatenate([problem.item_order[:start], problem.item_order[start + length :]])
             assignments[number, kept] = best[kept]
 
-    def _update(self, batch: list[_Group], entropy_coefficient: float) -> None:
+    def _learn_from(self, batch: list[_Group], entropy_coefficient: float) -> None:
         config = self.config
         for _ in range(config.epochs):
             self.optimizer.zero_grad()

@@ -15,7 +15,7 @@ from sb3_contrib import MaskablePPO
 from stable_baselines3.common.callbacks import BaseCallback
 
 from placezoo.agents.networks.architectures import feature_record
-from placezoo.agents.networks.checkpoint import Checkpoint, network_config
+from placezoo.agents.networks.checkpoint import Checkpoint, sizes_to_train
 from placezoo.agents.ppo_config import PPOConfig
 from placezoo.agents.sb3_policy import GraphPolicy
 from placezoo.agents.sb3_vec_env import PaddedVecEnv
@@ -63,12 +63,7 @@ class PPOLearner:
         self._env = PaddedVecEnv(
             self.config.num_envs, source, formulation, mean_greedy_cost, self.config.worst_reward, **settings
         )
-        network = network_config(problem, self.config.encoder, self.config.width, self.config.layers, self.config.head)
-        if start is not None:
-            start.check_fits(problem)
-            if start.formulation != formulation:
-                raise ValueError(f"this checkpoint was trained for {start.formulation}, not for {formulation}")
-            network = start.network.config
+        network = sizes_to_train(problem, formulation, self.config, start)
         self.model = MaskablePPO(
             GraphPolicy,
             self._env,

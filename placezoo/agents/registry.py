@@ -102,9 +102,7 @@ def require_extra(extra: str, owner: str) -> None:
 def is_for(name: str, env_id: str) -> bool:
     """Return whether an agent, of the zoo or ``module:Class``, is for an environment."""
     if name not in AGENTS:
-        classes = agent_class(name).problem_class
-        known = [getattr(one, "env_id", None) for one in (classes if isinstance(classes, tuple) else (classes,))]
-        return None in known or env_id in known
+        return agent_class(name).is_for(env_id)
     return not AGENTS[name].problems or env_id in AGENTS[name].problems
 
 

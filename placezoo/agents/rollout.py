@@ -21,6 +21,7 @@ class Segment:
     Attributes:
         problem: what was placed.
         graph: its item graph.
+        scale: what its costs and rewards are relative to.
         assignment: int16 [L, n] (int32 with very many resources), before each step.
         current_item: int64 [L].
         features: float32 [L, K, Fr], of the resources.
@@ -31,12 +32,12 @@ class Segment:
         reward: float32 [L].
         advantage: float32 [L], filled in by ``estimate_advantages``.
         length: L so far.
-        ended: whether the episode ended with the last step.
         last_value: of the state after the last step, where the episode goes on or was cut off.
     """
 
     problem: PlacementProblem
     graph: Graphs
+    scale: float
     assignment: NDArray[Any]
     current_item: NDArray[np.int64]
     features: NDArray[np.float32]
@@ -47,17 +48,17 @@ class Segment:
     reward: NDArray[np.float32]
     advantage: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
     length: int = 0
-    ended: bool = False
     last_value: float = 0.0
 
     @classmethod
-    def begin(cls, problem: PlacementProblem, graph: Graphs, formulation: str, room: int) -> Segment:
+    def begin(cls, problem: PlacementProblem, graph: Graphs, scale: float, formulation: str, room: int) -> Segment:
         """Return an empty segment for at most ``room`` steps."""
         n, resources = problem.num_items, problem.num_resources
         every_item = formulation != "construct"
         return cls(
             problem=problem,
             graph=graph,
+            scale=scale,
             assignment=np.empty((room, n), np.int16 if resources < 2**15 else np.int32),
             current_item=np.empty(room, np.int64),
             features=np.empty((room, resources, len(problem.feature_names.resources)), np.float32),
@@ -77,12 +78,6 @@ class Segment:
             running = error + gamma * gae_lambda * running
             self.advantage[step] = running
             following = float(self.value[step])
-
-    @property
-    def nbytes(self) -> int:
-        """The memory of its steps, in bytes; the graph, which other segments share, is left out."""
-        arrays = (self.assignment, self.current_item, self.features, self.mask, self.action)
-        return sum(array[: self.length].nbytes for array in arrays) + 16 * self.length
 
 
 @dataclass

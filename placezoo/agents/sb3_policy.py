@@ -11,8 +11,9 @@ from stable_baselines3.common.torch_layers import FlattenExtractor
 from torch import Tensor
 
 from placezoo.agents.networks.graph_batch import Graphs, padded_graph, samples_of, unpad
+from placezoo.agents.networks.graph_memory import Entry, GraphMemory
 from placezoo.agents.networks.heads import make_network
-from placezoo.agents.networks.policy_network import Encoded, NetworkConfig
+from placezoo.agents.networks.policy_network import NetworkConfig
 from placezoo.agents.ragged.placement import ObservationReader
 from placezoo.agents.ragged.store import GraphStore
 
@@ -32,13 +33,11 @@ class GraphPolicy(MaskableMultiInputActorCriticPolicy):
     ) -> None:
         self._network_config = NetworkConfig(**(network or {}))
         self._every_item = formulation != "construct"
-        self._remembered: dict[int, tuple[Graphs, Encoded]] = {}
-        self._joined_keys: list[int] = []  # the graphs of the last batch, and these side by side
-        self._joined: tuple[Graphs, Encoded] | None = None
         super().__init__(*args, **kwargs)
 
     def _build(self, lr_schedule: Any) -> None:
         self.network = make_network(self._network_config)
+        self._memory = GraphMemory(self.network)
         # The extractor of the base class would flatten the graph; nothing of it is used or trained.
         self.features_extractor = self.pi_features_extractor = self.vf_features_extractor = torch.nn.Identity()
         self.optimizer = self.optimizer_class(self.network.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs)
@@ -46,32 +45,15 @@ class GraphPolicy(MaskableMultiInputActorCriticPolicy):
     def _scores(self, observations: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
         first, graph = unpad(observations)
         if torch.is_grad_enabled():
-            self._remembered.clear()
-            self._joined_keys = []
+            self._memory.forget()
             graphs = Graphs.join([padded_graph(observations, sample) for sample in first])
             encoded = self.network.encode(graphs)
         else:
-            graphs, encoded = self._recall(observations, first)
+            self._memory.move_to(self.device)
+            entries = [_entry(observations, sample) for sample in first]
+            graphs, encoded, number = self._memory.recall(entries)
+            graph = torch.as_tensor(number, device=graph.device)[graph]
         return self.network(graphs, encoded, samples_of(observations, graph, self._every_item))
-
-    def _recall(self, observations: dict[str, Tensor], first: list[int]) -> tuple[Graphs, Encoded]:
-        """Return the graphs of a batch and their embeddings, encoding only those not met since the last update."""
-        keys = observations["instance_key"][first, 0].tolist()
-        for key, sample in zip(keys, first, strict=True):
-            if key not in self._remembered:
-                graphs = padded_graph(observations, sample)
-                # Cloned, since a slice shares the memory of the environment's buffers.
-                graphs.features = graphs.features.clone()
-                self._remembered[key] = graphs, self.network.encode(graphs)
-        if keys != self._joined_keys:
-            known = [self._remembered[key] for key in keys]
-            self._joined = (
-                Graphs.join([graphs for graphs, _ in known]),
-                Encoded.join([encoded for _, encoded in known]),
-            )
-            self._joined_keys = keys
-        assert self._joined is not None
-        return self._joined
 
     def _distribution(self, scores: Tensor, action_masks: Any) -> MaskableDistribution:
         distribution = self.action_dist.proba_distribution(action_logits=scores)
@@ -102,6 +84,17 @@ class GraphPolicy(MaskableMultiInputActorCriticPolicy):
     def predict_values(self, obs: Any) -> Tensor:
         """Return values [B, 1]."""
         return self._scores(obs)[1][:, None]
+
+
+def _entry(observations: dict[str, Tensor], sample: int) -> Entry:
+    """Return the graph of a sample, known by its instance's key."""
+
+    def make() -> Graphs:
+        graph = padded_graph(observations, sample)
+        graph.features = graph.features.clone()  # a slice shares the memory of the environment's buffers
+        return graph
+
+    return Entry(int(observations["instance_key"][sample, 0]), None, make)
 
 
 class RaggedGraphPolicy(GraphPolicy):

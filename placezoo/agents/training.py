@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -59,46 +60,65 @@ class Batch(NamedTuple):
     relative_cost: float
 
 
-def train_until(
-    update: Callable[[float, int | None], Batch],
-    optimizer: torch.optim.Optimizer,
-    learning_rate: float,
-    timesteps: int | None,
-    seconds: float | None,
-    on_update: Callable[[TrainingStatus], None] | None,
-    begun: Progress | None = None,
-) -> TrainingStatus:
-    """Update a policy until so many timesteps are made or so many seconds are over; the learning rate falls to a tenth.
+class UpdateLearner(ABC):
+    """A learner that trains by updates: what they make is counted, and the learning rate falls to a tenth.
 
-    Args:
-        update: (share done, timesteps left or None) -> what was done.
+    Attributes:
+        config: has the ``learning_rate`` at the start.
         optimizer: whose learning rate is set.
-        learning_rate: at the start.
-        timesteps: None for no limit.
-        seconds: wall time, None for no limit.
-        on_update: called after each update.
-        begun: what had been done before, which counts.
-
-    Raises:
-        ValueError: neither limit is given.
     """
-    if timesteps is None and seconds is None:
-        raise ValueError("training needs timesteps, seconds or both")
-    made, ended, before = begun or Progress()
-    started = time.perf_counter() - before
-    done = share_done(made, before, timesteps, seconds)
-    while True:
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate * (1.0 - 0.9 * done)
-        batch = update(done, None if timesteps is None else timesteps - made)
-        made, ended = made + batch.timesteps, ended + batch.episodes
-        spent = time.perf_counter() - started
-        done = share_done(made, spent, timesteps, seconds)
-        status = TrainingStatus(made, spent, batch.relative_cost, ended, done)
-        if on_update is not None:
-            on_update(status)
-        if done >= 1.0:
-            return status
+
+    config: Any
+    optimizer: torch.optim.Optimizer
+
+    @abstractmethod
+    def update(self, done: float, room: int | None = None) -> Batch:
+        """Update the policy once.
+
+        Args:
+            done: the share of the training that is over.
+            room: how many timesteps are left, None for any number.
+        """
+
+    def set_learning_rate(self, done: float) -> None:
+        """Set the learning rate for a share of the training that is over."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.config.learning_rate * (1.0 - 0.9 * done)
+
+    def learn(
+        self,
+        timesteps: int | None = None,
+        seconds: float | None = None,
+        on_update: Callable[[TrainingStatus], None] | None = None,
+        begun: Progress | None = None,
+    ) -> TrainingStatus:
+        """Train until so many timesteps are made or so many seconds are over.
+
+        Args:
+            timesteps: whatever the learner counts, environment steps if nothing else; None for no limit.
+            seconds: wall time, None for no limit.
+            on_update: called after each update.
+            begun: what had been done before, when a run that goes on was broken off; it counts.
+
+        Raises:
+            ValueError: neither limit is given.
+        """
+        if timesteps is None and seconds is None:
+            raise ValueError("training needs timesteps, seconds or both")
+        made, ended, before = begun or Progress()
+        started = time.perf_counter() - before
+        done = share_done(made, before, timesteps, seconds)
+        while True:
+            self.set_learning_rate(done)
+            batch = self.update(done, None if timesteps is None else timesteps - made)
+            made, ended = made + batch.timesteps, ended + batch.episodes
+            spent = time.perf_counter() - started
+            done = share_done(made, spent, timesteps, seconds)
+            status = TrainingStatus(made, spent, batch.relative_cost, ended, done)
+            if on_update is not None:
+                on_update(status)
+            if done >= 1.0:
+                return status
 
 
 def check_device(device: str, owner: str) -> None:

@@ -18,6 +18,7 @@ from placezoo.datasets.files import read_bytes, write_atomically
 
 STATE = "state.safetensors"
 _FORMAT = "placezoo.TrainingState/1"
+_NETWORK, _OPTIMIZER = "network.", "optimizer."  # what the names of tensors begin with
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,27 @@ def learner_tensors(learner: Any) -> dict[str, Tensor]:
     """Return what a learner must remember: its own ``state()``, or its network and optimiser."""
     if hasattr(learner, "state"):
         return learner.state()
-    tensors = {f"network.{name}": value for name, value in learner.network.state_dict().items()}
-    for number, moments in learner.optimizer.state_dict()["state"].items():
-        tensors.update({f"optimizer.{number}.{name}": torch.as_tensor(value) for name, value in moments.items()})
-    return tensors
+    tensors = {f"{_NETWORK}{name}": value for name, value in learner.network.state_dict().items()}
+    return {**tensors, **moment_tensors(learner.optimizer.state_dict()["state"])}
+
+
+def moment_tensors(state: dict[int, dict[str, Any]]) -> dict[str, Tensor]:
+    """Return the moments of an optimiser, for each parameter's number, under names of their own."""
+    return {
+        f"{_OPTIMIZER}{number}.{name}": torch.as_tensor(value)
+        for number, moments in state.items()
+        for name, value in moments.items()
+    }
+
+
+def moments_of(tensors: dict[str, Tensor]) -> dict[int, dict[str, Tensor]]:
+    """Return what ``moment_tensors`` was given, from all tensors of a learner."""
+    moments: dict[int, dict[str, Tensor]] = {}
+    for name, value in tensors.items():
+        if name.startswith(_OPTIMIZER):
+            _, number, what = name.split(".", 2)
+            moments.setdefault(int(number), {})[what] = value
+    return moments
 
 
 def restore_learner(learner: Any, tensors: dict[str, Tensor]) -> None:
@@ -85,17 +103,9 @@ def restore_learner(learner: Any, tensors: dict[str, Tensor]) -> None:
     if hasattr(learner, "load_state"):
         learner.load_state(tensors)
         return
-    moments: dict[int, dict[str, Tensor]] = {}
-    weights: dict[str, Tensor] = {}
-    for name, value in tensors.items():
-        kind, _, rest = name.partition(".")
-        if kind == "network":
-            weights[rest] = value
-        else:
-            number, _, what = rest.partition(".")
-            moments.setdefault(int(number), {})[what] = value
+    weights = {name.removeprefix(_NETWORK): value for name, value in tensors.items() if not name.startswith(_OPTIMIZER)}
     try:
         learner.network.load_state_dict(weights)
-        learner.optimizer.load_state_dict({**learner.optimizer.state_dict(), "state": moments})
+        learner.optimizer.load_state_dict({**learner.optimizer.state_dict(), "state": moments_of(tensors)})
     except (RuntimeError, KeyError) as error:
         raise ValueError(f"the training state is of another network ({str(error).splitlines()[0]})") from None

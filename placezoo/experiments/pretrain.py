@@ -11,10 +11,10 @@ from typing import Any
 from placezoo.agents.agent import with_policy
 from placezoo.agents.learners import learner_entry
 from placezoo.agents.solution import describe_machine
-from placezoo.envs.registration import make_problem, problem_class, problem_parameters
+from placezoo.envs.registration import problem_class, problem_parameters
 from placezoo.envs.source import ProblemSource
 from placezoo.experiments.settings import parse_settings
-from placezoo.experiments.train import relative_score
+from placezoo.experiments.train import relative_score, validation_problems
 
 _PROBES = 10  # validations of each part
 
@@ -95,16 +95,10 @@ def pretrain(
     learners, held_out = [], []
     for part in parts:
         source = ProblemSource(problem_class(part.env_id), dataset=part.dataset, parameters=part.parameters)
-        assert source.dataset is not None
         network = PolicyNetwork(network_config(source.first(), config.encoder, config.width, config.layers), trunk)
         trunk = network.trunk
         learners.append(learner_class(source, entry.formulation, config, seed, device, network=network))
-        held_out.append(
-            [
-                make_problem(part.env_id, source.dataset.instance("validation", index), **part.parameters)
-                for index in range(source.dataset.size("validation"))
-            ]
-        )
+        held_out.append(validation_problems(source))
     names = _names(parts)
     best = dict.fromkeys(names, float("inf"))
     agent = agent_class(**entry.validation)
@@ -116,8 +110,7 @@ def pretrain(
             started = time.perf_counter()
             done = min(1.0, sum(spent) / seconds)
             learner = learners[turn]
-            for group in learner.optimizer.param_groups:
-                group["lr"] = config.learning_rate * (1.0 - 0.9 * done)
+            learner.set_learning_rate(done)
             made[turn] += learner.update(done).timesteps
             spent[turn] += time.perf_counter() - started
             if on_progress is not None:

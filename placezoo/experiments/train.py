@@ -18,7 +18,7 @@ from placezoo.agents.learners import learner_entry
 from placezoo.agents.solution import describe_machine
 from placezoo.datasets.files import write_atomically
 from placezoo.datasets.suggestion import unknown_name
-from placezoo.envs.registration import make_problem, problem_class
+from placezoo.envs.registration import problem_class
 from placezoo.envs.source import ProblemSource
 from placezoo.experiments.tracking import Tracker
 
@@ -180,7 +180,7 @@ class _Training:
                 self._best = state.record["best"] if state.record["best"] is not None else np.inf
                 self._validating = state.record["validating"]
                 self._curve = [CurvePoint(*row) for row in read_rows(state.record["curve"])]
-            self._held_out = _validation_problems(run, self._source)
+            self._held_out = validation_problems(self._source)
             with single_thread():
                 learner.learn(run.timesteps, run.seconds, lambda status: self._note(learner, status), **progress)
         finally:
@@ -257,11 +257,12 @@ def _check_run(run: TrainingRun) -> None:
         raise ValueError(f"method {run.method} is for fine-tuning ppo by the backend fast")
 
 
-def _validation_problems(run: TrainingRun, source: ProblemSource) -> list[Any]:
+def validation_problems(source: ProblemSource) -> list[Any]:
+    """Return the problems of a source's validation split; of a single instance, that one."""
     if source.dataset is None:
         return [source.first()]
     return [
-        make_problem(run.env_id, source.dataset.instance("validation", index), **run.parameters)
+        source.problem(source.dataset.instance("validation", index))
         for index in range(source.dataset.size("validation"))
     ]
 

@@ -8,7 +8,6 @@ import io
 import math
 import os
 import shutil
-import typing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -93,20 +92,20 @@ SEARCH_SPACE: dict[str, Choices | LogRange] = {
     "encoder": Choices(("graph-sage", "gat", "gin", "edge-gnn", "graph-transformer")),
 }
 
+# Other agents count batches in graphs, and have encoders of their own.
+_OF_PPO = {"batch_size", "encoder"}
+
 
 def search_space(agent: str, fixed: dict[str, Any]) -> dict[str, Choices | LogRange]:
-    """Return what is varied of an agent's hyperparameters: those of ``SEARCH_SPACE`` that it has, of the same type.
+    """Return what is varied of an agent's hyperparameters: those of ``SEARCH_SPACE`` that it has.
 
     Raises:
         ValueError: nothing is left to vary.
     """
     config_class, _, _ = learner_entry(agent).load()
-    types = typing.get_type_hints(config_class)
-    space = {
-        name: domain
-        for name, domain in SEARCH_SPACE.items()
-        if name in types and name not in fixed and (name != "encoder" or agent == "ppo")
-    }
+    own = {field.name for field in dataclasses.fields(config_class)}
+    own -= set(fixed) if agent == "ppo" else {*fixed, *_OF_PPO}
+    space = {name: domain for name, domain in SEARCH_SPACE.items() if name in own}
     if not space:
         raise ValueError(f"nothing is left to vary of {agent}: {', '.join(fixed)} are set")
     return space

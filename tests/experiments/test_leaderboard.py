@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 
 import pytest
 
@@ -237,7 +238,8 @@ def test_agents_of_the_suites_fit_what_they_run_on():
                 continue
             for group in suite.problems:
                 if is_for(agent.name, group.env) and agent.env in (None, group.env):
-                    policy = Checkpoint.load(checkpoint_folder("pretrained", agent.name, group.env))
+                    actor = agent.hyperparameters.get("agent", agent.name)  # multilevel has one inside
+                    policy = Checkpoint.load(checkpoint_folder("pretrained", actor, group.env))
                     assert policy.env_id == group.env
 
 
@@ -383,6 +385,17 @@ def test_agents_in_memory(tmp_path):
     rows = list(placezoo.leaderboard.run(str(path), agents))
     assert {(row.env, row.agent) for row in rows} == {("GraphPartition-v0", "fm"), ("EdgePlace-v0", "heft")}
     assert rows[0].hyperparameters["starts"] == 2
+
+    @dataclass(frozen=True)
+    class Local(placezoo.Agent):
+        name = "local"
+
+        def _search(self, search):
+            search.evaluate(search.problem.initial_assignment(search.rng))
+
+    assert {row.agent for row in run(str(path), [Local()])} == {"local"}
+    with pytest.raises(ValueError, match="agent local: other processes cannot import its class; jobs=0, or put it"):
+        list(run(str(path), [Local()], jobs=1))
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,15 @@ class Checkpoint:
         if self.features != feature_record(problem, self.architecture):
             raise ValueError(f"this checkpoint reads other features than {problem.env_id} has; train it again")
 
+    def check_goes_on(self, formulation: str) -> None:
+        """Check that training goes on in the formulation that the policy was trained for.
+
+        Raises:
+            ValueError: it was another one.
+        """
+        if self.formulation != formulation:
+            raise ValueError(f"this checkpoint was trained for {self.formulation}, not for {formulation}")
+
 
 def checkpoint_folder(checkpoint: str, agent: str, env_id: str | None = None) -> Path:
     """Return a checkpoint's folder; ``pretrained`` is the agent's own that comes with the package.
@@ -136,6 +145,19 @@ def network_config(
     return NetworkConfig(
         len(names.items), len(names.item_edges), len(names.resources), encoder, width, layers, head, prior, (x, y)
     )
+
+
+def sizes_to_train(problem: PlacementProblem, formulation: str, config: Any, start: Checkpoint | None) -> NetworkConfig:
+    """Return the sizes of the network that a learner of PPO trains: those of its start, or of its configuration.
+
+    Raises:
+        ValueError: the policy to start from is for another problem or formulation.
+    """
+    if start is None:
+        return network_config(problem, config.encoder, config.width, config.layers, config.head)
+    start.check_fits(problem)
+    start.check_goes_on(formulation)
+    return start.network.config
 
 
 def item_graph_of(problem: PlacementProblem) -> Graphs:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -60,13 +58,12 @@ class DeconvolutionNetwork(nn.Module):
         """Return the embeddings of graphs."""
         links = Links(graphs.edge_index, self.edges(graphs.edge_features), graphs.start)
         hidden = self.encoder(torch.relu(self.project(graphs.features)), links)
-        sizes = [end - begin for begin, end in pairwise(graphs.start)]
         content = self.content(hidden)
         return Encoded(
             query=self.query(hidden),
             content=content,
             message=links.hidden[:, :0],
-            mean=torch.stack([part.mean(0) for part in hidden.split(sizes)]),
+            mean=graphs.means(hidden),
         )
 
     def forward(self, graphs: Graphs, encoded: Encoded, samples: Samples) -> tuple[Tensor, Tensor]:

@@ -28,6 +28,12 @@ class Graphs:
         sizes = torch.tensor([end - begin for begin, end in pairwise(self.start)], device=self.features.device)
         return torch.repeat_interleave(torch.arange(len(sizes), device=sizes.device), sizes)
 
+    def means(self, values: Tensor) -> Tensor:
+        """Return the mean over each graph's items: [N, d] -> [G, d]."""
+        owner, count = self.owner, len(self.start) - 1
+        sums = values.new_zeros(count, values.shape[1]).index_add(0, owner, values)
+        return sums / torch.bincount(owner, minlength=count)[:, None]
+
     def to(self, device: torch.device | str) -> Graphs:
         """Return the graphs on a device."""
         return Graphs(

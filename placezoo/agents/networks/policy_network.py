@@ -62,16 +62,6 @@ class Encoded:
     message: Tensor  # [E, d], what an edge's head hears of its tail
     mean: Tensor  # [G, d], the average item of each graph
 
-    @classmethod
-    def join(cls, parts: list[Encoded]) -> Encoded:
-        """Put the embeddings of graphs side by side."""
-        return cls(
-            query=torch.cat([part.query for part in parts]),
-            content=torch.cat([part.content for part in parts]),
-            message=torch.cat([part.message for part in parts]),
-            mean=torch.cat([part.mean for part in parts]),
-        )
-
 
 class Prior(nn.Module):
     """What a fresh policy goes by: less of one feature is better, by a weight that is learned like all others."""
@@ -170,12 +160,11 @@ class PolicyNetwork(nn.Module):
         edges = self.inputs.edges(graphs.edge_features)
         start = torch.relu(self.inputs.items(graphs.features))
         hidden = trunk.encode(start, Links(graphs.edge_index, edges, graphs.start), owner)
-        sums = hidden.new_zeros(len(graphs.start) - 1, hidden.shape[1]).index_add(0, owner, hidden)
         return Encoded(
             query=trunk.query(hidden),
             content=trunk.content(hidden),
             message=torch.relu(trunk.neighbour(hidden)[graphs.edge_index[0]] + edges),
-            mean=sums / torch.bincount(owner)[:, None],
+            mean=graphs.means(hidden),
         )
 
     def resources(self, features: Tensor, content: Tensor) -> Tensor:

@@ -6,7 +6,6 @@ import logging
 import math
 import time
 import warnings
-from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
@@ -16,18 +15,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from placezoo.agents.networks.architectures import feature_record
-from placezoo.agents.networks.checkpoint import Checkpoint, network_config
+from placezoo.agents.networks.checkpoint import Checkpoint, sizes_to_train
 from placezoo.agents.networks.heads import make_network
-from placezoo.agents.networks.policy_network import NetworkConfig
 from placezoo.agents.ppo_config import PPOConfig
 from placezoo.agents.rllib.cluster import Scale, ray_session
-from placezoo.agents.training import Progress, TrainingStatus, share_done
+from placezoo.agents.training import Batch, UpdateLearner
+from placezoo.agents.training_state import moment_tensors, moments_of
 from placezoo.envs.source import ProblemSource
 
 _MODULE = "default_policy"
 
 
-class RLlibLearner:
+class RLlibLearner(UpdateLearner):
     """One training run by RLlib's PPO (new API stack), the same algorithm and network as the other learners train.
 
     Environment runners that fail are started again, wherever there is room for them.
@@ -71,16 +70,7 @@ class RLlibLearner:
         self._closing = ExitStack()
         problem = source.first()
         torch.manual_seed(seed)
-        if start is not None:
-            start.check_fits(problem)
-            if start.formulation != formulation:
-                raise ValueError(f"this checkpoint was trained for {start.formulation}, not for {formulation}")
-            sizes: NetworkConfig = start.network.config
-        else:
-            sizes = network_config(
-                problem, self.config.encoder, self.config.width, self.config.layers, self.config.head
-            )
-        self._sizes = sizes
+        self._sizes = sizes = sizes_to_train(problem, formulation, self.config, start)
         processes = 1 + self.scale.env_runners + self.scale.learners
         self._closing.enter_context(ray_session(self.scale.address, cpus=processes))
         with warnings.catch_warnings():
@@ -153,43 +143,26 @@ class RLlibLearner:
         )
         return algorithm.build_algo()
 
-    def learn(
-        self,
-        timesteps: int | None = None,
-        seconds: float | None = None,
-        on_update: Callable[[TrainingStatus], None] | None = None,
-        begun: Progress | None = None,
-    ) -> TrainingStatus:
-        """Train until so many steps are made or so many seconds are over; arguments as for ``PPOLearner.learn``."""
-        if timesteps is None and seconds is None:
-            raise ValueError("training needs timesteps, seconds or both")
-        begun = begun or Progress()
-        started = time.perf_counter() - begun.seconds
-        steps, episodes, done = begun.timesteps, begun.episodes, 0.0
-        while True:
-            self._set_learning_rate(self.config.learning_rate * (1.0 - 0.9 * done))
-            result = self._algorithm.train()
-            runners = result["env_runners"]
-            steps += int(runners["num_env_steps_sampled"])
-            episodes += int(runners.get("num_episodes", 0))
-            spent = time.perf_counter() - started
-            done = share_done(steps, spent, timesteps, seconds)
-            cost = float(runners.get("relative_cost", math.nan))
-            self._best_cost = min(self._best_cost, float(runners.get("best_cost", math.inf)))
-            self.metrics = {
-                "best_cost": self._best_cost,
-                "feasible": float(runners.get("feasible", math.nan)),
-                "env_steps_per_second": (steps - begun.timesteps) / max(spent - begun.seconds, 1e-9),
-            }
-            if self.source.dataset is None:
-                self.metrics["gap"] = float(runners.get("cost", math.nan)) / self._best_cost - 1.0
-            status = TrainingStatus(steps, spent, cost, episodes, done)
-            if on_update is not None:
-                on_update(status)
-            if done >= 1.0:
-                return status
+    def update(self, done: float, room: int | None = None) -> Batch:
+        """Let RLlib train for one iteration, which may make more timesteps than there is room for."""
+        started = time.perf_counter()
+        runners = self._algorithm.train()["env_runners"]
+        steps, spent = int(runners["num_env_steps_sampled"]), time.perf_counter() - started
+        self._best_cost = min(self._best_cost, float(runners.get("best_cost", math.inf)))
+        self.metrics = {
+            "best_cost": self._best_cost,
+            "feasible": float(runners.get("feasible", math.nan)),
+            "env_steps_per_second": steps / max(spent, 1e-9),
+        }
+        if self.source.dataset is None:
+            self.metrics["gap"] = float(runners.get("cost", math.nan)) / self._best_cost - 1.0
+        cost = float(runners.get("relative_cost", math.nan))
+        return Batch(steps, int(runners.get("num_episodes", 0)), cost)
 
-    def _set_learning_rate(self, rate: float) -> None:
+    def set_learning_rate(self, done: float) -> None:
+        """Set the learning rate of every learner."""
+        rate = self.config.learning_rate * (1.0 - 0.9 * done)
+
         def change(learner: Any) -> None:
             for optimizer in learner._optimizer_parameters:
                 for group in optimizer.param_groups:
@@ -217,9 +190,8 @@ class RLlibLearner:
         state = self._learner_state()
         found = {f"network.{name}": torch.as_tensor(np.array(value)) for name, value in self._module_state().items()}
         for optimizer in state["optimizer"].values():
-            for number, moments in optimizer["state"]["state"].items():
-                for name, value in moments.items():
-                    found[f"optimizer.{number}.{name}"] = torch.as_tensor(np.array(value))
+            moments = optimizer["state"]["state"]
+            found |= moment_tensors({k: {n: np.array(v) for n, v in each.items()} for k, each in moments.items()})
         return found
 
     def load_state(self, tensors: dict[str, Tensor]) -> None:
@@ -229,11 +201,7 @@ class RLlibLearner:
         weights = {name: value.cpu().numpy() for name, value in tensors.items() if name.startswith("network.")}
         learner["rl_module"][_MODULE] = weights
         learner["weights_seq_no"] = 0  # or older weights than the learner's own would not be taken
-        moments: dict[int, dict[str, Tensor]] = {}
-        for name, value in tensors.items():
-            if name.startswith("optimizer."):
-                _, number, what = name.split(".", 2)
-                moments.setdefault(int(number), {})[what] = value
+        moments = moments_of(tensors)
         for optimizer in learner["optimizer"].values() if moments else ():
             optimizer["state"]["state"] = moments
         self._algorithm.learner_group.set_state(state)

@@ -46,8 +46,6 @@ def run(
     chosen = load_suite(suite) if isinstance(suite, str) else suite
     if agents is not None:
         chosen = chosen.with_agents(tuple(entry for agent in agents for entry in entries(chosen, agent)), alone=True)
-    if jobs and any(entry.name.startswith("__main__:") for entry in chosen.agents):
-        raise ValueError("an agent of a script or notebook runs in its own process only: jobs=0, or put it in a module")
     if out is not None:
         yield from _run(chosen, Path(out), jobs)
         return
@@ -68,5 +66,5 @@ def entries(suite: Suite, agent: str | Agent) -> list[SuiteAgent]:
         cls = type(agent)
         known = agent.name in AGENTS and AGENTS[agent.name].location.endswith(f":{cls.__name__}")
         location = agent.name if known else f"{cls.__module__}:{cls.__qualname__}"
-        return [SuiteAgent(location, asdict(agent), label=agent.name)]
+        return [SuiteAgent(location, asdict(agent), label=agent.name, prototype=agent)]
     return [entry for entry in suite.agents if entry.label == agent] or [SuiteAgent(agent)]

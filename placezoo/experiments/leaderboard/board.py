@@ -14,7 +14,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from placezoo.agents.registry import AGENTS, is_for, make_agent
+from placezoo.agents.registry import AGENTS, agent_class, is_for, make_agent
 from placezoo.agents.solution import Solution, budget_record, describe_machine
 from placezoo.datasets.files import sha256, write_atomically
 from placezoo.envs.problem import PlacementProblem
@@ -80,6 +80,8 @@ class Leaderboard:
 
     def _is_usable(self, agent: SuiteAgent) -> bool:
         """Return whether an agent can be made; a misspelt one should not be found out after an hour."""
+        if agent.prototype is not None:
+            return True
         try:
             make_agent(agent.name, **{k: v for k, v in agent.hyperparameters.items() if v != TRAINED})
         except ImportError as error:
@@ -107,7 +109,8 @@ class Leaderboard:
             and self.suite.training["env_id"] != env_id
         )
         fits = all(case.problem.parameters.get(name) == value for name, value in agent.where.items())
-        return is_for(agent.name, env_id) and agent.env in (None, env_id) and fits and not trained_elsewhere
+        is_meant = is_for(agent.name, env_id) if agent.prototype is None else agent.prototype.is_for(env_id)
+        return is_meant and agent.env in (None, env_id) and fits and not trained_elsewhere
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -143,9 +146,12 @@ class Leaderboard:
             jobs: how many processes, each with one thread; 0 for none: in this process, one after the other.
 
         Raises:
+            ValueError: another process cannot import an agent that was given as an object.
             ClaimError: an agent's solution is not what it says.
             OSError: a solution cannot be written, or another process is at work in the folder.
         """
+        for agent in self.agents if jobs else ():
+            _check_importable(agent)
         with self.alone():
             to_do = []
             for run in self.runs():
@@ -198,6 +204,7 @@ class Leaderboard:
             budget=budget_record(run.case.group.budget),
             seed=run.seed,
             path=str(path),
+            prototype=run.agent.prototype,
         )
 
     def _path(self, run: Run) -> Path:
@@ -277,6 +284,17 @@ def _cases(problems: list[tuple[SuiteProblem, str, PlacementProblem]]) -> list[C
             raise ValueError(f"the suite has {title} of {problem.env_id} twice, under one budget")
         cases[problem.env_id, title] = Case(problem, name, group, title)
     return list(cases.values())
+
+
+def _check_importable(agent: SuiteAgent) -> None:
+    if agent.prototype is None:
+        return
+    try:
+        found = agent_class(agent.name)
+    except (ValueError, ImportError):
+        found = None
+    if found is not type(agent.prototype) or agent.name.startswith("__main__:"):
+        raise ValueError(f"agent {agent.label}: other processes cannot import its class; jobs=0, or put it in a module")
 
 
 def _plain(name: str) -> str:

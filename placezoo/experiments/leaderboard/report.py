@@ -99,7 +99,17 @@ def _notes(contents: Contents) -> str:
     if failures:
         told = "; ".join(dict.fromkeys(f"{row.agent} on {row.case}: {row.error}" for row in failures))
         notes.append(f"{len(failures)} runs failed and count as random assignments. {html.escape(told[:2000])}")
+    late = [row for row in contents.rows if _overran(row)]
+    if late:
+        told = ", ".join(dict.fromkeys(f"{html.escape(row.agent)} on {html.escape(row.case)}" for row in late))
+        notes.append(
+            f"{len(late)} runs took over a tenth more seconds than they had, in steps they do not break: {told}."
+        )
     return "".join(f"<p class='note'>{note}</p>" for note in notes)
+
+
+def _overran(row: Row) -> bool:
+    return not row.is_submission and row.seconds > 1.1 * (row.budget.get("seconds") or math.inf) + 0.1
 
 
 def _overall(rows: list[Row], colours: dict[str, str]) -> str:

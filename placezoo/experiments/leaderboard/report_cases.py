@@ -119,7 +119,7 @@ def _picture(case: Case, best: Row) -> str:
     if best.solution is None:
         return ""
     draw = functools.partial(case.problem.draw, best.solution.assignment)
-    picture = _fewer_colours(figure_bytes(draw, "png", (5.0, 5.0)))
+    picture = _fewer_colours(figure_bytes(draw, "png", (6.4, 5.6)))
     name = html.escape(case.title)
     return (
         f"<figure>{image(picture, 'png', f'best solution of {name}', 'picture')}"

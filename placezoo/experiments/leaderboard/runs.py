@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from placezoo.agents.agent import Agent
 from placezoo.agents.budget import Budget
 from placezoo.agents.registry import make_agent
 from placezoo.agents.solution import Solution, budget_record
@@ -167,6 +168,7 @@ class Task:
         budget: seconds, evaluations or both.
         seed: the run's.
         path: where to save the solution.
+        prototype: the agent itself, where this process has it.
     """
 
     env_id: str
@@ -177,6 +179,11 @@ class Task:
     budget: dict[str, Any]
     seed: int
     path: str
+    prototype: Agent | None = None
+
+    def to_json(self) -> str:
+        """Return the task as a line for another process."""
+        return json.dumps({name: value for name, value in vars(self).items() if name != "prototype"})
 
 
 def perform(task: Task) -> Solution:
@@ -188,7 +195,7 @@ def perform(task: Task) -> Solution:
     # Each run starts cold: what an earlier one worked out about the instance is not there for it.
     laplacian_coordinates.cache_clear()
     problem = make_problem(task.env_id, _instance(task.instance), **task.parameters)
-    agent = make_agent(task.agent, **task.hyperparameters)
+    agent = task.prototype or make_agent(task.agent, **task.hyperparameters)
     solution = agent.solve(problem, Budget(**task.budget), task.seed)
     return replace(solution, agent=task.agent)  # an agent from elsewhere is named by where it is
 

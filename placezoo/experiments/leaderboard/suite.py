@@ -8,6 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from placezoo.agents.agent import Agent
 from placezoo.agents.budget import Budget
 from placezoo.datasets.files import read_bytes
 from placezoo.datasets.refusal import refuses_in_one_line
@@ -68,6 +69,7 @@ class SuiteAgent:
         env: the one environment that it runs on, None for all that it is for.
         where: runs only on problems with these parameters, ``{num_parts = 4}`` for example.
         label: what it is called in the results, by default its name; tells two settings of one agent apart.
+        prototype: the agent itself, where it was given as one and not by its name.
     """
 
     name: str
@@ -75,6 +77,7 @@ class SuiteAgent:
     env: str | None = None
     where: dict[str, Any] = field(default_factory=dict)
     label: str = ""
+    prototype: Agent | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if not self.label:

@@ -10,7 +10,6 @@ import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
-from dataclasses import asdict
 from queue import SimpleQueue
 from typing import Any
 
@@ -45,7 +44,7 @@ class _Worker:
         timer = threading.Timer(limit, self._process.kill)
         timer.start()
         try:
-            self._process.stdin.write(json.dumps(asdict(task)) + "\n")
+            self._process.stdin.write(task.to_json() + "\n")
             self._process.stdin.flush()
             answer = self._process.stdout.readline()
         except BrokenPipeError:
