@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import placezoo
+from placezoo.envs.registration import PROBLEMS, problem_parameters
 
 ROOT = Path(__file__).parents[1]
 MODULES = [
@@ -64,3 +65,18 @@ def test_the_site_builds(tmp_path):
     pages = {path.parent.name for path in (tmp_path / "site").rglob("index.html")}
     assert {"leaderboard", "results", "adding", "chip-place", "core"} <= pages
     assert (tmp_path / "site" / "results" / "standard.html").exists()
+
+
+@pytest.mark.parametrize("env_id", PROBLEMS)
+def test_the_page_of_an_environment_names_all_there_is(env_id):
+    """Every feature, cost term and parameter; the picture, rewards and references."""
+    name = "".join(f"-{c.lower()}" if c.isupper() else c for c in env_id.removesuffix("-v0").replace("MCM", "Mcm"))[1:]
+    text = (ROOT / "docs" / "environments" / f"{name}.md").read_text()
+    problem = PROBLEMS[env_id]
+    features = problem.feature_names
+    names = [*features.items, *features.item_edges, *features.resources, *features.resource_edges, *problem.term_names]
+    for known in [*names, *problem_parameters(env_id)]:
+        if known not in [f"laplacian_{i}" for i in (2, 3)]:  # "laplacian_1 to laplacian_4"
+            assert f"`{known}`" in text, known
+    for section in ("## References", "![", "eward"):
+        assert section in text, section
