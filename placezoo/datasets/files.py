@@ -8,7 +8,12 @@ import lzma
 import os
 import tempfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, BinaryIO
+
+_OPENERS: dict[str, Any] = {".gz": gzip.open, ".xz": lzma.open}
+MOST_BYTES = 1 << 30  # of a file once decompressed; a few kilobytes can be made to unfold into more than any memory
 
 
 def read_bytes(path: str | Path) -> bytes:
@@ -16,18 +21,24 @@ def read_bytes(path: str | Path) -> bytes:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is not what its suffix says, or is cut short.
+        ValueError: the file is not what its suffix says, is cut short, or grows beyond ``MOST_BYTES``.
     """
     path = Path(path)
-    decompress = {".gz": gzip.decompress, ".xz": lzma.decompress}.get(path.suffix, bytes)
+    opener: Callable[..., BinaryIO] | None = _OPENERS.get(path.suffix)
     try:
-        return decompress(path.read_bytes())
+        if opener is None:
+            return path.read_bytes()
+        with opener(path) as file:
+            content = file.read(MOST_BYTES + 1)
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: no such file") from None
     except IsADirectoryError:
         raise ValueError(f"{path}: is a folder, not a file") from None
     except (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError) as error:
         raise ValueError(f"{path}: damaged {path.suffix[1:]} file ({error})") from None
+    if len(content) > MOST_BYTES:
+        raise ValueError(f"{path}: holds more than {MOST_BYTES:,} bytes once decompressed")
+    return content
 
 
 def write_atomically(path: str | Path, content: bytes | str) -> None:

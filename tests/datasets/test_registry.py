@@ -2,6 +2,7 @@ import contextlib
 import gzip
 import http.server
 import json
+import lzma
 import shutil
 import threading
 
@@ -251,3 +252,31 @@ def test_atomic_writes_leave_the_old_file_whole(tmp_path, monkeypatch):
         write_atomically(path, "new")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("name", ["bomb.graph.gz", "bomb.graph.xz"])
+def test_small_files_that_unfold_into_large_ones(name, tmp_path, monkeypatch):
+    from placezoo.datasets import files
+
+    monkeypatch.setattr(files, "MOST_BYTES", 1_000_000)
+    compress = gzip.compress if name.endswith("gz") else lzma.compress
+    (tmp_path / name).write_bytes(compress(b"% " + b"0" * 1_000_000 + b"\n1 0\n\n"))
+    assert (tmp_path / name).stat().st_size < 3000
+    with pytest.raises(ValueError, match="more than 1,000,000 bytes once decompressed"):
+        datasets.load(tmp_path / name)
+    monkeypatch.setattr(files, "MOST_BYTES", 2_000_000)
+    assert datasets.load(tmp_path / name).num_nodes == 1
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "giph/../giph/test/0", "giph/test/../0", "giph/test/-1", "giph/test/0/..", "giph//0", "../giph/test/0",
+        "transformers:../../bert-base", "transformers:bert-base,../x", "torch:../gnmt", "torch:os:system", "karate/..",
+        "..", ".", "/", "", "4elt/../4elt", "karate\x00.graph",
+    ],
+)  # fmt: skip
+def test_names_are_no_paths(name):
+    with pytest.raises((ValueError, FileNotFoundError)) as caught:
+        datasets.load(name)
+    assert "\n" not in str(caught.value)

@@ -9,6 +9,7 @@ import sys
 import time
 from dataclasses import dataclass
 
+import numba
 import pytest
 
 from placezoo.agents.networks.checkpoint import Checkpoint, checkpoint_folder
@@ -78,6 +79,7 @@ def test_run_resume_and_results(suite_file, tmp_path):
         assert (tmp_path / "out" / line["file"]).exists()
     assert {standing["agent"] for standing in summary["standings"]["GraphPartition-v0"]} == {"random", "fm", "ppo"}
     assert summary["machine"]["placezoo"]
+    assert summary["packages"]["numba"] == numba.__version__
 
     # A second call does nothing again; a damaged or forged run is done again, and only that.
     folder = tmp_path / "out"

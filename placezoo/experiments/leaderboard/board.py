@@ -7,8 +7,9 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,10 @@ from placezoo.experiments.leaderboard.suite import TRAINED, Suite, SuiteAgent, S
 from placezoo.experiments.leaderboard.workers import perform_all
 from placezoo.experiments.train import CURVE, CurvePoint, TrainingRun, read_curve, train
 
+_PACKAGES = (
+    "gymnasium", "numba", "scipy", "networkx", "torch", "torch-geometric", "stable-baselines3", "sb3-contrib",
+    "ortools", "pymetis", "mtkahypar", "transformers",
+)  # fmt: skip
 FINISHED = "finished"  # a file in that folder, written last
 
 
@@ -244,6 +249,7 @@ class Leaderboard:
             "missing_agents": self.missing_agents,
             "jobs": jobs,
             "machine": describe_machine(),
+            "packages": _versions(),
             "standings": {
                 env: [finite(asdict(standing)) for standing in standings(row for row in rows if row.env == env)]
                 for env in environments
@@ -262,6 +268,15 @@ class Leaderboard:
         """Return the curve of the suite's training, empty if there was none."""
         path = self.folder / TRAINED / CURVE
         return read_curve(path) if path.exists() else []
+
+
+def _versions() -> dict[str, str]:
+    """Return the versions of the packages that results may depend on, of those that are installed."""
+    found = {}
+    for name in _PACKAGES:
+        with suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
 
 
 def _cases(problems: list[tuple[SuiteProblem, str, PlacementProblem]]) -> list[Case]:
