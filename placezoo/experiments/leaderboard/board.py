@@ -22,8 +22,9 @@ from placezoo.envs.problem import PlacementProblem
 from placezoo.envs.registration import make_problem
 from placezoo.experiments.evaluate import verify
 from placezoo.experiments.leaderboard.best_known import BestKnown
+from placezoo.experiments.leaderboard.cases import Case, name_cases
 from placezoo.experiments.leaderboard.report import Contents, render_report
-from placezoo.experiments.leaderboard.runs import Case, Row, Run, Task, budget_text, finite, in_order, row_of
+from placezoo.experiments.leaderboard.runs import Row, Run, Task, finite, in_order, row_of
 from placezoo.experiments.leaderboard.scores import overall, standings, with_gaps
 from placezoo.experiments.leaderboard.suite import TRAINED, Suite, SuiteAgent, SuiteProblem
 from placezoo.experiments.leaderboard.workers import perform_all
@@ -62,7 +63,7 @@ class Leaderboard:
         self.suite = suite
         self.folder = Path(folder)
         self.missing: list[str] = []
-        self.cases = _cases(list(self._problems()))
+        self.cases = name_cases(list(self._problems()))
         if not self.cases:
             raise OSError(
                 f"suite {suite.name}: none of its instances ({', '.join(self.missing[:3])}, ...) is here or can "
@@ -277,28 +278,6 @@ def _versions() -> dict[str, str]:
         with suppress(metadata.PackageNotFoundError):
             found[name] = metadata.version(name)
     return found
-
-
-def _cases(problems: list[tuple[SuiteProblem, str, PlacementProblem]]) -> list[Case]:
-    """Name each case by its instance and, where that is not enough, the parameters and the budget that differ."""
-    alike: dict[tuple[str, str], list[tuple[SuiteProblem, PlacementProblem]]] = {}
-    for group, _, problem in problems:
-        alike.setdefault((problem.env_id, problem.instance.name), []).append((group, problem))
-    cases: dict[tuple[str, str], Case] = {}
-    for group, name, problem in problems:
-        others = alike[problem.env_id, problem.instance.name]
-        differing = [
-            f"{key}={value}"
-            for key, value in problem.parameters.items()
-            if any(other.parameters[key] != value for _, other in others)
-        ]
-        if any(other.budget != group.budget for other, _ in others):
-            differing.append(budget_text(group.budget))
-        title = ", ".join([problem.instance.name, *differing])
-        if (problem.env_id, title) in cases:
-            raise ValueError(f"the suite has {title} of {problem.env_id} twice, under one budget")
-        cases[problem.env_id, title] = Case(problem, name, group, title)
-    return list(cases.values())
 
 
 def _check_importable(agent: SuiteAgent) -> None:

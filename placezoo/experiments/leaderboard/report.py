@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from placezoo.agents.solution import describe_machine
+from placezoo.experiments.leaderboard.cases import Case
 from placezoo.experiments.leaderboard.charts import profile_chart
 from placezoo.experiments.leaderboard.page_parts import (
     agent_cell,
@@ -23,7 +24,7 @@ from placezoo.experiments.leaderboard.page_parts import (
     table,
 )
 from placezoo.experiments.leaderboard.report_cases import case_details, case_table
-from placezoo.experiments.leaderboard.runs import Case, Row
+from placezoo.experiments.leaderboard.runs import Row
 from placezoo.experiments.leaderboard.scores import Standing, by_agent, by_environment, overall, standings, win_matrix
 from placezoo.experiments.leaderboard.suite import Suite
 from placezoo.experiments.leaderboard.tables import percent

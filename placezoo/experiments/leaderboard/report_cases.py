@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from placezoo.experiments.leaderboard.cases import Case, budget_text
 from placezoo.experiments.leaderboard.charts import anytime_chart
 from placezoo.experiments.leaderboard.page_parts import agent_cell, agent_key, image, table
-from placezoo.experiments.leaderboard.runs import Case, Row, budget_text
+from placezoo.experiments.leaderboard.runs import Row
 from placezoo.experiments.leaderboard.scores import by_agent, by_case, counted_cost
 from placezoo.experiments.leaderboard.tables import mean_cost_text, percent
 from placezoo.experiments.plots import figure_bytes

@@ -15,26 +15,9 @@ from placezoo.agents.registry import make_agent
 from placezoo.agents.solution import Solution, budget_record
 from placezoo.datasets.laplacian import laplacian_coordinates
 from placezoo.datasets.registry import load
-from placezoo.envs.problem import PlacementProblem
 from placezoo.envs.registration import make_problem
-from placezoo.experiments.leaderboard.suite import SuiteAgent, SuiteProblem
-
-
-@dataclass(frozen=True)
-class Case:
-    """One problem of a suite under one budget.
-
-    Attributes:
-        problem: to solve.
-        name: what the suite calls its instance.
-        group: what the suite says of it.
-        title: the instance's name, and what tells this case from others of the suite.
-    """
-
-    problem: PlacementProblem
-    name: str
-    group: SuiteProblem
-    title: str
+from placezoo.experiments.leaderboard.cases import Case
+from placezoo.experiments.leaderboard.suite import SuiteAgent
 
 
 @dataclass(frozen=True)
@@ -203,14 +186,6 @@ def perform(task: Task) -> Solution:
 @functools.lru_cache(maxsize=4)
 def _instance(name: str) -> Any:
     return load(name)
-
-
-def budget_text(budget: Budget) -> str:
-    """Return a budget in words."""
-    limits = [] if budget.seconds is None else [f"{budget.seconds:g} s"]
-    if budget.evaluations is not None:
-        limits.append(f"{budget.evaluations:,} evaluations")
-    return " or ".join(limits)
 
 
 def in_order(rows: Iterable[Row], runs: list[Run]) -> list[Row]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ _RESAMPLES = 2000
 _CONFIDENCE = 0.95
 
 Key = tuple[str, str]  # environment and case
+K = TypeVar("K")
 
 
 class Interval(NamedTuple):
@@ -93,25 +94,23 @@ def _with_gap(row: Row, best: float) -> Row:
 
 def by_case(rows: Iterable[Row]) -> dict[Key, list[Row]]:
     """Return rows grouped by environment and case, in order."""
-    groups: dict[Key, list[Row]] = {}
-    for row in rows:
-        groups.setdefault((row.env, row.case), []).append(row)
-    return groups
+    return _grouped(rows, lambda row: (row.env, row.case))
 
 
 def by_environment(rows: Iterable[Row]) -> dict[str, list[Row]]:
     """Return rows grouped by environment, in order."""
-    groups: dict[str, list[Row]] = {}
-    for row in rows:
-        groups.setdefault(row.env, []).append(row)
-    return groups
+    return _grouped(rows, lambda row: row.env)
 
 
 def by_agent(rows: Iterable[Row]) -> dict[str, list[Row]]:
     """Return rows grouped by agent, in order."""
-    groups: dict[str, list[Row]] = {}
+    return _grouped(rows, lambda row: row.agent)
+
+
+def _grouped(rows: Iterable[Row], key: Callable[[Row], K]) -> dict[K, list[Row]]:
+    groups: dict[K, list[Row]] = {}
     for row in rows:
-        groups.setdefault(row.agent, []).append(row)
+        groups.setdefault(key(row), []).append(row)
     return groups
 
 

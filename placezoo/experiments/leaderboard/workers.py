@@ -7,8 +7,8 @@ import os
 import subprocess
 import sys
 import threading
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any
@@ -73,6 +73,32 @@ class _Worker:
         self._process.wait()
 
 
+class _Queue:
+    """Hands out runs so that a worker stays with one environment: each compiles what it needs of one, and once."""
+
+    def __init__(self, tasks: Sequence[Task]) -> None:
+        self._waiting: dict[str, deque[tuple[int, Task]]] = {}
+        for number, task in enumerate(tasks):
+            self._waiting.setdefault(task.env_id, deque()).append((number, task))
+        self._workers: Counter[str] = Counter()  # at work on each environment
+        self._lock = threading.Lock()
+
+    def take(self, env_id: str | None) -> tuple[int, Task] | None:
+        """Return the next run for a worker that has been at this environment; None if all are taken."""
+        with self._lock:
+            if env_id is None or not self._waiting.get(env_id):
+                self._workers[env_id or ""] -= 1
+                left = [env for env, waiting in self._waiting.items() if waiting]
+                if not left:
+                    return None
+                env_id = min(left, key=lambda env: (self._workers[env], -self._work(env)))
+                self._workers[env_id] += 1
+            return self._waiting[env_id].popleft()
+
+    def _work(self, env_id: str) -> float:
+        return sum(task.budget.get("seconds", 1.0) for _, task in self._waiting[env_id])
+
+
 def perform_all(tasks: Sequence[Task], jobs: int) -> Iterator[tuple[int, str]]:
     """Do runs and yield the number of each when it is done, with what went wrong or an empty string.
 
@@ -87,31 +113,37 @@ def perform_all(tasks: Sequence[Task], jobs: int) -> Iterator[tuple[int, str]]:
         for number, task in enumerate(tasks):
             yield number, attempt(task)
         return
-    free: SimpleQueue[_Worker | None] = SimpleQueue()
-    for _ in range(jobs):
-        free.put(None)  # a worker starts when its first task comes
+    queue, done = _Queue(tasks), SimpleQueue[tuple[int, str | Exception]]()
     workers: list[_Worker] = []
+    over = threading.Event()
 
-    def one(task: Task) -> str:
-        worker = free.get()
-        if worker is None or not worker.is_alive:
-            worker = _Worker()
-            workers.append(worker)
-        seconds = task.budget.get("seconds")
-        try:
-            return worker.perform(task, _HOUR if seconds is None else _GRACE + 5 * seconds)
-        finally:
-            free.put(worker)
+    def work() -> None:
+        worker, env_id = None, None
+        while not over.is_set() and (taken := queue.take(env_id)) is not None:
+            number, task = taken
+            env_id = task.env_id
+            seconds = task.budget.get("seconds")
+            try:
+                if worker is None or not worker.is_alive:
+                    worker = _Worker()
+                    workers.append(worker)
+                done.put((number, worker.perform(task, _HOUR if seconds is None else _GRACE + 5 * seconds)))
+            except (OSError, ValueError) as error:  # no solution can be written, no process started or understood
+                done.put((number, error))
 
-    with ThreadPoolExecutor(jobs) as threads:
-        futures = {threads.submit(one, task): number for number, task in enumerate(tasks)}
-        try:
-            for future in as_completed(futures):
-                yield futures[future], future.result()
-        finally:  # also where the caller stops in the middle, or is interrupted
-            threads.shutdown(wait=False, cancel_futures=True)
-            for worker in workers:
-                worker.close()
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(jobs)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in tasks:
+            number, outcome = done.get()
+            if isinstance(outcome, Exception):
+                raise outcome
+            yield number, outcome
+    finally:  # also where the caller stops in the middle, or is interrupted
+        over.set()
+        for worker in workers:
+            worker.close()
 
 
 def attempt(task: Task) -> str:
