@@ -65,12 +65,12 @@ class _Worker:
         return self._process.poll() is None
 
     def close(self) -> None:
+        self._process.kill()  # first: a thread that still reads its answer holds the stream
+        self._process.wait()
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
                 with suppress(BrokenPipeError):
                     stream.close()
-        self._process.kill()
-        self._process.wait()
 
 
 class _Queue:
