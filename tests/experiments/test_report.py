@@ -120,7 +120,7 @@ def test_sort_filter_and_drill_down(report):
         case = page.locator("details#GraphPartition-v0-karate")
         assert case.locator("svg").count() == 0
         page.locator("a[href='#GraphPartition-v0-karate']").click()
-        case.locator("path.line").first.wait_for()
+        case.locator("path.line").first.wait_for(state="attached")
         assert case.get_attribute("open") is not None
         assert case.locator("path.line").count() == 3
         case.get_by_role("button", name="by evaluations").click()
@@ -151,4 +151,4 @@ def test_links_open_their_case(report):
     with opened(report) as page:
         page.goto(report.as_uri() + "#EdgePlace-v0-giph-test-1")
         page.reload()
-        page.locator("details#EdgePlace-v0-giph-test-1 path.line").first.wait_for()
+        page.locator("details#EdgePlace-v0-giph-test-1 path.line").first.wait_for(state="attached")
