@@ -2,11 +2,12 @@
 # stay as they are.
 PYTHON ?= python3
 BIN := .venv/bin
+RUN_STAMP := .venv/.installed
 STAMP := .venv/.installed-dev
 
 .PHONY: leaderboard test test-slow lint bench fuzz docs clean
 
-leaderboard: $(STAMP)
+leaderboard: $(RUN_STAMP)
 	$(BIN)/placezoo leaderboard quick --out leaderboard
 
 test: lint
@@ -37,10 +38,15 @@ docs: $(STAMP)
 clean:
 	rm -rf .venv build dist site *.egg-info
 
-$(STAMP): pyproject.toml constraints.txt
+# What the leaderboard needs.
+$(RUN_STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@# torch first and alone: pip then takes the pinned release from where this machine has it.
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^torch==' constraints.txt)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[agents,solvers,trace]'
+	touch $@
+
+$(STAMP): $(RUN_STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@# The peer of the tests of list schedulers, alone: most of what it asks for serves other parts of it.
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -c constraints.txt anrg-saga
