@@ -6,25 +6,5 @@ Examples:
     'GraphPartition-v0'
 """
 
-from placezoo.experiments.leaderboard import (
-    BestKnown,
-    Leaderboard,
-    Row,
-    Suite,
-    load_suite,
-    overall,
-    performance_profile,
-    run,
-    standings,
-    suite_names,
-    to_latex,
-    to_markdown,
-    to_pandas,
-    win_matrix,
-    with_gaps,
-)
-
-__all__ = [
-    "BestKnown", "Leaderboard", "Row", "Suite", "load_suite", "overall", "performance_profile", "run", "standings",
-    "suite_names", "to_latex", "to_markdown", "to_pandas", "win_matrix", "with_gaps",
-]  # fmt: skip
+from placezoo.experiments.leaderboard import *  # noqa: F403 - one list of public names, there
+from placezoo.experiments.leaderboard import __all__ as __all__

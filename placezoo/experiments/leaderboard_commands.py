@@ -60,8 +60,8 @@ def run_leaderboard(
         for row in board.run(processes):
             rows.append(row)
             bar.update(task, advance=1, description=f"{row.agent} on {row.case}")
-    board.write([*rows, *handed_in], max(processes, 1))
-    _report(rows, total)
+    contents = board.write([*rows, *handed_in], max(processes, 1))
+    _report(rows, total, contents)
     for row in handed_in:
         console.print(f"{row.file}: confirmed, {row.total:g}, {_standing(row.total, row.best_known)}")
     console.print(f"report: {out / 'report.html'}")
@@ -75,26 +75,24 @@ def _agent(text: str) -> Any:
     return SuiteAgent(name, parse_settings(settings), label=text)
 
 
-def _report(rows: list[Any], total: int) -> None:
-    from placezoo.experiments.leaderboard import overall, standings, with_gaps
+def _report(rows: list[Any], total: int, contents: Any) -> None:
     from placezoo.experiments.leaderboard.tables import interval_text, percent
 
     new, failed = sum(row.is_new for row in rows), [row for row in rows if row.error]
     console.print(f"{new} runs done, {total - new} taken from an earlier call; all {total - len(failed)} verified")
     for row in failed:
         console.print(f"failed: {row.agent} on {row.case}, seed {row.seed}: {row.error}")
-    rows = with_gaps(rows)
-    for env in dict.fromkeys(row.env for row in rows):
+    for env, standings in contents.standings.items():
         table = name_table(env, "IQM gap", "95 %", "mean rank", "feasible")
-        for standing in standings(row for row in rows if row.env == env):
+        for standing in standings:
             table.add_row(
                 standing.agent, percent(standing.gap.value), interval_text(standing.gap), f"{standing.rank:.1f}",
                 f"{standing.feasible}/{standing.runs}",
             )  # fmt: skip
         console.print(table)
-    if len({row.env for row in rows}) > 1:
+    if contents.overall:
         table = name_table("everywhere", "IQM score", "95 %", "mean rank")
-        for standing in overall(rows):
+        for standing in contents.overall:
             table.add_row(
                 standing.agent, percent(standing.score.value), interval_text(standing.score), f"{standing.rank:.1f}"
             )

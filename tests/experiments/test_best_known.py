@@ -122,7 +122,7 @@ def test_the_table_of_the_package_is_what_it_says_of_traced_models():
     assert verified(table, records) == len(records) > 5
 
 
-def test_handing_in_a_solution(problem, tmp_path):
+def test_handing_in_a_solution(problem, tmp_path, monkeypatch):
     suite = tmp_path / "one.toml"
     suite.write_text(SUITE)
     solution = solve(problem, "fm", 50)
@@ -136,6 +136,13 @@ def test_handing_in_a_solution(problem, tmp_path):
     assert [standing["agent"] for standing in summary["standings"]["GraphPartition-v0"]] == ["random"]
     assert summary["results"][0]["gap"] > 0  # the submission is better, and counts as known
     assert "fm (submitted)" in (tmp_path / "out" / "report.html").read_text()
+
+    # A claim names its agent, and nothing is imported because of that.
+    (tmp_path / "trap.py").write_text("raise SystemExit('imported')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    replace(solution, agent="trap:Agent").save(tmp_path / "trap.json")
+    board.write([*rows, board.submission(tmp_path / "trap.json")])
+    assert "trap:Agent (submitted)" in (tmp_path / "out" / "report.html").read_text()
 
     other = placezoo.make_problem("GraphPartition-v0", instance="karate", num_parts=3)
     solve(other, "fm", 5).save(tmp_path / "other.json")

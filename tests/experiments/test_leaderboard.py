@@ -95,6 +95,11 @@ def test_run_resume_and_results(suite_file, tmp_path):
         assert (path.stat().st_mtime_ns == modified) == (path not in redone)
 
 
+def test_nothing_is_trained_that_nobody_acts_by(suite_file, tmp_path):
+    assert {row.agent for row in run(str(suite_file), ["random"], out=tmp_path / "out")} == {"random"}
+    assert not (tmp_path / "out" / "trained").exists()
+
+
 def test_a_changed_suite_is_run_again(suite_file, tmp_path):
     text = SUITE.replace('[[agents]]\nname = "ppo"\ncheckpoint = "trained"\n', "")
     text = text[: text.index("[training]")] + text[text.index("[[problems]]") :]

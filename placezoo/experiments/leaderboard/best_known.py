@@ -14,7 +14,7 @@ from filelock import FileLock
 
 from placezoo.agents.solution import ClaimError, Solution
 from placezoo.datasets.files import sha256, write_atomically
-from placezoo.datasets.json_content import read_json
+from placezoo.datasets.json_content import located, read_json
 from placezoo.datasets.refusal import refuses_in_one_line
 from placezoo.datasets.registry import is_named
 from placezoo.envs.problem import PlacementProblem
@@ -68,9 +68,7 @@ class BestKnown:
 
     def __init__(self, folder: str | Path = TABLE) -> None:
         self.folder = Path(folder)
-        self._records = {
-            _key(record.env, record.digest, record.parameters): record for record in _records(self.folder / INDEX)
-        }
+        self._records = _records(self.folder / INDEX)
 
     def __iter__(self) -> Iterator[Record]:
         """Iterate over the records, sorted by environment, instance and parameters."""
@@ -125,7 +123,7 @@ class BestKnown:
             return False
         self.folder.mkdir(parents=True, exist_ok=True)
         with FileLock(self.folder / ".lock"):
-            self.__init__(self.folder)  # type: ignore[misc]  # another process may have found something meanwhile
+            self._records = _records(self.folder / INDEX)  # another process may have found something meanwhile
             key = _key(solution.env_id, solution.digest, solution.parameters)
             known = self._records.get(key)
             if known is not None and cost.total >= known.total - _BETTER * abs(known.total):
@@ -152,26 +150,28 @@ class BestKnown:
         )  # fmt: skip
 
 
+_Key = tuple[str, str, str]
+
+
 @refuses_in_one_line
-def _records(path: Path) -> list[Record]:
+def _records(path: Path) -> dict[_Key, Record]:
     if not path.exists():
-        return []
+        return {}
     content = read_json(path)
     if content.get("format") != FORMAT:
         raise ValueError(f"{path}:1: not a table of best known solutions (format {FORMAT!r} expected)")
-    try:
+
+    def build() -> dict[_Key, Record]:
         records = [Record(**entry) for entry in content["records"]]
         for record in records:
-            _key(record.env, record.digest, record.parameters)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise ValueError(f"{path}:1: a damaged table: {error}") from None
-    for record in records:
-        if Path(str(record.file)).name != record.file:
-            raise ValueError(f"{path}:1: {record.file!r} must be a file of the table's folder")
-    return records
+            if Path(str(record.file)).name != record.file:
+                raise ValueError(f"{record.file!r} must be a file of the table's folder")
+        return {_key(record.env, record.digest, record.parameters): record for record in records}
+
+    return located(path, build)
 
 
-def _key(env: str, digest: str, parameters: dict[str, Any]) -> tuple[str, str, str]:
+def _key(env: str, digest: str, parameters: dict[str, Any]) -> _Key:
     """Return what tells one table entry from another: all that the cost of an assignment depends on."""
     costly = {name: value for name, value in parameters.items() if name not in problem_class(env).presentation}
     return env, digest, json.dumps(costly, sort_keys=True)

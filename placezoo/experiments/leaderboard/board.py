@@ -25,7 +25,7 @@ from placezoo.experiments.leaderboard.best_known import BestKnown
 from placezoo.experiments.leaderboard.cases import Case, name_cases
 from placezoo.experiments.leaderboard.report import Contents, render_report
 from placezoo.experiments.leaderboard.runs import Row, Run, Task, finite, in_order, row_of
-from placezoo.experiments.leaderboard.scores import overall, standings, with_gaps
+from placezoo.experiments.leaderboard.scores import by_environment, overall, standings, with_gaps
 from placezoo.experiments.leaderboard.suite import TRAINED, Suite, SuiteAgent, SuiteProblem
 from placezoo.experiments.leaderboard.workers import perform_all
 from placezoo.experiments.train import CURVE, CurvePoint, TrainingRun, read_curve, train
@@ -109,11 +109,8 @@ class Leaderboard:
 
     def _applies(self, agent: SuiteAgent, case: Case) -> bool:
         env_id = case.problem.env_id
-        trained_elsewhere = (
-            TRAINED in agent.hyperparameters.values()
-            and self.suite.training is not None
-            and self.suite.training["env_id"] != env_id
-        )
+        training = self.suite.training
+        trained_elsewhere = agent.is_trained_here and training is not None and training["env_id"] != env_id
         fits = all(case.problem.parameters.get(name) == value for name, value in agent.where.items())
         is_meant = is_for(agent.name, env_id) if agent.prototype is None else agent.prototype.is_for(env_id)
         return is_meant and agent.env in (None, env_id) and fits and not trained_elsewhere
@@ -135,8 +132,9 @@ class Leaderboard:
 
     @property
     def needs_training(self) -> bool:
-        """Whether the suite trains a policy that is not in the folder yet."""
-        return self.suite.training is not None and not (self.folder / TRAINED / FINISHED).exists()
+        """Whether an agent acts by the policy that the suite trains, which is not in the folder yet."""
+        wanted = self.suite.training is not None and any(agent.is_trained_here for agent in self.agents)
+        return wanted and not (self.folder / TRAINED / FINISHED).exists()
 
     def train(self, on_progress: Callable[[CurvePoint, float], None] | None = None) -> None:
         """Train the suite's policy."""
@@ -216,20 +214,20 @@ class Leaderboard:
     def _path(self, run: Run) -> Path:
         """Return a run's file, named after everything that its result depends on: a changed suite is run again."""
         hyperparameters = dict(run.agent.hyperparameters)
-        if TRAINED in hyperparameters.values():
+        if run.agent.is_trained_here:
             weights = self.folder / TRAINED / "policy.safetensors"
             hyperparameters["weights"] = sha256(weights.read_bytes())
         problem = run.case.problem
         identity = [
             problem.env_id, problem.instance.digest, problem.parameters, run.agent.name, hyperparameters, run.seed,
-            asdict(run.case.group.budget), self.suite.version, describe_machine()["placezoo"],
+            asdict(run.case.group.budget), self.suite.version, metadata.version("placezoo"),
         ]  # fmt: skip
         key = sha256(json.dumps(identity, sort_keys=True).encode())[:12]
         instance, label = (_plain(name) for name in (problem.instance.name, run.agent.label))
         return self.folder / "runs" / f"{problem.env_id}_{instance}_{label}_seed{run.seed}_{key}.json"
 
-    def write(self, rows: list[Row], jobs: int = 1) -> None:
-        """Write ``results.json``, ``results.csv`` and ``report.html``.
+    def write(self, rows: list[Row], jobs: int = 1) -> Contents:
+        """Write ``results.json``, ``results.csv`` and ``report.html``; return what the report shows.
 
         Args:
             rows: of ``run``, and of submissions; their gaps are computed anew, for all together.
@@ -243,7 +241,8 @@ class Leaderboard:
         writer = csv.DictWriter(table, fieldnames=names, restval="", lineterminator="\n")
         writer.writeheader()
         writer.writerows(records)
-        environments = dict.fromkeys(row.env for row in rows)
+        found = {env: standings(mine) for env, mine in by_environment(rows).items()}
+        everywhere = overall(rows) if len(found) > 1 else []
         summary = {
             "suite": {"name": self.suite.name, "version": self.suite.version, "description": self.suite.description},
             "missing_instances": self.missing,
@@ -251,19 +250,20 @@ class Leaderboard:
             "jobs": jobs,
             "machine": describe_machine(),
             "packages": _versions(),
-            "standings": {
-                env: [finite(asdict(standing)) for standing in standings(row for row in rows if row.env == env)]
-                for env in environments
-            },
-            "overall": [finite(asdict(standing)) for standing in overall(rows)],
+            "standings": {env: [finite(asdict(one)) for one in mine] for env, mine in found.items()},
+            "overall": [finite(asdict(one)) for one in everywhere],
             "results": records,
         }
         missing = [*self.missing, *self.missing_agents]
-        page = render_report(Contents(self.suite, self.cases, missing, self.learning_curve(), rows, jobs))
+        contents = Contents(
+            self.suite, self.cases, missing, self.learning_curve(), rows, found, everywhere, jobs
+        )  # fmt: skip
+        page = render_report(contents)
         with self.alone():
             write_atomically(self.folder / "results.json", json.dumps(summary, indent=1, allow_nan=False) + "\n")
             write_atomically(self.folder / "results.csv", table.getvalue())
             write_atomically(self.folder / "report.html", page)
+        return contents
 
     def learning_curve(self) -> list[CurvePoint]:
         """Return the curve of the suite's training, empty if there was none."""

@@ -60,8 +60,9 @@ def agent_key(agent: str) -> str:
 def agent_cell(row: Row, colours: dict[str, str]) -> Cell:
     """Return an agent's name with its colour; what it is, and its settings, show when pointed at."""
     name = row.solution.agent if row.solution is not None else row.agent
+    known = "" if row.is_submission else describe_agent(name)  # a stranger's file must not say what is imported
     settings = ", ".join(f"{key} = {value}" for key, value in row.hyperparameters.items())
-    about = html.escape(" · ".join(part for part in (describe_agent(name), settings) if part))
+    about = html.escape(" · ".join(part for part in (known, settings) if part))
     dot = f"<span class='dot' style='background:{colours[row.agent]}'></span>"
     return f"<span title='{about}'>{dot}{html.escape(row.agent)}</span>", row.agent
 

@@ -25,7 +25,7 @@ from placezoo.experiments.leaderboard.page_parts import (
 )
 from placezoo.experiments.leaderboard.report_cases import case_details, case_table
 from placezoo.experiments.leaderboard.runs import Row
-from placezoo.experiments.leaderboard.scores import Standing, by_agent, by_environment, overall, standings, win_matrix
+from placezoo.experiments.leaderboard.scores import Standing, by_agent, by_environment, win_matrix
 from placezoo.experiments.leaderboard.suite import Suite
 from placezoo.experiments.leaderboard.tables import percent
 from placezoo.experiments.plots import draw_learning_curve, figure_bytes
@@ -42,6 +42,8 @@ class Contents:
         missing: instances and agents that were not at hand.
         curve: of the suite's training, empty if there was none.
         rows: every run, with gaps.
+        standings: of the agents, for each environment.
+        overall: of those that run everywhere; empty if there is but one environment.
         jobs: how many ran side by side.
     """
 
@@ -50,6 +52,8 @@ class Contents:
     missing: list[str]
     curve: list[CurvePoint]
     rows: list[Row]
+    standings: dict[str, list[Standing]]
+    overall: list[Standing]
     jobs: int
 
 
@@ -57,7 +61,7 @@ def render_report(contents: Contents) -> str:
     """Return the report as HTML that needs no other file and no network."""
     rows, suite = contents.rows, contents.suite
     colours = agent_colours(rows)
-    environments = list(by_environment(rows))
+    environments = list(contents.standings)
     machine = describe_machine()
     dates = sorted({row.solution.provenance.get("date", "") for row in rows if row.solution is not None})
     facts = [
@@ -79,7 +83,7 @@ def render_report(contents: Contents) -> str:
         notes=_notes(contents),
         links="".join(f"<a href='#{env}'>{env}</a>" for env in environments),
         options="".join(f"<option>{env}</option>" for env in environments),
-        overall=_overall(rows, colours) if len(environments) > 1 else "",
+        overall=_overall(contents, colours),
         training=_training(suite, contents.curve),
         sections="".join(sections),
         # Names come from strangers: no tag can begin inside the script element.
@@ -113,9 +117,8 @@ def _overran(row: Row) -> bool:
     return not row.is_submission and row.seconds > 1.1 * (row.budget.get("seconds") or math.inf) + 0.1
 
 
-def _overall(rows: list[Row], colours: dict[str, str]) -> str:
-    first = {agent: mine[0] for agent, mine in by_agent(rows).items()}
-    everywhere = overall(rows)
+def _overall(contents: Contents, colours: dict[str, str]) -> str:
+    first = {agent: mine[0] for agent, mine in by_agent(contents.rows).items()}
     lines = [
         (
             agent_key(standing.agent),
@@ -128,7 +131,7 @@ def _overall(rows: list[Row], colours: dict[str, str]) -> str:
                 (f"{standing.feasible}/{standing.runs}", standing.feasible / standing.runs),
             ],
         )
-        for standing in everywhere
+        for standing in contents.overall
     ]
     if not lines:
         return ""
@@ -141,7 +144,7 @@ def _overall(rows: list[Row], colours: dict[str, str]) -> str:
 
 
 def _environment_section(env: str, contents: Contents, colours: dict[str, str], charts: dict[str, Any]) -> str:
-    rows = by_environment(contents.rows)[env]
+    rows, found = by_environment(contents.rows)[env], contents.standings[env]
     cases = [case for case in contents.cases if case.problem.env_id == env]
     charts[f"{env}/profile"] = profile_chart(rows, colours)
     bounded = any(not math.isnan(row.lower_bound) for row in rows)
@@ -150,11 +153,11 @@ def _environment_section(env: str, contents: Contents, colours: dict[str, str], 
         f"<section class='env' data-env='{env}'><h2 id='{env}'>{env}</h2>"
         f"<p>Gaps are to {gap_to}. By the interquartile mean (IQM) over cases and seeds, with 95 % bootstrap intervals "
         "over seeds.</p>"
-        f"{_standings_table(standings(rows), rows, colours)}"
+        f"{_standings_table(found, rows, colours)}"
         f"<div class='pair'><figure><figcaption>Performance profile: share of runs within a gap</figcaption>"
         f"<div class='chart' data-chart='{env}/profile'></div></figure>"
         "<figure><figcaption>How often the row's agent beats the column's</figcaption>"
-        f"{_win_table(rows)}</figure></div>"
+        f"{_win_table(found, rows)}</figure></div>"
         f"<h3>Cases</h3>{case_table(cases, rows)}"
         + "".join(case_details(case, rows, colours, charts) for case in cases)
         + "</section>"
@@ -190,9 +193,9 @@ def _standings_table(found: list[Standing], rows: list[Row], colours: dict[str, 
     return table(header, lines)
 
 
-def _win_table(rows: list[Row]) -> str:
+def _win_table(found: list[Standing], rows: list[Row]) -> str:
     matrix = win_matrix(rows)
-    order = [matrix.agents.index(standing.agent) for standing in standings(rows)]
+    order = [matrix.agents.index(standing.agent) for standing in found]
     names = [html.escape(matrix.agents[i]) for i in order]
     head = "".join(f"<th scope='col'><span>{name}</span></th>" for name in names)
     body = ""

@@ -83,6 +83,11 @@ class SuiteAgent:
         if not self.label:
             object.__setattr__(self, "label", self.name)
 
+    @property
+    def is_trained_here(self) -> bool:
+        """Whether it acts by the policy that the suite trains."""
+        return TRAINED in self.hyperparameters.values()
+
 
 @dataclass(frozen=True)
 class Suite:
@@ -128,9 +133,7 @@ class Suite:
             here = [short for short, name in SHORT_NAMES.items() if any(group.env == name for group in self.problems)]
             raise ValueError(f"suite {self.name}: {unknown_name('environment', env, here)}")
         training = self.training if self.training and self.training["env_id"] == env_id else None
-        agents = (
-            self.agents if training else tuple(a for a in self.agents if "trained" not in a.hyperparameters.values())
-        )
+        agents = tuple(agent for agent in self.agents if training or not agent.is_trained_here)
         return replace(self, name=f"{self.name}/{env}", problems=problems, agents=agents, training=training)
 
     def with_agents(self, agents: tuple[SuiteAgent, ...], *, alone: bool = False) -> Suite:

@@ -87,7 +87,8 @@ class _Queue:
         """Return the next run for a worker that has been at this environment; None if all are taken."""
         with self._lock:
             if env_id is None or not self._waiting.get(env_id):
-                self._workers[env_id or ""] -= 1
+                if env_id is not None:
+                    self._workers[env_id] -= 1
                 left = [env for env, waiting in self._waiting.items() if waiting]
                 if not left:
                     return None
