@@ -23,11 +23,11 @@ lint: $(STAMP)
 	$(BIN)/lint-imports
 
 bench: $(STAMP)
-	$(BIN)/python benchmarks/partition.py
-	$(BIN)/python benchmarks/chip.py
-	$(BIN)/python benchmarks/edge.py
-	$(BIN)/python benchmarks/device.py
-	$(BIN)/python benchmarks/mcm.py
+	$(BIN)/python -m benchmarks.partition.cost
+	$(BIN)/python -m benchmarks.chip.cost
+	$(BIN)/python -m benchmarks.edge.cost
+	$(BIN)/python -m benchmarks.device.cost
+	$(BIN)/python -m benchmarks.mcm.cost
 
 fuzz: $(STAMP)
 	$(BIN)/python -W ignore -m tests.fuzzing 30

@@ -1,6 +1,6 @@
 """How many transitions a second each backend of PPO learns from, how soon it starts, and how much memory it takes.
 
-Each measurement runs in a process of its own: ``python benchmarks/learning_speed.py [CASE]``; ``curves`` compares what
+Each measurement runs in a process of its own: ``python -m benchmarks.learning_speed [CASE]``; ``curves`` compares what
 is learned for each transition instead. Instances are made and their reference costs known before the clock starts.
 """
 
@@ -12,9 +12,10 @@ import sys
 import time
 
 import numpy as np
-from measuring import machine_line
 from rich.console import Console
 from rich.table import Table
+
+from benchmarks.measuring import machine_line
 
 CASES = {
     "GraphPartition-v0": ("delaunay", {"num_parts": 4, "order": "spectral"}, "construct"),
@@ -27,10 +28,10 @@ BACKENDS = ("sb3", "rllib 0", "rllib 1", "rllib 2", "fast")
 def make(case: str, backend: str, seed: int = 0):
     import torch
 
-    from placezoo.agents.fast_learner import FastPPOLearner
-    from placezoo.agents.ppo_config import PPOConfig
-    from placezoo.agents.ppo_learner import PPOLearner
-    from placezoo.agents.training import mean_greedy_cost
+    from placezoo.agents.learning.learner import mean_greedy_cost
+    from placezoo.agents.ppo.config import PPOConfig
+    from placezoo.agents.ppo.own_learner import FastPPOLearner
+    from placezoo.agents.ppo.sb3_learner import PPOLearner
     from placezoo.envs.registration import problem_class
     from placezoo.envs.source import ProblemSource
 
@@ -45,8 +46,8 @@ def make(case: str, backend: str, seed: int = 0):
     started = time.perf_counter()
     config = PPOConfig()
     if backend.startswith("rllib"):
-        from placezoo.agents.rllib.cluster import Scale
-        from placezoo.agents.rllib.learner import RLlibLearner
+        from placezoo.agents.ppo.ray_cluster import Scale
+        from placezoo.agents.ppo.rllib_learner import RLlibLearner
 
         learner = RLlibLearner(source, formulation, config, seed, scale=Scale(env_runners=int(backend.split()[1])))
     else:
@@ -76,7 +77,9 @@ def curves(case: str, backend: str, seed: int, timesteps: int) -> None:
 
 
 def run(*arguments: str) -> list[str]:
-    done = subprocess.run([sys.executable, __file__, *arguments], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.learning_speed", *arguments], capture_output=True, text=True, check=False
+    )
     lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT")]
     return lines[-1].split()[1:] if lines else ["failed", done.stderr.strip().splitlines()[-1][:60], ""]
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from measuring import machine_line
 from rich.console import Console
 from rich.table import Table
 
 import placezoo
+from benchmarks.measuring import machine_line
+from placezoo.agents.learning.learner import mean_greedy_cost
 from placezoo.agents.networks.checkpoint import Checkpoint, checkpoint_folder
 from placezoo.agents.networks.threads import single_thread
-from placezoo.agents.training import mean_greedy_cost
 from placezoo.envs.registration import make_problem, problem_class
 from placezoo.envs.source import ProblemSource
 

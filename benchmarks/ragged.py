@@ -13,15 +13,16 @@ import sys
 import time
 
 import numpy as np
-from measuring import machine_line
 from rich.console import Console
 from rich.table import Table
+
+from benchmarks.measuring import machine_line
 
 STEPS, ENVS = 64, 4
 
 
 def graphs():
-    from placezoo.datasets.graph_generators import delaunay
+    from placezoo.datasets.partition.graph_generators import delaunay
 
     return [delaunay(50, np.random.default_rng(0)), delaunay(5000, np.random.default_rng(1))]
 
@@ -46,8 +47,8 @@ def measure(kind: str) -> None:
     from stable_baselines3.common.vec_env import DummyVecEnv
 
     from placezoo.agents.networks.checkpoint import network_config
+    from placezoo.agents.ppo.sb3_policy import GraphPolicy, RaggedGraphPolicy
     from placezoo.agents.ragged.sb3 import GraphVecEnv
-    from placezoo.agents.sb3_policy import GraphPolicy, RaggedGraphPolicy
     from placezoo.envs.wrappers import PadGraph
 
     torch.set_num_threads(1)
@@ -114,7 +115,9 @@ def main() -> None:
         title=f"{ENVS} environments of 50 and 5,000 nodes, {STEPS} steps each, MaskablePPO",
     )  # fmt: skip
     for kind in ("padded", "ragged"):
-        done = subprocess.run([sys.executable, __file__, kind], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [sys.executable, "-m", "benchmarks.ragged", kind], capture_output=True, text=True, check=False
+        )
         lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT")]
         table.add_row(kind, *(lines[-1].split()[1:] if lines else [done.stderr.strip().splitlines()[-1][:60]]))
     console.print(table)

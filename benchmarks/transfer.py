@@ -2,7 +2,7 @@
 
 For three environments: from scratch, zero-shot, and fine-tuned by each method, with three seeds and equal numbers of
 transitions; then the fine-tuned policies on the old problem. Scores are mean costs over greedy construction's on
-held-out instances, the best of 4 answers. ``python benchmarks/transfer.py [CHECKPOINTS]``, default the package's own.
+held-out instances, the best of 4 answers. ``python -m benchmarks.transfer [CHECKPOINTS]``, default the package's own.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from measuring import machine_line
 from rich.console import Console
 from rich.table import Table
 
 import placezoo
+from benchmarks.measuring import machine_line
 from placezoo.agents.agent import with_policy
-from placezoo.agents.fast_learner import FastPPOLearner
+from placezoo.agents.learning.learner import mean_greedy_cost
+from placezoo.agents.learning.transfer import METHODS, without_adapter
 from placezoo.agents.networks.checkpoint import Checkpoint, checkpoint_folder
 from placezoo.agents.networks.threads import single_thread
-from placezoo.agents.ppo import PPO
-from placezoo.agents.ppo_config import PPOConfig
-from placezoo.agents.training import mean_greedy_cost
-from placezoo.agents.transfer import METHODS, without_adapter
+from placezoo.agents.ppo.agent import PPO
+from placezoo.agents.ppo.config import PPOConfig
+from placezoo.agents.ppo.own_learner import FastPPOLearner
 from placezoo.envs.registration import make_problem, problem_class
 from placezoo.envs.source import ProblemSource
 

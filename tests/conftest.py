@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from placezoo.datasets import DeviceCluster, EdgeInstance, Graph, TaskGraph
-from placezoo.datasets.op_graph import OpGraph
+from placezoo.datasets.device.topology import DeviceTopology
+from placezoo.datasets.op_graphs.op_graph import OpGraph
 from placezoo.datasets.public_files import find_file, public_files
-from placezoo.datasets.topology import DeviceTopology
 
 # Kernels compile or load within the first example; a deadline would only measure that.
 settings.register_profile("placezoo", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])

@@ -37,16 +37,16 @@ from placezoo.datasets import (
     read_plc,
     write_op_graph,
 )
-from placezoo.datasets.edge_format import read_cluster, read_published_giph, read_task_graph
+from placezoo.datasets.chip.netlist_grouping import read_groups
+from placezoo.datasets.edge.edge_format import read_cluster, read_published_giph, read_task_graph
 from placezoo.datasets.json_content import read_json
-from placezoo.datasets.netlist_grouping import read_groups
 from placezoo.envs.registration import make_problem
 from placezoo.experiments.leaderboard import BestKnown, load_suite
-from tests.datasets.test_bookshelf_format import FILES as BOOKSHELF
+from tests.datasets.chip.test_bookshelf_format import FILES as BOOKSHELF
+from tests.datasets.chip.test_lef_def import DEF, LEF
+from tests.datasets.chip.test_netlist_format import PLC, TINY
 from tests.datasets.test_edge import GOOD as EDGE
 from tests.datasets.test_edge import OLDER_WORKFLOW, WORKFLOW
-from tests.datasets.test_lef_def import DEF, LEF
-from tests.datasets.test_netlist_format import PLC, TINY
 from tests.datasets.test_topology import GOOD as TOPOLOGY
 from tests.experiments.test_leaderboard import SUITE
 

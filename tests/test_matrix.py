@@ -10,13 +10,13 @@ from placezoo.datasets import OpGraph, generate_netlist
 
 torch = pytest.importorskip("torch")
 from placezoo.agents.agent import with_policy  # noqa: E402
-from placezoo.agents.fast_learner import FastPPOLearner  # noqa: E402
 from placezoo.agents.networks.checkpoint import item_graph_of, network_config  # noqa: E402
 from placezoo.agents.networks.encoders import ENCODERS  # noqa: E402
 from placezoo.agents.networks.graph_batch import Samples  # noqa: E402
 from placezoo.agents.networks.policy_network import PolicyNetwork, Trunk  # noqa: E402
-from placezoo.agents.ppo import PPO  # noqa: E402
-from placezoo.agents.ppo_config import PPOConfig  # noqa: E402
+from placezoo.agents.ppo.agent import PPO  # noqa: E402
+from placezoo.agents.ppo.config import PPOConfig  # noqa: E402
+from placezoo.agents.ppo.own_learner import FastPPOLearner  # noqa: E402
 from placezoo.envs.registration import problem_class  # noqa: E402
 from placezoo.envs.source import ProblemSource  # noqa: E402
 

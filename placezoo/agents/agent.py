@@ -10,7 +10,7 @@ from typing import Any, ClassVar, TypeVar, get_type_hints
 import numpy as np
 
 from placezoo.agents.budget import Budget
-from placezoo.agents.search import Search
+from placezoo.agents.search.search import Search
 from placezoo.agents.solution import Solution, TracePoint, budget_record, describe_machine, problem_record
 from placezoo.envs.problem import PlacementProblem
 

@@ -35,48 +35,63 @@ _DEVICES = ("DevicePlace-v0",)
 _CHIPLETS = ("MCMPartition-v0",)
 
 AGENTS = {
-    "random": AgentEntry("random_search:RandomSearch", "the best of many random assignments"),
+    "random": AgentEntry("search.random_search:RandomSearch", "the best of many random assignments"),
     "greedy": AgentEntry(
-        "greedy:Greedy", "the domain's greedy construction (graphs: growing parts; chips: by wire mask)"
+        "search.greedy:Greedy", "the domain's greedy construction (graphs: growing parts; chips: by wire mask)"
     ),
-    "local-search": AgentEntry("local_search:LocalSearch", "iterated local search with exact incremental costs"),
-    "simulated-annealing": AgentEntry("simulated_annealing:SimulatedAnnealing", "Metropolis moves, geometric cooling"),
+    "local-search": AgentEntry("search.local_search:LocalSearch", "iterated local search with exact incremental costs"),
+    "simulated-annealing": AgentEntry(
+        "search.simulated_annealing:SimulatedAnnealing", "Metropolis moves, geometric cooling"
+    ),
     "fm": AgentEntry(
-        "fiduccia_mattheyses:FiducciaMattheyses", "greedy growing + k-way FM passes, restarted", "", _GRAPHS
+        "partition.fiduccia_mattheyses:FiducciaMattheyses", "greedy growing + k-way FM passes, restarted", "", _GRAPHS
     ),
-    "spectral": AgentEntry("spectral:Spectral", "recursive bisection by the Fiedler vector", "", _GRAPHS),
-    "metis": AgentEntry("metis:Metis", "METIS, k-way and recursive, the better", "solvers", (*_GRAPHS, *_DEVICES)),
-    "mt-kahypar": AgentEntry("mt_kahypar:MtKaHyPar", "Mt-KaHyPar, highest quality", "solvers", _GRAPHS),
+    "spectral": AgentEntry("partition.spectral:Spectral", "recursive bisection by the Fiedler vector", "", _GRAPHS),
+    "metis": AgentEntry(
+        "partition.metis:Metis", "METIS, k-way and recursive, the better", "solvers", (*_GRAPHS, *_DEVICES)
+    ),
+    "mt-kahypar": AgentEntry("partition.mt_kahypar:MtKaHyPar", "Mt-KaHyPar, highest quality", "solvers", _GRAPHS),
     "multilevel": AgentEntry(
-        "multilevel:Multilevel", "any agent on the coarsened graph, projected and refined level by level", "", _GRAPHS
+        "partition.multilevel:Multilevel",
+        "any agent on the coarsened graph, projected and refined level by level",
+        "",
+        _GRAPHS,
     ),
-    "gap": AgentEntry("gap:GAP", "graph network trained on the expected normalised cut", "agents", _GRAPHS),
-    "cnc": AgentEntry("gap:CNC", "the same network trained on the very graph: clustering", "agents", _GRAPHS),
-    "force-directed": AgentEntry("force_directed:ForceDirected", "springs and repulsion, legalised", "", _CHIPS),
-    "analytic": AgentEntry("analytic:Analytic", "Adam on the smooth cost, legalised, annealed", "agents", _CHIPS),
-    "wire-mask": AgentEntry("wire_mask:WireMask", "evolution of genotypes placed by the wire mask", "", _CHIPS),
-    "heft": AgentEntry("list_scheduling:HEFT", "list scheduling by upward rank, insertion", "", _EDGE),
-    "cpop": AgentEntry("list_scheduling:CPOP", "list scheduling, the critical path on one device", "", _EDGE),
-    "peft": AgentEntry("list_scheduling:PEFT", "list scheduling with an optimistic look ahead", "", _EDGE),
+    "gap": AgentEntry("gap.agents:GAP", "graph network trained on the expected normalised cut", "agents", _GRAPHS),
+    "cnc": AgentEntry("gap.agents:CNC", "the same network trained on the very graph: clustering", "agents", _GRAPHS),
+    "force-directed": AgentEntry("chip.force_directed:ForceDirected", "springs and repulsion, legalised", "", _CHIPS),
+    "analytic": AgentEntry("chip.analytic:Analytic", "Adam on the smooth cost, legalised, annealed", "agents", _CHIPS),
+    "wire-mask": AgentEntry("chip.wire_mask:WireMask", "evolution of genotypes placed by the wire mask", "", _CHIPS),
+    "heft": AgentEntry("edge.list_scheduling:HEFT", "list scheduling by upward rank, insertion", "", _EDGE),
+    "cpop": AgentEntry("edge.list_scheduling:CPOP", "list scheduling, the critical path on one device", "", _EDGE),
+    "peft": AgentEntry("edge.list_scheduling:PEFT", "list scheduling with an optimistic look ahead", "", _EDGE),
     "random-task-eft": AgentEntry(
-        "random_task_eft:RandomTaskEFT", "random tasks to their earliest finish devices", "", _EDGE
+        "edge.random_task_eft:RandomTaskEFT", "random tasks to their earliest finish devices", "", _EDGE
     ),
-    "cp-sat": AgentEntry("cp_sat:CPSAT", "constraint programming with proved bounds", "solvers", (*_EDGE, *_CHIPLETS)),
-    "single-device": AgentEntry("device_heuristics:SingleDevice", "everything on the best one device", "", _DEVICES),
-    "expert": AgentEntry("device_heuristics:Expert", "contiguous blocks of layers, balanced by time", "", _DEVICES),
-    "m-topo": AgentEntry("device_heuristics:MTopo", "devices filled in topological order", "", _DEVICES),
-    "m-etf": AgentEntry("device_heuristics:MEtf", "earliest task first, within memory", "", _DEVICES),
-    "m-sct": AgentEntry("device_heuristics:MSct", "m-etf that keeps devices for favourite children", "", _DEVICES),
-    "m-heft": AgentEntry("device_heuristics:MHeft", "HEFT, within memory", "", _DEVICES),
+    "cp-sat": AgentEntry(
+        "edge.cp_sat:CPSAT", "constraint programming with proved bounds", "solvers", (*_EDGE, *_CHIPLETS)
+    ),
+    "single-device": AgentEntry("device.heuristics:SingleDevice", "everything on the best one device", "", _DEVICES),
+    "expert": AgentEntry("device.heuristics:Expert", "contiguous blocks of layers, balanced by time", "", _DEVICES),
+    "m-topo": AgentEntry("device.heuristics:MTopo", "devices filled in topological order", "", _DEVICES),
+    "m-etf": AgentEntry("device.heuristics:MEtf", "earliest task first, within memory", "", _DEVICES),
+    "m-sct": AgentEntry("device.heuristics:MSct", "m-etf that keeps devices for favourite children", "", _DEVICES),
+    "m-heft": AgentEntry("device.heuristics:MHeft", "HEFT, within memory", "", _DEVICES),
     "dynamic-programming": AgentEntry(
-        "mcm_heuristics:DynamicProgramming", "the best contiguous blocks of a topological order", "", _CHIPLETS
+        "mcm.contiguous_blocks:DynamicProgramming", "the best contiguous blocks of a topological order", "", _CHIPLETS
     ),
-    "giph": AgentEntry("giph:GiPH", "graph network over (task, device) pairs, one move at a time", "agents", _EDGE),
-    "placeto": AgentEntry("placeto:Placeto", "graph network over tasks, one task after another", "agents", _EDGE),
-    "gdp": AgentEntry("gdp:GDP", "graph network + segment-recurrent transformer, the whole graph at once", "agents"),
-    "go": AgentEntry("gdp:GO", "gdp with refinement and a head for schedule priorities", "agents"),
-    "one-shot-ppo": AgentEntry("gdp:OneShotPPO", "graph network + feed-forward head, whole answers refined", "agents"),
-    "ppo": AgentEntry("ppo:PPO", "graph neural network trained by masked PPO", "agents"),
+    "giph": AgentEntry(
+        "giph.agent:GiPH", "graph network over (task, device) pairs, one move at a time", "agents", _EDGE
+    ),
+    "placeto": AgentEntry("giph.placeto:Placeto", "graph network over tasks, one task after another", "agents", _EDGE),
+    "gdp": AgentEntry(
+        "one_shot.agents:GDP", "graph network + segment-recurrent transformer, the whole graph at once", "agents"
+    ),
+    "go": AgentEntry("one_shot.agents:GO", "gdp with refinement and a head for schedule priorities", "agents"),
+    "one-shot-ppo": AgentEntry(
+        "one_shot.agents:OneShotPPO", "graph network + feed-forward head, whole answers refined", "agents"
+    ),
+    "ppo": AgentEntry("ppo.agent:PPO", "graph neural network trained by masked PPO", "agents"),
 }
 
 # The package that tells whether an extra is installed.

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from placezoo.cost_models.chip.proxy_cost import ProxyCost
 from placezoo.cost_models.cost import Cost
-from placezoo.cost_models.makespan import Makespan
-from placezoo.cost_models.partition import PartitionCost
-from placezoo.cost_models.pipeline import PipelineInterval
-from placezoo.cost_models.proxy import ProxyCost
-from placezoo.cost_models.step_time import StepTime
+from placezoo.cost_models.device.step_time import StepTime
+from placezoo.cost_models.edge.makespan import Makespan
+from placezoo.cost_models.mcm.pipeline_interval import PipelineInterval
+from placezoo.cost_models.partition.cost import PartitionCost
 
 if TYPE_CHECKING:
-    from placezoo.cost_models.differentiable_proxy import DifferentiableProxyCost
+    from placezoo.cost_models.chip.differentiable_proxy_cost import DifferentiableProxyCost
 
 __all__ = ["Cost", "DifferentiableProxyCost", "Makespan", "PartitionCost", "PipelineInterval", "ProxyCost", "StepTime"]
 
@@ -20,7 +20,7 @@ __all__ = ["Cost", "DifferentiableProxyCost", "Makespan", "PartitionCost", "Pipe
 def __getattr__(name: str) -> Any:
     if name == "DifferentiableProxyCost":  # torch is an extra, and takes a second to import
         try:
-            from placezoo.cost_models.differentiable_proxy import DifferentiableProxyCost
+            from placezoo.cost_models.chip.differentiable_proxy_cost import DifferentiableProxyCost
         except ModuleNotFoundError as error:
             raise ImportError(f"{name} needs {error.name}: pip install 'placezoo[agents]'") from None
         return DifferentiableProxyCost

@@ -1,32 +1,43 @@
 """Problem instances: what they are, where they come from, how they are read and written."""
 
-from placezoo.datasets.bookshelf_format import read_bookshelf
-from placezoo.datasets.canvas import Canvas
+import importlib
+from typing import Any
+
+from placezoo.datasets.chip.bookshelf_format import read_bookshelf
+from placezoo.datasets.chip.canvas import Canvas
+from placezoo.datasets.chip.def_format import read_def
+from placezoo.datasets.chip.lef_format import read_lef
+from placezoo.datasets.chip.netlist import Netlist, NodeType, Placement
+from placezoo.datasets.chip.netlist_format import read_netlist, write_netlist
+from placezoo.datasets.chip.netlist_generator import generate_netlist
+from placezoo.datasets.chip.netlist_grouping import cluster_cells, group_netlist, read_groups
+from placezoo.datasets.chip.placement_writer import write_def, write_openroad_tcl
+from placezoo.datasets.chip.plc_format import read_plc, write_plc
 from placezoo.datasets.dataset import DATASETS, SPLITS, Dataset, get_dataset
-from placezoo.datasets.def_format import read_def
-from placezoo.datasets.device_cluster import DeviceCluster
-from placezoo.datasets.edge_format import read_cluster, read_edge, read_task_graph, write_edge
-from placezoo.datasets.edge_generator import generate_cluster, generate_task_graph
-from placezoo.datasets.edge_instance import EdgeInstance
-from placezoo.datasets.graph import Graph
-from placezoo.datasets.graph_conversion import from_networkx, from_scipy, similarity_graph, to_networkx, to_scipy
-from placezoo.datasets.lef_format import read_lef
-from placezoo.datasets.mcm import MultiChipModule, load_package, package_names
-from placezoo.datasets.metis_format import read_metis, write_metis
-from placezoo.datasets.netlist import Netlist, NodeType, Placement
-from placezoo.datasets.netlist_format import read_netlist, write_netlist
-from placezoo.datasets.netlist_generator import generate_netlist
-from placezoo.datasets.netlist_grouping import cluster_cells, group_netlist, read_groups
-from placezoo.datasets.onnx_format import read_onnx
-from placezoo.datasets.op_graph import OpGraph
-from placezoo.datasets.op_graph_format import read_op_graph, write_op_graph
-from placezoo.datasets.placement_writer import write_def, write_openroad_tcl
-from placezoo.datasets.plc_format import read_plc, write_plc
+from placezoo.datasets.device.topology import DeviceTopology
+from placezoo.datasets.device.topology_format import load_topology, topology_names
+from placezoo.datasets.edge.device_cluster import DeviceCluster
+from placezoo.datasets.edge.edge_format import read_cluster, read_edge, read_task_graph, write_edge
+from placezoo.datasets.edge.edge_generator import generate_cluster, generate_task_graph
+from placezoo.datasets.edge.edge_instance import EdgeInstance
+from placezoo.datasets.edge.task_graph import TaskGraph
+from placezoo.datasets.mcm.package import MultiChipModule, load_package, package_names
+from placezoo.datasets.op_graphs import model_zoo
+from placezoo.datasets.op_graphs.onnx_format import read_onnx
+from placezoo.datasets.op_graphs.op_graph import OpGraph
+from placezoo.datasets.op_graphs.op_graph_format import read_op_graph, write_op_graph
+from placezoo.datasets.partition import graph_generators
+from placezoo.datasets.partition.graph import Graph
+from placezoo.datasets.partition.graph_conversion import (
+    from_networkx,
+    from_scipy,
+    similarity_graph,
+    to_networkx,
+    to_scipy,
+)
+from placezoo.datasets.partition.metis_format import read_metis, write_metis
 from placezoo.datasets.public_files import fetch
 from placezoo.datasets.registry import instance_names, load
-from placezoo.datasets.task_graph import TaskGraph
-from placezoo.datasets.topology import DeviceTopology
-from placezoo.datasets.topology_format import load_topology, topology_names
 
 __all__ = [
     "DATASETS",
@@ -51,11 +62,14 @@ __all__ = [
     "generate_netlist",
     "generate_task_graph",
     "get_dataset",
+    "graph_generators",
     "group_netlist",
     "instance_names",
     "load",
     "load_package",
     "load_topology",
+    "model_tracing",
+    "model_zoo",
     "package_names",
     "read_bookshelf",
     "read_cluster",
@@ -81,3 +95,10 @@ __all__ = [
     "write_openroad_tcl",
     "write_plc",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Return ``model_tracing``, imported when it is first asked for: it needs torch, which is an extra."""
+    if name == "model_tracing":
+        return importlib.import_module("placezoo.datasets.op_graphs.model_tracing")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

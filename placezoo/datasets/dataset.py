@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from placezoo.datasets import graph_generators as generators
-from placezoo.datasets.edge_format import read_published_giph
-from placezoo.datasets.edge_generator import MAX_DEVICES, giph_instance
-from placezoo.datasets.edge_instance import EdgeInstance
-from placezoo.datasets.graph import Graph
-from placezoo.datasets.netlist import Netlist
-from placezoo.datasets.netlist_generator import generate_netlist
-from placezoo.datasets.network_splits import chiplet_case, chiplet_models, network_case, split_size
+from placezoo.datasets.chip.netlist import Netlist
+from placezoo.datasets.chip.netlist_generator import generate_netlist
+from placezoo.datasets.edge.edge_format import read_published_giph
+from placezoo.datasets.edge.edge_generator import MAX_DEVICES, giph_instance
+from placezoo.datasets.edge.edge_instance import EdgeInstance
+from placezoo.datasets.op_graphs.network_splits import chiplet_case, chiplet_models, network_case, split_size
+from placezoo.datasets.partition import graph_generators as generators
+from placezoo.datasets.partition.graph import Graph
 from placezoo.datasets.public_files import fetch
 from placezoo.datasets.suggestion import unknown_name
 

@@ -9,17 +9,17 @@ from typing import Any
 
 import networkx as nx
 
-from placezoo.datasets import op_graph_format
-from placezoo.datasets.bookshelf_format import read_bookshelf
+from placezoo.datasets.chip.bookshelf_format import read_bookshelf
+from placezoo.datasets.chip.def_format import read_def
+from placezoo.datasets.chip.netlist_format import read_netlist
 from placezoo.datasets.dataset import DATASETS, get_dataset
-from placezoo.datasets.def_format import read_def
-from placezoo.datasets.edge_format import read_edge
-from placezoo.datasets.graph_conversion import from_networkx
+from placezoo.datasets.edge.edge_format import read_edge
 from placezoo.datasets.json_content import read_json
-from placezoo.datasets.metis_format import read_metis
-from placezoo.datasets.model_zoo import PREFIXES, traced_model
-from placezoo.datasets.netlist_format import read_netlist
-from placezoo.datasets.onnx_format import read_onnx
+from placezoo.datasets.op_graphs import op_graph_format
+from placezoo.datasets.op_graphs.model_zoo import PREFIXES, traced_model
+from placezoo.datasets.op_graphs.onnx_format import read_onnx
+from placezoo.datasets.partition.graph_conversion import from_networkx
+from placezoo.datasets.partition.metis_format import read_metis
 from placezoo.datasets.public_files import fetch, find_file, public_files
 from placezoo.datasets.suggestion import unknown_name
 

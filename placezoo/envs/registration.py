@@ -9,11 +9,11 @@ import gymnasium as gym
 
 from placezoo.datasets.registry import resolve
 from placezoo.datasets.suggestion import unknown_name
-from placezoo.envs.chip_place import ChipPlaceProblem
-from placezoo.envs.device_place import DevicePlaceProblem
-from placezoo.envs.edge_place import EdgePlaceProblem
-from placezoo.envs.graph_partition import GraphPartitionProblem
-from placezoo.envs.mcm_partition import MCMPartitionProblem
+from placezoo.envs.chip.problem import ChipPlaceProblem
+from placezoo.envs.device.problem import DevicePlaceProblem
+from placezoo.envs.edge.problem import EdgePlaceProblem
+from placezoo.envs.mcm.problem import MCMPartitionProblem
+from placezoo.envs.partition.problem import GraphPartitionProblem
 from placezoo.envs.placement_env import PlacementEnv
 from placezoo.envs.problem import PlacementProblem
 from placezoo.envs.source import ProblemSource

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from placezoo.cost_models.cost import Cost
-from placezoo.datasets.graph import Graph
-from placezoo.datasets.graph_conversion import to_networkx
-from placezoo.datasets.laplacian import laplacian_coordinates
+from placezoo.datasets.partition.graph import Graph
+from placezoo.datasets.partition.graph_conversion import to_networkx
+from placezoo.datasets.partition.laplacian import laplacian_coordinates
 
 _CUT = "#404040"
 _SPRING_UP_TO = 100  # nodes; small social graphs read best with springs, larger meshes in their eigenvectors

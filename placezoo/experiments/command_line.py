@@ -180,9 +180,9 @@ def trace(
     out: Annotated[Path | None, typer.Option(help="Write the operator graph here, .json or .json.gz.")] = None,
 ) -> None:
     """Trace a real model into an operator graph, an instance of DevicePlace-v0; kept for the next time."""
-    from placezoo.datasets.model_zoo import PREFIXES, model_names, traced_model
-    from placezoo.datasets.op_graph import OpGraph
-    from placezoo.datasets.op_graph_format import write_op_graph
+    from placezoo.datasets.op_graphs.model_zoo import PREFIXES, model_names, traced_model
+    from placezoo.datasets.op_graphs.op_graph import OpGraph
+    from placezoo.datasets.op_graphs.op_graph_format import write_op_graph
 
     if model.startswith(PREFIXES):
         graph = traced_model(model, lambda name: console.print(f"tracing {name} ..."))
@@ -244,8 +244,8 @@ def _check_header(name: str) -> str:
     Raises:
         ClaimError: wirelength or density is not the header's.
     """
-    from placezoo.cost_models.proxy import ProxyCost
-    from placezoo.datasets.plc_format import read_plc
+    from placezoo.cost_models.chip.proxy_cost import ProxyCost
+    from placezoo.datasets.chip.plc_format import read_plc
 
     netlist = load(name)
     placement = public_files()[name].placement
@@ -279,12 +279,12 @@ def _render(problem: Any, solution: Solution, path: Path) -> None:
 
 def _export(problem: Any, solution: Solution, path: Path) -> None:
     """Write a solution for other tools: a chip's placement (a DEF into a copy of the instance's own), a timeline."""
+    from placezoo.datasets.chip.placement_writer import write_def, write_openroad_tcl
+    from placezoo.datasets.chip.plc_format import write_plc
     from placezoo.datasets.files import write_atomically
-    from placezoo.datasets.placement_writer import write_def, write_openroad_tcl
-    from placezoo.datasets.plc_format import write_plc
-    from placezoo.envs.chip_place import ChipPlaceProblem
-    from placezoo.envs.device_place import DevicePlaceProblem
-    from placezoo.experiments.chrome_trace import chrome_trace
+    from placezoo.envs.chip.problem import ChipPlaceProblem
+    from placezoo.envs.device.chrome_trace import chrome_trace
+    from placezoo.envs.device.problem import DevicePlaceProblem
 
     if isinstance(problem, DevicePlaceProblem):
         if path.suffix != ".json":

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from placezoo.agents.agent import with_policy
-from placezoo.agents.learners import learner_entry
+from placezoo.agents.learning.learners import learner_entry
 from placezoo.agents.solution import describe_machine
 from placezoo.envs.registration import problem_class, problem_parameters
 from placezoo.envs.source import ProblemSource

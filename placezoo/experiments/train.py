@@ -14,7 +14,7 @@ import numpy as np
 
 from placezoo.agents.agent import with_policy
 from placezoo.agents.budget import Budget
-from placezoo.agents.learners import learner_entry
+from placezoo.agents.learning.learners import learner_entry
 from placezoo.agents.solution import describe_machine
 from placezoo.datasets.files import write_atomically
 from placezoo.datasets.suggestion import unknown_name
@@ -122,7 +122,7 @@ def resume(
         FileNotFoundError: there is none in the folder, or it is complete.
         ValueError: its state is damaged.
     """
-    from placezoo.agents.training_state import TrainingState
+    from placezoo.agents.learning.training_state import TrainingState
 
     state = TrainingState.load(Path(folder))
     run = TrainingRun(**state.record["run"])
@@ -160,9 +160,9 @@ class _Training:
 
     def go_on(self, state: Any) -> list[CurvePoint]:
         """Train from the beginning, or from a state."""
+        from placezoo.agents.learning.training_state import STATE, restore_learner
         from placezoo.agents.networks.checkpoint import Checkpoint, checkpoint_folder
         from placezoo.agents.networks.threads import single_thread
-        from placezoo.agents.training_state import STATE, restore_learner
 
         run = self._run
         start = None
@@ -195,7 +195,7 @@ class _Training:
     def _options(self) -> dict[str, Any]:
         run = self._run
         if self._backend == "rllib":
-            from placezoo.agents.rllib.cluster import Scale
+            from placezoo.agents.ppo.ray_cluster import Scale
 
             return {"scale": Scale(**run.scale)}
         if run.scale:
@@ -234,8 +234,8 @@ class _Training:
             self._on_progress(point, status.done)
 
     def _save_state(self, learner: Any, status: Any) -> None:
-        from placezoo.agents.training import Progress
-        from placezoo.agents.training_state import TrainingState, learner_tensors
+        from placezoo.agents.learning.learner import Progress
+        from placezoo.agents.learning.training_state import TrainingState, learner_tensors
 
         record = {
             "run": asdict(self._run),
@@ -269,7 +269,7 @@ def validation_problems(source: ProblemSource) -> list[Any]:
 
 def relative_score(agent: Any, budget: Callable[[Any], Budget], problems: list[Any]) -> float:
     """Return the agent's mean cost over greedy construction's."""
-    from placezoo.agents.training import mean_greedy_cost
+    from placezoo.agents.learning.learner import mean_greedy_cost
 
     return float(
         np.mean([agent.solve(problem, budget(problem)).cost.total / mean_greedy_cost(problem) for problem in problems])

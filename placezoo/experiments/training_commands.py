@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from placezoo.agents.learners import learner_entry
+from placezoo.agents.learning.learners import learner_entry
 from placezoo.envs.registration import problem_parameters
 from placezoo.experiments.options import Device, Environment, Seconds, Seed, Settings, Timesteps
 from placezoo.experiments.progress import console, progress_bar, training_bar

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from placezoo.agents.learners import learner_entry
+from placezoo.agents.learning.learners import learner_entry
 from placezoo.agents.registry import require_extra
 from placezoo.datasets.files import write_atomically
 from placezoo.experiments.train import CurvePoint, TrainingRun, train
@@ -131,7 +131,7 @@ def tune_agent(run: TuneRun, folder: str | Path) -> list[TuneRow]:
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # or Tune prints boxes whatever its verbosity
     from ray import tune
 
-    from placezoo.agents.rllib.cluster import ray_session
+    from placezoo.agents.ppo.ray_cluster import ray_session
 
     folder = Path(folder).resolve()
     space = search_space(run.base.agent, run.base.hyperparameters)

@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 
 import placezoo
 from placezoo import Budget
-from placezoo.agents.fiduccia_mattheyses import refine
-from placezoo.agents.graph_growing import grow_parts
-from placezoo.agents.greedy import greedy_assignment
+from placezoo.agents.partition.fiduccia_mattheyses import refine
+from placezoo.agents.partition.graph_growing import grow_parts
 from placezoo.agents.registry import AGENTS
-from placezoo.agents.repair import repair
+from placezoo.agents.search.greedy import greedy_assignment
+from placezoo.agents.search.repair import repair
 from placezoo.cost_models import PartitionCost
 from placezoo.datasets import Graph
-from placezoo.datasets import graph_generators as generators
+from placezoo.datasets.partition import graph_generators as generators
 from tests.conftest import graphs
 
 ENV = "GraphPartition-v0"

@@ -9,18 +9,18 @@ import torch
 
 import placezoo
 from placezoo.agents.agent import with_policy
-from placezoo.agents.analytic import Analytic
+from placezoo.agents.chip.analytic import Analytic
+from placezoo.agents.chip.wire_mask import net_area_order, place_by_wire_mask
 from placezoo.agents.networks.architectures import feature_record
 from placezoo.agents.networks.checkpoint import Checkpoint, network_config
 from placezoo.agents.networks.encoders import Encoder, Links
 from placezoo.agents.networks.graph_batch import Graphs
 from placezoo.agents.networks.heads import make_network
-from placezoo.agents.ppo import PPO
-from placezoo.agents.repair import repair
-from placezoo.agents.wire_mask import net_area_order, place_by_wire_mask
-from placezoo.cost_models import chip_moves
+from placezoo.agents.ppo.agent import PPO
+from placezoo.agents.search.repair import repair
+from placezoo.cost_models.chip import moves as chip_moves
 from placezoo.datasets import generate_netlist
-from placezoo.envs.chip_place import ChipPlaceProblem
+from placezoo.envs.chip.problem import ChipPlaceProblem
 from placezoo.envs.wrappers import PadGraph
 from placezoo.experiments.evaluate import verify
 

@@ -8,7 +8,7 @@ from hypothesis import given
 
 import placezoo
 from placezoo import Budget
-from placezoo.agents.device_list_scheduling import favourite_children, list_placement
+from placezoo.agents.device.list_scheduling import favourite_children, list_placement
 from placezoo.datasets import OpGraph
 from tests.conftest import placed_models
 

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 import placezoo
 from placezoo import Budget
-from placezoo.agents.coarsening import coarsen, contract
-from placezoo.agents.gap_learner import GAPConfig, GAPLearner
-from placezoo.agents.networks.gap_network import GapConfig, GapGraph, GapNetwork, expected_cut, imbalance
+from placezoo.agents.gap.learner import GAPConfig, GAPLearner
+from placezoo.agents.gap.network import GapConfig, GapGraph, GapNetwork, expected_cut, imbalance
+from placezoo.agents.partition.coarsening import coarsen, contract
 from placezoo.datasets import Graph, similarity_graph
-from placezoo.datasets.landmarks import landmark_distances
+from placezoo.datasets.partition.landmarks import landmark_distances
 from placezoo.envs.registration import problem_class
 from placezoo.envs.source import ProblemSource
 

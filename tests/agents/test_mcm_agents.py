@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 import placezoo
 from placezoo import Budget
-from placezoo.agents.mcm_heuristics import best_blocks, equal_blocks
-from placezoo.cost_models.pipeline import PipelineInterval
+from placezoo.agents.mcm.contiguous_blocks import best_blocks, equal_blocks
+from placezoo.cost_models.mcm.pipeline_interval import PipelineInterval
 from placezoo.datasets import OpGraph
-from placezoo.datasets.mcm import MultiChipModule
-from tests.cost_models.slow_pipeline import is_valid, valid_partitions
-from tests.cost_models.test_pipeline import dags
+from placezoo.datasets.mcm.package import MultiChipModule
+from tests.cost_models.mcm.slow_pipeline import is_valid, valid_partitions
+from tests.cost_models.mcm.test_pipeline_interval import dags
 from tests.envs.test_mcm_partition import ENV, links_of, model
 
 

@@ -11,9 +11,9 @@ from placezoo.experiments.train import TrainingRun, train
 
 torch = pytest.importorskip("torch")
 from placezoo.agents.networks.checkpoint import Checkpoint  # noqa: E402
-from placezoo.agents.networks.one_shot_network import OneShotConfig, OneShotNetwork  # noqa: E402
 from placezoo.agents.networks.segment_transformer import SegmentTransformer  # noqa: E402
-from placezoo.agents.one_shot_learner import GDPConfig, GOConfig, OneShotLearner, graph_of  # noqa: E402
+from placezoo.agents.one_shot.learner import GDPConfig, GOConfig, OneShotLearner, graph_of  # noqa: E402
+from placezoo.agents.one_shot.network import OneShotConfig, OneShotNetwork  # noqa: E402
 
 DEVICES = "DevicePlace-v0"
 

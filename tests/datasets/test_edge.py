@@ -19,7 +19,7 @@ from placezoo.datasets import (
     read_task_graph,
     write_edge,
 )
-from placezoo.datasets.edge_generator import MAX_DEVICES, MIN_DEVICES, NUM_TYPES
+from placezoo.datasets.edge.edge_generator import MAX_DEVICES, MIN_DEVICES, NUM_TYPES
 from tests.conftest import edge_instances
 
 ONE = {"speed": [1.0], "delay": [[0.0]], "inverse_bandwidth": [[0.0]], "supports": [[0]]}

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from placezoo import datasets
-from placezoo.datasets import graph_generators as generators
 from placezoo.datasets import public_files as public
 from placezoo.datasets import registry
 from placezoo.datasets.files import write_atomically
+from placezoo.datasets.partition import graph_generators as generators
 from placezoo.envs.registration import make_problem
 
 

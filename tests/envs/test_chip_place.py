@@ -10,11 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import placezoo
-from placezoo.cost_models import ProxyCost, chip_layout, chip_moves, chip_state
+from placezoo.cost_models import ProxyCost
+from placezoo.cost_models.chip import layout as chip_layout
+from placezoo.cost_models.chip import moves as chip_moves
+from placezoo.cost_models.chip import state as chip_state
 from placezoo.datasets import generate_netlist
-from placezoo.datasets.canvas import Canvas
-from placezoo.datasets.netlist import Netlist, NodeType
-from placezoo.envs.chip_place import ChipPlaceProblem
+from placezoo.datasets.chip.canvas import Canvas
+from placezoo.datasets.chip.netlist import Netlist, NodeType
+from placezoo.envs.chip.problem import ChipPlaceProblem
 from placezoo.envs.wrappers import CanvasImage, FlattenGraph, PadGraph, RelativeReward
 
 FORMULATIONS = ("construct", "improve", "one-shot")

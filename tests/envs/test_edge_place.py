@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 import placezoo
 from placezoo.datasets import EdgeInstance
-from placezoo.envs.churn import leave_or_join
-from placezoo.envs.gp_net import EDGE_FEATURES, NODE_FEATURES, GpNetBuilder
+from placezoo.envs.edge.churn import leave_or_join
+from placezoo.envs.edge.gp_net import EDGE_FEATURES, NODE_FEATURES, GpNetBuilder
 from placezoo.envs.wrappers import GpNet, PadGraph
 from tests.conftest import edge_instances
-from tests.cost_models.slow_makespan import slow_makespan, transfer_time
+from tests.cost_models.edge.slow_makespan import slow_makespan, transfer_time
 from tests.envs.test_vector import assert_equal
 
 ENV = "EdgePlace-v0"

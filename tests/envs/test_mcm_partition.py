@@ -10,7 +10,7 @@ from placezoo import Budget
 from placezoo.datasets import OpGraph, load_package
 from placezoo.envs.wrappers import FlattenGraph, PadGraph
 from tests.conftest import placed_models
-from tests.cost_models.slow_pipeline import is_valid
+from tests.cost_models.mcm.slow_pipeline import is_valid
 from tests.envs.checks import (
     assert_batched_equals_scalar,
     assert_rewards_sum_to_what_the_cost_fell_by,

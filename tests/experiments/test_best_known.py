@@ -7,7 +7,7 @@ import pytest
 
 import placezoo
 from placezoo.agents.solution import ClaimError, Solution
-from placezoo.datasets.model_zoo import PREFIXES
+from placezoo.datasets.op_graphs.model_zoo import PREFIXES
 from placezoo.datasets.registry import is_named
 from placezoo.experiments.leaderboard import BestKnown, Leaderboard, load_suite
 

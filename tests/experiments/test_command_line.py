@@ -194,7 +194,7 @@ def test_module_and_process(tmp_path):
 
 
 def test_tracing_solving_and_the_timeline(run, tmp_path, monkeypatch):
-    from placezoo.datasets import model_zoo
+    from placezoo.datasets.op_graphs import model_zoo
 
     monkeypatch.setattr(model_zoo, "cache_folder", lambda: tmp_path / "cache")
     model, solution, timeline = tmp_path / "m.json.gz", tmp_path / "s.json", tmp_path / "t.json"

@@ -40,7 +40,7 @@ def test_a_training_folder_holds_policy_curve_and_record(tmp_path):
 
 
 def test_the_kept_policy_has_the_validation_score_of_the_record(tmp_path):
-    from placezoo.agents.training import mean_greedy_cost
+    from placezoo.agents.learning.learner import mean_greedy_cost
 
     run = TrainingRun(
         "GraphPartition-v0",

@@ -7,14 +7,14 @@ from typing import Any
 
 from torch import nn
 
-from placezoo.agents.networks.gap_network import GapConfig, GapNetwork
-from placezoo.agents.networks.gp_net_network import GpNetConfig, GpNetNetwork
+from placezoo.agents.gap.network import GapConfig, GapNetwork
+from placezoo.agents.giph.network import GpNetConfig, GpNetNetwork
+from placezoo.agents.giph.placeto_network import PlacetoNetwork
 from placezoo.agents.networks.heads import make_network
-from placezoo.agents.networks.one_shot_network import OneShotConfig, OneShotNetwork
-from placezoo.agents.networks.placeto_network import PlacetoNetwork
 from placezoo.agents.networks.policy_network import NetworkConfig
+from placezoo.agents.one_shot.network import OneShotConfig, OneShotNetwork
 from placezoo.datasets.suggestion import unknown_name
-from placezoo.envs.gp_net import EDGE_FEATURES, NODE_FEATURES
+from placezoo.envs.edge.gp_net import EDGE_FEATURES, NODE_FEATURES
 from placezoo.envs.problem import PlacementProblem
 
 ARCHITECTURES: dict[str, Callable[[dict[str, Any]], nn.Module]] = {

@@ -1,8 +1,8 @@
 """Wrappers: one idea each."""
 
-from placezoo.envs.wrappers.canvas_image import CanvasImage
+from placezoo.envs.chip.canvas_image import CanvasImage
+from placezoo.envs.edge.gp_net_wrapper import GpNet
 from placezoo.envs.wrappers.flatten_graph import FlattenGraph
-from placezoo.envs.wrappers.gp_net import GpNet
 from placezoo.envs.wrappers.pack_graphs import PackedObservation, PackedSpace, PackGraphs
 from placezoo.envs.wrappers.pad_graph import PadGraph
 from placezoo.envs.wrappers.relative_reward import RelativeReward

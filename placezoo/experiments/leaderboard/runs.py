@@ -13,7 +13,7 @@ from placezoo.agents.agent import Agent
 from placezoo.agents.budget import Budget
 from placezoo.agents.registry import make_agent
 from placezoo.agents.solution import Solution, budget_record
-from placezoo.datasets.laplacian import laplacian_coordinates
+from placezoo.datasets.partition.laplacian import laplacian_coordinates
 from placezoo.datasets.registry import load
 from placezoo.envs.registration import make_problem
 from placezoo.experiments.leaderboard.cases import Case

@@ -1,0 +1,1 @@
+"""Speed and quality, printed beside what they are measured against."""

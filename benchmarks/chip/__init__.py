@@ -1,0 +1,1 @@
+"""``ChipPlace-v0``, measured."""

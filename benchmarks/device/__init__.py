@@ -1,0 +1,1 @@
+"""``DevicePlace-v0``, measured."""

@@ -1,0 +1,1 @@
+"""``EdgePlace-v0``, measured."""

@@ -1,0 +1,1 @@
+"""``MCMPartition-v0``, measured."""

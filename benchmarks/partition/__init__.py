@@ -1,0 +1,1 @@
+"""``GraphPartition-v0``, measured."""

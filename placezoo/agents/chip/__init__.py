@@ -1,0 +1,1 @@
+"""Placers of chips: springs, gradients, wire masks."""

@@ -1,0 +1,61 @@
+"""``force-directed``: springs and repulsion place all macros, hard ones then go to the nearest free cells.
+
+Source: Circuit Training's initial placement (all macros movable), Mirhoseini et al. 2021.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from placezoo.agents.agent import Agent
+from placezoo.agents.search.search import Search
+from placezoo.cost_models.chip.force_directed import force_directed
+from placezoo.cost_models.chip.spreading import springs
+from placezoo.envs.chip.problem import ChipPlaceProblem
+from placezoo.envs.problem import PlacementProblem
+
+# Circuit Training's schedule where hard macros move too.
+_ATTRACT, _REPEL, _MOVE_FACTORS = (1e2, 1e-3, 1e-5), (0.0, 1e5, 1e6), (1.0, 2.0, 2.0)
+
+
+@dataclass(frozen=True)
+class ForceDirected(Agent):
+    """One force-directed placement of hard and soft macros from the centre of the canvas, legalised.
+
+    Args:
+        steps: in each of the three stages.
+        io_factor: of springs to ports.
+    """
+
+    name = "force-directed"
+    problem_class = ChipPlaceProblem
+
+    steps: int = 100
+    io_factor: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.require(self.steps >= 1, f"steps must be at least 1, not {self.steps}")
+        self.require(self.io_factor >= 0, f"io_factor must not be negative, it is {self.io_factor}")
+
+    def prepare(self, problem: PlacementProblem) -> None:
+        """Compile what the search calls."""
+        assert isinstance(problem, ChipPlaceProblem)
+        self._place(problem, 1)
+
+    def _search(self, search: Search) -> None:
+        assert isinstance(search.problem, ChipPlaceProblem)
+        search.evaluate(self._place(search.problem, self.steps))
+
+    def _place(self, problem: ChipPlaceProblem, steps: int) -> NDArray[np.int64]:
+        state = problem.cost_model.state()
+        loose = np.concatenate([problem.item_blocks, problem.soft_blocks])
+        links = springs(loose, state.net_ptr, state.net_weights, state.terminal_block, state.terminal_offset)
+        force_directed(
+            state, links, np.full(3, steps), np.array(_ATTRACT), np.array(_REPEL), np.array(_MOVE_FACTORS),
+            self.io_factor,
+        )  # fmt: skip
+        return problem.nearest_cells(np.stack([state.x[problem.item_blocks], state.y[problem.item_blocks]], axis=1))

@@ -1,0 +1,1 @@
+"""Placers of neural networks on devices."""

@@ -1,0 +1,1 @@
+"""Schedulers of task graphs on edge clusters."""

@@ -1,0 +1,1 @@
+"""``gap`` and ``cnc``: partitions by a network trained on the expected cut."""

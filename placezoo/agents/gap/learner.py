@@ -1,0 +1,121 @@
+"""Training GAP's network on the graphs of a dataset, by backpropagation through the expected cut."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from placezoo.agents.gap.agents import answer_at_once
+from placezoo.agents.gap.network import GapConfig, GapGraph, GapNetwork, expected_cut, imbalance
+from placezoo.agents.learning.learner import Batch, UpdateLearner, check_device, mean_greedy_cost
+from placezoo.agents.networks.architectures import feature_record
+from placezoo.agents.networks.checkpoint import Checkpoint
+from placezoo.agents.ppo.config import check_number
+from placezoo.envs.partition.problem import GraphPartitionProblem
+from placezoo.envs.source import ProblemSource
+
+
+@dataclass(frozen=True)
+class GAPConfig:
+    """Hyperparameters of training.
+
+    Args:
+        batch_size: graphs per step.
+        learning_rate: of Adam at the start; falls linearly to a tenth.
+        balance: weight of the parts' equality.
+        landmarks: distances to so many landmarks are the nodes' features.
+        encoder: the encoder's name.
+        width: of the network.
+        layers: of the encoder.
+    """
+
+    batch_size: int = 8
+    learning_rate: float = 1e-3
+    balance: float = 5.0
+    landmarks: int = 8
+    encoder: str = "graph-sage"
+    width: int = 64
+    layers: int = 3
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "landmarks", "width", "layers"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise ValueError(f"gap: {name} must be a whole number of at least 1, not {value!r}")
+        check_number("learning_rate", self.learning_rate, above=0.0, owner="gap")
+        check_number("balance", self.balance, at_least=0.0, owner="gap")
+
+
+class GAPLearner(UpdateLearner):
+    """One training run.
+
+    Args:
+        source: where graphs come from; their problem says into how many parts.
+        formulation: ``one-shot``.
+        config: hyperparameters.
+        seed: of the network and the draws.
+        device: ``cpu`` or ``cuda``.
+        start: a trained network to go on from.
+
+    Raises:
+        ValueError: the source is not of graphs, or another formulation is asked for.
+    """
+
+    def __init__(
+        self,
+        source: ProblemSource,
+        formulation: str = "one-shot",
+        config: GAPConfig | None = None,
+        seed: int = 0,
+        device: str = "cpu",
+        start: Checkpoint | None = None,
+    ) -> None:
+        self.config = config or GAPConfig()
+        check_device(device, "gap")
+        problem = source.first()
+        if not isinstance(problem, GraphPartitionProblem) or formulation != "one-shot":
+            raise ValueError("gap learns GraphPartition-v0 in the formulation one-shot")
+        torch.manual_seed(seed)
+        sizes = GapConfig(
+            problem.num_resources, self.config.landmarks, self.config.encoder, self.config.width, self.config.layers
+        )
+        if start is not None:
+            start.check_fits(problem)
+            sizes = start.network.config
+        self.network = GapNetwork(sizes)
+        if start is not None:
+            self.network.load_state_dict(start.network.state_dict())
+        self.network.to(device)
+        self.source, self._device = source, device
+        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=self.config.learning_rate)
+        self._rng = np.random.default_rng(seed)
+
+    def checkpoint(self, **training: Any) -> Checkpoint:
+        """Return a copy of the policy as it is now, on the CPU."""
+        problem, network = self.source.first(), copy.deepcopy(self.network).cpu().eval()
+        return Checkpoint(network, problem.env_id, "one-shot", feature_record(problem, network.architecture), training)
+
+    def update(self, done: float, room: int | None = None) -> Batch:
+        """Take 25 steps of Adam; a timestep is a graph."""
+        costs: list[float] = []
+        for _ in range(25):
+            problems: list[Any] = [self.source.draw(self._rng) for _ in range(self.config.batch_size)]
+            loss = torch.zeros((), device=self._device)
+            for problem in problems:
+                graph = GapGraph.of(problem.instance, self.network.config.landmarks, self._device)
+                log_probabilities = self.network(graph)
+                loss = loss + expected_cut(log_probabilities, graph)
+                loss = loss + self.config.balance * imbalance(log_probabilities, graph)
+            self.optimizer.zero_grad()
+            (loss / len(problems)).backward()
+            nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+            self.optimizer.step()
+        if self._device == "cpu":
+            answers = [problem.evaluate(answer_at_once(self.network, problem)) for problem in problems]
+            costs = [cost.total / mean_greedy_cost(p) for cost, p in zip(answers, problems, strict=True)]
+        return Batch(25 * self.config.batch_size, 25 * self.config.batch_size, float(np.mean(costs or [np.nan])))

@@ -1,0 +1,76 @@
+"""``giph``: a graph network over the gpNet that moves one task at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+
+from placezoo.agents.agent import Agent
+from placezoo.agents.giph.gp_net_batch import GpNetBatch
+from placezoo.agents.giph.policy_search import STARTS, compile_search, load_policy, search_with
+from placezoo.agents.networks.checkpoint import PRETRAINED, Checkpoint
+from placezoo.agents.search.search import Search
+from placezoo.datasets.suggestion import unknown_name
+from placezoo.envs.edge.gp_net_wrapper import arrays_of
+from placezoo.envs.edge.problem import EdgePlaceProblem
+
+
+@dataclass(frozen=True)
+class GiPH(Agent):
+    """GiPH (Hu et al. 2023): a trained policy that improves a placement move by move.
+
+    The first episode of twice as many moves as there are tasks begins at ``start``. What the budget leaves after it
+    goes into further episodes, side by side, from the best placement so far. Every move is one evaluation.
+
+    Args:
+        checkpoint: the folder that ``placezoo train`` wrote, or ``pretrained`` for the policy that comes with the
+            package.
+        start: where the first episode begins: ``random``, ``heft``, or ``instance`` for the placement that published
+            instances come with.
+        batch: how many further episodes are played side by side.
+    """
+
+    name = "giph"
+    problem_class = EdgePlaceProblem
+
+    checkpoint: str = PRETRAINED
+    start: str = "random"
+    batch: int = 16
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.require(self.start in STARTS, unknown_name("start", self.start, STARTS))
+        self.require(self.batch >= 1, f"batch must be at least 1, not {self.batch}")
+
+    @cached_property
+    def policy(self) -> Checkpoint:
+        """The checkpoint's content.
+
+        Raises:
+            ValueError: it is damaged or holds another kind of policy.
+            FileNotFoundError: there is none.
+        """
+        return load_policy(self.checkpoint, self.name)
+
+    def prepare(self, problem: EdgePlaceProblem) -> None:  # type: ignore[override]
+        """Load the checkpoint, check that it fits, compile what the search calls."""
+        compile_search(self.policy, problem)
+
+    def act(self, observation: dict[str, Any]) -> int:
+        """Return the likeliest allowed action for an observation of the ``GpNet`` wrapper.
+
+        Raises:
+            ValueError: the policy does not select pairs.
+        """
+        selection = self.policy.network.config.selection
+        self.require(selection == "pair", f"only policies that select pairs act on a gpNet, not {selection}")
+        graph, mask, actions = arrays_of(observation)
+        with torch.no_grad():
+            scores = self.policy.network(GpNetBatch.of([graph], [mask]))
+        return int(actions[int(scores[0].argmax())])
+
+    def _search(self, search: Search) -> None:
+        search_with(self.policy, search, self.start, self.batch)

@@ -1,0 +1,328 @@
+"""Training one-shot placers: policy gradients on groups of whole assignments of one graph."""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from placezoo.agents.learning.learner import Batch, UpdateLearner, check_device, mean_greedy_cost
+from placezoo.agents.networks.architectures import feature_record
+from placezoo.agents.networks.checkpoint import Checkpoint
+from placezoo.agents.one_shot.network import OneShotConfig, OneShotGraph, OneShotNetwork
+from placezoo.envs.problem import PlacementProblem, draw_each
+from placezoo.envs.source import ProblemSource
+
+SECOND_HEAD = "is_priority"  # the item feature whose items have a head of their own
+ROW = "time_before"  # the item feature that fresh policies over rows of resources go by
+POSITION = "_before"  # how the names of features end that say how far along an item is
+
+
+@dataclass(frozen=True)
+class GDPConfig:
+    """Hyperparameters of training.
+
+    A graph's assignments are drawn in groups; what the others of its group cost is an assignment's baseline. The reward
+    is the papers', minus the square root of the cost. Ratios are clipped item by item (PPO).
+
+    Args:
+        encoder: of the item graph.
+        width: of the embeddings.
+        layers: of the encoder.
+        placer: ``segment-transformer`` or ``feed-forward``.
+        placer_layers: how many.
+        heads: of the attention.
+        segment: how many items attend to each other and to as many before them.
+        superposition: let a summary of the graph gate the placer's layers.
+        refinements: how many times the best of a group is shown to the network for the next group; 0: never.
+        instances: graphs in each batch.
+        group: assignments drawn of each.
+        epochs: gradient steps on each batch.
+        learning_rate: of Adam at the start; falls linearly to a tenth.
+        clip_range: of the probability ratio.
+        entropy_coefficient: at the start; falls linearly to 0.
+        max_grad_norm: gradients are scaled down to this norm.
+        elite: the best assignment of a graph so far joins its groups.
+        frequencies: of the positions' sines and cosines; 2^frequencies resources in a row can be told apart.
+        row: resources stand in a row, and a fresh policy places items by the share of time before them.
+        windows: share of a group's assignments that are drawn in a window of the problem's order only, and outside it
+            are the best assignment so far: what they differ in is few items, which says more about each.
+    """
+
+    encoder: str = "graph-sage"
+    width: int = 64
+    layers: int = 3
+    placer: str = "segment-transformer"
+    placer_layers: int = 2
+    heads: int = 4
+    segment: int = 128
+    superposition: bool = True
+    refinements: int = 0
+    instances: int = 4
+    group: int = 32
+    epochs: int = 3
+    learning_rate: float = 1e-3
+    clip_range: float = 0.2
+    entropy_coefficient: float = 0.01
+    max_grad_norm: float = 0.5
+    elite: bool = True
+    frequencies: int = 4
+    row: bool = False
+    windows: float = 0.0
+
+    def __post_init__(self) -> None:
+        least = {"instances": 1, "group": 2, "epochs": 1, "refinements": 0}
+        for name, minimum in least.items():
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
+                raise ValueError(f"gdp: {name} must be a whole number of at least {minimum}, not {value!r}")
+        for name in ("learning_rate", "clip_range", "max_grad_norm", "entropy_coefficient"):
+            value = getattr(self, name)
+            positive = isinstance(value, (int, float)) and math.isfinite(value) and value >= 0
+            if not positive or (value == 0 and name != "entropy_coefficient"):
+                raise ValueError(f"gdp: {name} must be a finite number above 0, not {value!r}")
+        if not isinstance(self.windows, (int, float)) or not 0 <= self.windows <= 1:
+            raise ValueError(f"gdp: windows must be in [0, 1], not {self.windows!r}")
+        OneShotConfig(1, 1, 1, **self._network())
+
+    def _network(self) -> dict[str, Any]:
+        names = (
+            "encoder",
+            "width",
+            "layers",
+            "placer",
+            "placer_layers",
+            "heads",
+            "segment",
+            "superposition",
+            "frequencies",
+        )
+        return {**{name: getattr(self, name) for name in names}, "refine": self.refinements > 0}
+
+    def network(self, problem: PlacementProblem) -> OneShotConfig:
+        """Return the network's config for a problem's features."""
+        names = problem.feature_names
+        second = names.items.index(SECOND_HEAD) if SECOND_HEAD in names.items else -1
+        positions = tuple(index for index, name in enumerate(names.items) if name.endswith(POSITION))
+        return OneShotConfig(
+            len(names.items), len(names.item_edges), len(names.resources), **self._network(), second_head=second,
+            positions=positions, row=names.items.index(ROW) if self.row and ROW in names.items else -1,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class GOConfig(GDPConfig):
+    """Hyperparameters of GO: as ``GDPConfig``, with iterative refinement.
+
+    Source: Zhou et al. 2020.
+    """
+
+    refinements: int = 2
+
+
+@dataclass(frozen=True)
+class OneShotPPOConfig(GDPConfig):
+    """Hyperparameters of the chiplet partitioner: as ``GDPConfig``, with a feed-forward head and refinement.
+
+    Source: Xie et al. 2022, section 5.
+    """
+
+    placer: str = "feed-forward"
+    refinements: int = 2
+    frequencies: int = 7
+    row: bool = True
+    learning_rate: float = 1e-4
+    entropy_coefficient: float = 0.0
+
+
+@dataclass
+class _Group:
+    """Assignments drawn of one graph, given the last one."""
+
+    graph: OneShotGraph
+    last: Tensor | None
+    assignments: Tensor  # int64 [S, n]
+    log_probability: Tensor  # [S, n]
+    advantage: Tensor  # [S]
+
+
+def graph_of(problem: PlacementProblem, device: str = "cpu") -> OneShotGraph:
+    """Return a problem as the network reads it."""
+    links, edge_features = problem.item_edges
+    state = problem.kernel().state
+    resources = np.empty((problem.num_resources, len(problem.feature_names.resources)), np.float32)
+    problem.step_kernel.observe(state, resources, np.empty(2 + len(problem.term_names)))
+    return OneShotGraph(
+        features=torch.tensor(problem.item_features, device=device),
+        edge_index=torch.tensor(links.T.copy(), device=device),
+        edge_features=torch.tensor(edge_features, device=device),
+        order=torch.tensor(problem.item_order, device=device),
+        resources=torch.tensor(resources, device=device),
+        allowed=torch.tensor(problem.exists, device=device),
+    )
+
+
+class OneShotLearner(UpdateLearner):
+    """One training run.
+
+    Args:
+        source: where problems come from.
+        formulation: ``one-shot``, the only one.
+        config: hyperparameters.
+        seed: of network, problems and assignments.
+        device: ``cpu`` or ``cuda``, where the network is trained.
+        start: a policy to go on from; it decides the network's sizes.
+
+    Attributes:
+        best: cost and assignment of the best one drawn in the last ``learn``, where all problems are one.
+
+    Raises:
+        ValueError: the policy is for another problem.
+    """
+
+    def __init__(
+        self,
+        source: ProblemSource,
+        formulation: str = "one-shot",
+        config: GDPConfig | None = None,
+        seed: int = 0,
+        device: str = "cpu",
+        start: Checkpoint | None = None,
+    ) -> None:
+        check_device(device, "gdp")
+        if formulation != "one-shot":
+            raise ValueError(f"gdp answers at once, it has no formulation {formulation!r}")
+        self.config = config or GDPConfig()
+        self.source = source
+        self._device = device
+        torch.manual_seed(seed)
+        first = source.first()
+        sizes = self.config.network(first)
+        if start is not None:
+            start.check_fits(first)
+            if not isinstance(start.network, OneShotNetwork):
+                raise ValueError(f"this checkpoint holds another kind of policy: {start.architecture}")
+            sizes = start.network.config
+        if first.num_resources > sizes.max_resources:
+            raise ValueError(f"gdp tells {sizes.max_resources} resources apart, here are {first.num_resources}")
+        self.network = OneShotNetwork(sizes)
+        if start is not None:
+            self.network.load_state_dict(start.network.state_dict())
+        self.network.to(device)
+        self._rng = np.random.default_rng(seed)
+        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=self.config.learning_rate)
+        self._graphs: dict[PlacementProblem, OneShotGraph] = {}
+        self._elite: dict[PlacementProblem, tuple[float, NDArray[np.int64]]] = {}
+
+    @property
+    def best(self) -> tuple[float, NDArray[np.int64]] | None:
+        """Cost and assignment of the best one drawn so far of the problem that stands for all."""
+        return self._elite.get(self.source.first())
+
+    def graph(self, problem: PlacementProblem) -> OneShotGraph:
+        """Return the (remembered) problem as the network reads it."""
+        if problem not in self._graphs:
+            self._graphs[problem] = graph_of(problem, self._device)
+        return self._graphs[problem]
+
+    def offer(self, assignment: NDArray[np.int64]) -> None:
+        """Make an assignment of the problem that stands for all the best one so far."""
+        problem = self.source.first()
+        self._elite[problem] = problem.evaluate(assignment).total, np.array(assignment, np.int64)
+
+    def soften(self, temperature: float) -> None:
+        """Divide the policy's scores by a temperature."""
+        with torch.no_grad():
+            for parameter in self.network.score.parameters():
+                parameter.div_(temperature)
+
+    def checkpoint(self, **training: Any) -> Checkpoint:
+        """Return a copy of the policy as it is now, on the CPU."""
+        problem, network = self.source.first(), copy.deepcopy(self.network).cpu().eval()
+        return Checkpoint(network, problem.env_id, "one-shot", feature_record(problem, network.architecture), training)
+
+    def update(self, done: float, room: int | None = None) -> Batch:
+        """Draw a batch of groups and learn from it; at most ``room`` assignments."""
+        batch: list[_Group] = []
+        relative: list[float] = []
+        drawn = 0
+        for _ in range(self.config.instances if self.source.dataset is not None else 1):
+            problem = self.source.draw(self._rng).next_episode(self._rng)
+            groups, costs = self._play(problem, None if room is None else room - drawn)
+            batch += groups
+            relative.append(float(np.mean(costs)) / mean_greedy_cost(problem))
+            drawn += len(costs)
+            if room is not None and drawn >= room:
+                break
+        self._learn_from(batch, self.config.entropy_coefficient * (1.0 - done))
+        return Batch(drawn, drawn, float(np.mean(relative)))
+
+    def _play(self, problem: PlacementProblem, room: int | None) -> tuple[list[_Group], list[float]]:
+        """Draw groups of assignments of a problem, each after the first given the best so far; at most ``room``."""
+        graph = self.graph(problem)
+        last: Tensor | None = None
+        groups: list[_Group] = []
+        spent: list[float] = []
+        for _ in range(1 + self.config.refinements):
+            count = self.config.group if room is None else min(self.config.group, room - len(spent))
+            if count <= 0:
+                break
+            with torch.no_grad():
+                log_probabilities = self.network(graph, last)
+            drawn = draw_each(log_probabilities.exp().cpu().double().numpy(), count, self._rng)
+            self._keep_outside_windows(problem, drawn)
+            # What is rewarded is what the domain makes of an answer; what is reinforced is the answer.
+            assignments = np.array([problem.realize(answer) for answer in drawn])
+            costs = problem.totals(assignments)
+            spent += costs.tolist()
+            if self.config.elite and problem in self._elite:
+                cost, elite = self._elite[problem]
+                drawn, assignments = np.concatenate([drawn, elite[None]]), np.concatenate([assignments, elite[None]])
+                costs = np.append(costs, cost)
+            best = int(np.argmin(costs))
+            if problem not in self._elite or costs[best] < self._elite[problem][0]:
+                self._elite[problem] = float(costs[best]), assignments[best].copy()
+            rewards = -np.sqrt(np.clip(costs, 0.0, problem.infeasible_penalty))
+            advantage = (rewards - rewards.mean()) / (rewards.std() + 1e-12)
+            chosen = torch.tensor(drawn, device=self._device)
+            picked = log_probabilities.gather(1, chosen.T).T
+            gain = torch.tensor(advantage, dtype=torch.float32, device=self._device)
+            groups.append(_Group(graph, last, chosen, picked, gain))
+            last = torch.tensor(assignments[best], device=self._device)
+        return groups, spent
+
+    def _keep_outside_windows(self, problem: PlacementProblem, assignments: NDArray[np.int64]) -> None:
+        """Make some answers, in place, the best assignment so far outside a window of the problem's order."""
+        if problem not in self._elite:
+            return
+        _, best = self._elite[problem]
+        n = problem.num_items
+        for number in range(int(self.config.windows * len(assignments))):
+            # Small windows as often as large ones.
+            length = max(1, int(n ** self._rng.random()))
+            start = int(self._rng.integers(0, n - length + 1))
+            kept = np.concatenate([problem.item_order[:start], problem.item_order[start + length :]])
+            assignments[number, kept] = best[kept]
+
+    def _learn_from(self, batch: list[_Group], entropy_coefficient: float) -> None:
+        config = self.config
+        for _ in range(config.epochs):
+            self.optimizer.zero_grad()
+            for group in batch:
+                log_probabilities = self.network(group.graph, group.last)
+                ratio = (log_probabilities.gather(1, group.assignments.T).T - group.log_probability).exp()
+                clipped = ratio.clamp(1 - config.clip_range, 1 + config.clip_range)
+                gain = group.advantage[:, None]
+                policy_loss = -torch.minimum(ratio * gain, clipped * gain).mean()
+                # What an item cannot have has probability 0 and adds nothing.
+                finite = torch.where(group.graph.allowed, log_probabilities, torch.zeros_like(log_probabilities))
+                entropy = -(finite.exp() * finite * group.graph.allowed).sum(1).mean()
+                ((policy_loss - entropy_coefficient * entropy) / len(batch)).backward()
+            nn.utils.clip_grad_norm_(self.network.parameters(), config.max_grad_norm)
+            self.optimizer.step()

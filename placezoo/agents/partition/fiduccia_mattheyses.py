@@ -1,0 +1,212 @@
+"""``fm``: k-way Fiduccia-Mattheyses refinement in gain buckets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from placezoo.agents.agent import Agent
+from placezoo.agents.partition.graph_growing import grow_parts
+from placezoo.agents.search.repair import compile_repair, repair
+from placezoo.agents.search.search import Search
+from placezoo.cost_models.partition.cost import PartitionCost
+from placezoo.envs.partition.problem import GraphPartitionProblem
+from placezoo.envs.problem import PlacementProblem
+
+_MAX_BUCKETS = 1 << 16  # gains beyond are scaled into as many buckets; only the order within one is then approximate
+
+
+@dataclass(frozen=True)
+class FiducciaMattheyses(Agent):
+    """Greedy graph growing, refined by passes until none improves; new starts until the budget is spent.
+
+    A pass moves each node at most once, always the one with the largest gain whose move keeps the balance, also when
+    that gain is negative, and returns to the best partition it met (Fiduccia & Mattheyses 1982; k-way as in Sanchis
+    1989).
+
+    Args:
+        starts: how many starts at most, None for as many as the budget allows.
+        max_passes: of each start.
+    """
+
+    name = "fm"
+    problem_class = GraphPartitionProblem
+
+    starts: int | None = None
+    max_passes: int = 20
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.require(self.starts is None or self.starts >= 1, f"starts must be at least 1, not {self.starts}")
+        self.require(self.max_passes >= 1, f"max_passes must be at least 1, not {self.max_passes}")
+
+    def prepare(self, problem: PlacementProblem) -> None:
+        """Compile what the search calls."""
+        compile_repair(problem)
+        assert isinstance(problem, GraphPartitionProblem)
+        rng = np.random.default_rng(0)
+        start = grow_parts(problem.instance, problem.num_resources, problem.cost_model.max_part_weight, rng)
+        refine(problem.cost_model, start, rng, max_passes=1)
+
+    def _search(self, search: Search) -> None:
+        problem = search.problem
+        assert isinstance(problem, GraphPartitionProblem)
+        done = 0
+        while self.starts is None or done < self.starts:
+            start = grow_parts(problem.instance, problem.num_resources, problem.cost_model.max_part_weight, search.rng)
+            search.evaluate(refine(problem.cost_model, repair(problem, start), search.rng, self.max_passes))
+            done += 1
+            if search.is_over:
+                return
+
+
+def refine(
+    cost_model: PartitionCost, assignment: NDArray[np.int64], rng: np.random.Generator, max_passes: int = 20
+) -> NDArray[np.int64]:
+    """Return a partition that is no worse: k-way Fiduccia-Mattheyses passes until one brings nothing.
+
+    A pass takes time linear in the edges times the parts.
+
+    Args:
+        cost_model: the partition's cost.
+        assignment: int64 [num_nodes], whole.
+        rng: orders nodes of equal gain.
+        max_passes: stop after so many.
+    """
+    graph = cost_model.graph
+    largest = int(graph.weighted_degrees.max())
+    refined = np.array(assignment, np.int64)
+    for _ in range(max_passes):
+        order = rng.permutation(graph.num_nodes)
+        gain = _pass(
+            graph.indptr, graph.indices, graph.edge_weights, graph.node_weights, refined, cost_model.num_parts,
+            cost_model.max_part_weight, cost_model.ideal_part_weight, order, largest // _MAX_BUCKETS + 1, largest,
+        )  # fmt: skip
+        if gain <= 0:
+            break
+    return refined
+
+
+@njit(cache=True, nogil=True)
+def _best_target(ties, part_weights, own, weight, limit):
+    """Return the part with room to which a node is tied most (-1 if none has room), and the gain."""
+    best, best_tie = -1, np.int64(-1)
+    for part in range(part_weights.size):
+        if part != own and part_weights[part] + weight <= limit:
+            if ties[part] > best_tie or (ties[part] == best_tie and part_weights[part] < part_weights[best]):
+                best, best_tie = part, ties[part]
+    return best, best_tie - ties[own]
+
+
+@njit(cache=True, nogil=True)
+def _insert(node, bucket, heads, following, preceding, bucket_of):
+    first = heads[bucket]
+    following[node] = first
+    preceding[node] = -1
+    if first >= 0:
+        preceding[first] = node
+    heads[bucket] = node
+    bucket_of[node] = bucket
+
+
+@njit(cache=True, nogil=True)
+def _remove(node, heads, following, preceding, bucket_of):
+    if preceding[node] >= 0:
+        following[preceding[node]] = following[node]
+    else:
+        heads[bucket_of[node]] = following[node]
+    if following[node] >= 0:
+        preceding[following[node]] = preceding[node]
+    bucket_of[node] = -1
+
+
+@njit(cache=True, nogil=True)
+def _pass(indptr, indices, edge_weights, node_weights, assignment, k, limit, ideal, order, scale, largest):
+    """Make one pass in place; return by how much it lowered the cut, or 1 if it mended the balance."""
+    n = assignment.size
+    ties = np.zeros((n, k), np.int64)  # edge weight from each node into each part
+    part_weights = np.zeros(k, np.int64)
+    for node in range(n):
+        part_weights[assignment[node]] += node_weights[node]
+        for entry in range(indptr[node], indptr[node + 1]):
+            ties[node, assignment[indices[entry]]] += edge_weights[entry]
+    # Where the limit leaves less room than one node needs, a pass may exceed it by one node on its way.
+    in_pass = limit if limit - ideal >= node_weights.max() else ideal + node_weights.max()
+    offset = largest // scale
+    heads = np.full(2 * offset + 2, -1, np.int64)
+    following = np.full(n, -1, np.int64)
+    preceding = np.full(n, -1, np.int64)
+    bucket_of = np.full(n, -1, np.int64)
+    locked = np.zeros(n, np.bool_)
+    top = 0
+    overweight = 0
+    for part in range(k):
+        overweight += max(0, part_weights[part] - limit)
+    for node in order:
+        own = assignment[node]
+        on_boundary = part_weights[own] > limit
+        for part in range(k):
+            on_boundary |= part != own and ties[node, part] > 0
+        if on_boundary:
+            target, gain = _best_target(ties[node], part_weights, own, node_weights[node], in_pass)
+            if target >= 0:
+                bucket = gain // scale + offset + 1
+                _insert(node, bucket, heads, following, preceding, bucket_of)
+                top = max(top, bucket)
+    moved = np.empty(n, np.int64)
+    came_from = np.empty(n, np.int64)
+    count = 0
+    best_count = 0
+    gained = 0
+    best_gained = 0
+    start_overweight = overweight
+    best_overweight = overweight
+    patience = max(200, n // 10)
+    while count - best_count < patience:
+        while top >= 0 and heads[top] < 0:
+            top -= 1
+        if top < 0:
+            break
+        node = heads[top]
+        _remove(node, heads, following, preceding, bucket_of)
+        own = assignment[node]
+        target, gain = _best_target(ties[node], part_weights, own, node_weights[node], in_pass)
+        if target < 0:
+            continue  # no part has room; a neighbour's move may bring the node back
+        bucket = gain // scale + offset + 1
+        if bucket < top:
+            _insert(node, bucket, heads, following, preceding, bucket_of)
+            continue
+        weight = node_weights[node]
+        overweight -= max(0, part_weights[own] - limit) + max(0, part_weights[target] - limit)
+        part_weights[own] -= weight
+        part_weights[target] += weight
+        overweight += max(0, part_weights[own] - limit) + max(0, part_weights[target] - limit)
+        assignment[node] = target
+        locked[node] = True
+        gained += gain
+        moved[count], came_from[count] = node, own
+        count += 1
+        for entry in range(indptr[node], indptr[node + 1]):
+            neighbour = indices[entry]
+            ties[neighbour, own] -= edge_weights[entry]
+            ties[neighbour, target] += edge_weights[entry]
+            if locked[neighbour]:
+                continue
+            if bucket_of[neighbour] >= 0:
+                _remove(neighbour, heads, following, preceding, bucket_of)
+            other, new_gain = _best_target(
+                ties[neighbour], part_weights, assignment[neighbour], node_weights[neighbour], in_pass
+            )
+            if other >= 0:
+                bucket = new_gain // scale + offset + 1
+                _insert(neighbour, bucket, heads, following, preceding, bucket_of)
+                top = max(top, bucket)
+        if overweight < best_overweight or (overweight == best_overweight and gained > best_gained):
+            best_overweight, best_gained, best_count = overweight, gained, count
+    for step in range(count - 1, best_count - 1, -1):
+        assignment[moved[step]] = came_from[step]
+    return 1 if best_overweight < start_overweight else best_gained

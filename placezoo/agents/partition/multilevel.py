@@ -1,0 +1,169 @@
+"""``multilevel``: any agent on a coarsened graph, projected back and refined level by level."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from placezoo.agents.agent import Agent
+from placezoo.agents.budget import Budget
+from placezoo.agents.partition.coarsening import Level, coarsen
+from placezoo.agents.partition.fiduccia_mattheyses import refine
+from placezoo.agents.registry import make_agent
+from placezoo.agents.search.repair import compile_repair, repair
+from placezoo.agents.search.search import Search
+from placezoo.cost_models.cost import Cost
+from placezoo.cost_models.partition.cost import PartitionCost
+from placezoo.envs.partition.problem import GraphPartitionProblem
+from placezoo.envs.problem import PlacementProblem
+
+_NODES_PER_PART = (12, 100)  # of the coarsest graph: tree-like graphs want few, meshes many; so each time another
+
+
+@dataclass(frozen=True)
+class Multilevel(Agent):
+    """Coarsens the graph by heavy-edge matching, lets another agent partition the coarsest graph, projects and refines.
+
+    Some fresh starts are a population. Then two of them are combined, by coarsening only what both leave together, so
+    that the better one survives down to the coarsest graph and is refined from there; or one goes through such a cycle
+    alone. What comes out takes the place of the worst. When nothing better has come for a while, a new population
+    begins. That is how an agent whose time grows with the graph reaches graphs of 100,000 nodes.
+
+    Args:
+        agent: that partitions the coarsest graph.
+        checkpoint: its trained policy, where it is a learned one.
+        coarsest: nodes of the coarsest graph, None for 12 to 100 for each part, drawn anew each time.
+        inner_evaluations: its budget on the coarsest graph.
+        starts: how many fresh starts a population has.
+        patience: a population is given up after so many combinations and cycles in a row without improvement.
+        populations: how many at most, None for as many as the budget allows.
+
+    Source: Karypis & Kumar 1998 (coarsening); Walshaw 2004 (cycles); Sanders & Schulz 2012, KaFFPaE (combination).
+    """
+
+    name = "multilevel"
+    problem_class = GraphPartitionProblem
+
+    agent: str = "fm"
+    checkpoint: str | None = None
+    coarsest: int | None = None
+    inner_evaluations: int = 64
+    starts: int = 6
+    patience: int = 40
+    populations: int | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.require(self.agent != self.name, "the agent on the coarsest graph must be another one")
+        for name in ("coarsest", "starts", "populations", "inner_evaluations"):
+            value = getattr(self, name)
+            self.require(value is None or value >= 1, f"{name} must be at least 1, not {value}")
+        self.require(self.patience >= 0, f"patience must be at least 0, not {self.patience}")
+
+    @cached_property
+    def inner(self) -> Agent:
+        """The agent for the coarsest graph."""
+        settings: dict[str, Any] = {} if self.checkpoint is None else {"checkpoint": self.checkpoint}
+        return make_agent(self.agent, **settings)
+
+    def prepare(self, problem: PlacementProblem) -> None:
+        """Compile what the search calls."""
+        assert isinstance(problem, GraphPartitionProblem)
+        compile_repair(problem)
+        self.inner.prepare(problem)
+        rng = np.random.default_rng(0)
+        refine(problem.cost_model, np.zeros(problem.num_items, np.int64), rng, max_passes=1)
+
+    def _search(self, search: Search) -> None:
+        problem = search.problem
+        assert isinstance(problem, GraphPartitionProblem)
+        begun = 0
+        while self.populations is None or begun < self.populations:
+            self._evolve(problem, search)
+            begun += 1
+            if search.is_over:
+                return
+
+    def _evolve(self, problem: GraphPartitionProblem, search: Search) -> None:
+        """Let one population live."""
+        members: list[tuple[Cost, NDArray[np.int64]]] = []
+        while len(members) < self.starts and not (members and search.is_over):
+            answer = self._start(problem, search)
+            members.append((search.evaluate(answer), answer))
+        in_vain, rng = 0, search.rng
+        while in_vain < self.patience and not search.is_over:
+            first = int(rng.integers(len(members)))
+            other = int(rng.integers(len(members)))  # the same one: a cycle alone
+            if members[other][0].is_better_than(members[first][0]):
+                first, other = other, first
+            answer = self._combine(problem, members[first][1], members[other][1], rng)
+            cost = search.evaluate(answer)
+            best = min(range(len(members)), key=lambda index: _rank(members[index][0]))
+            worst = max(range(len(members)), key=lambda index: _rank(members[index][0]))
+            in_vain = 0 if cost.is_better_than(members[best][0]) else in_vain + 1
+            known = any(np.array_equal(answer, member) for _, member in members)
+            if not known and not members[worst][0].is_better_than(cost):
+                members[worst] = cost, answer
+
+    def _levels(
+        self, problem: GraphPartitionProblem, rng: np.random.Generator, within: NDArray[np.int64] | None = None
+    ) -> list[Level]:
+        fewest, most = np.log(_NODES_PER_PART)
+        drawn = int(problem.num_resources * np.exp(rng.uniform(fewest, most)))
+        # A level has at least half the nodes of the one before: no graph comes out with fewer nodes than parts.
+        down_to = max(self.coarsest or drawn, 2 * problem.num_resources)
+        heaviest = max(1, int(1.5 * problem.instance.node_weights.sum() / down_to))
+        return coarsen(problem.instance, down_to, heaviest, rng, within)
+
+    def _start(self, problem: GraphPartitionProblem, search: Search) -> NDArray[np.int64]:
+        levels = self._levels(problem, search.rng)
+        coarsest = problem if not levels else _at(problem, levels[-1])
+        seconds = None
+        if search.budget.seconds is not None:
+            seconds = max(0.05, 0.2 * (search.budget.seconds - search.seconds))
+        budget = Budget(seconds=seconds, evaluations=self.inner_evaluations)
+        answer = self.inner.solve(coarsest, budget, seed=int(search.rng.integers(2**31))).assignment
+        answer = refine(coarsest.cost_model, answer, search.rng)
+        return _uncoarsen(problem, levels, answer, search.rng)
+
+    def _combine(
+        self,
+        problem: GraphPartitionProblem,
+        better: NDArray[np.int64],
+        other: NDArray[np.int64],
+        rng: np.random.Generator,
+    ) -> NDArray[np.int64]:
+        """Return a partition no worse than the better one, refined where the two disagree and around it."""
+        levels = self._levels(problem, rng, within=better * problem.num_resources + other)
+        answer = better
+        for level in levels:
+            coarser = np.empty(level.graph.num_nodes, np.int64)
+            coarser[level.coarse] = answer
+            answer = coarser
+        if levels:
+            answer = refine(_at(problem, levels[-1]).cost_model, answer, rng)
+        return _uncoarsen(problem, levels, answer, rng)
+
+
+def _rank(cost: Cost) -> tuple[bool, float]:
+    return not cost.feasible, cost.total
+
+
+def _at(problem: GraphPartitionProblem, level: Level) -> GraphPartitionProblem:
+    """Return the problem on a coarser graph: the total weight, and so the limit of a part, stays the same."""
+    return GraphPartitionProblem(level.graph, **problem.parameters)
+
+
+def _uncoarsen(
+    problem: GraphPartitionProblem, levels: list[Level], answer: NDArray[np.int64], rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Project a partition of the coarsest graph back, refining on every level."""
+    for depth in range(len(levels) - 1, -1, -1):
+        finer = problem.instance if depth == 0 else levels[depth - 1].graph
+        cost_model = PartitionCost(finer, problem.num_resources, problem.cost_model.epsilon)
+        answer = refine(cost_model, answer[levels[depth].coarse], rng)
+    return repair(problem, answer)

@@ -1,0 +1,1 @@
+"""``ppo``: the policy network trained by masked PPO, by learners of three libraries."""

@@ -1,0 +1,206 @@
+"""``ppo``: the policy network trained by masked PPO, as an agent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from placezoo.agents.agent import Agent
+from placezoo.agents.networks.checkpoint import Checkpoint, checkpoint_folder
+from placezoo.agents.networks.graph_batch import padded_graph, samples_of
+from placezoo.agents.networks.threads import single_thread
+from placezoo.agents.ppo.config import PPOConfig
+from placezoo.agents.ppo.construct_decoder import ConstructDecoder, choose
+from placezoo.agents.ppo.own_learner import FastPPOLearner
+from placezoo.agents.ragged.placement import observed_graph
+from placezoo.agents.search.greedy import place_greedily
+from placezoo.agents.search.repair import compile_repair, repair
+from placezoo.agents.search.search import Search
+from placezoo.envs.problem import Kernel, PlacementProblem
+from placezoo.envs.registration import make_env
+from placezoo.envs.source import ProblemSource
+from placezoo.envs.wrappers.pad_graph import PadGraph
+
+_TRAINING_SHARE = 0.7  # of the budget, where there is no checkpoint
+
+
+@dataclass(frozen=True)
+class PPO(Agent):
+    """A trained policy that constructs, improves or answers at once, as it was trained to; the best of its samples.
+
+    The first answer takes the most likely action everywhere, the others draw; each whole answer is one evaluation.
+    If the budget ends within the first construction, the items that are left go where they add least to the cost.
+    Without a checkpoint, most of the budget goes into training on the very instance (as AlphaChip can), and
+    construction follows; with one, as much of it as ``finetune`` says. The best episode of that training counts too.
+
+    Args:
+        checkpoint: the folder that ``placezoo train`` or ``placezoo pretrain`` wrote, ``pretrained`` for the policies
+            that come with the package, or None.
+        finetune: the share of the budget that goes into training the checkpoint on the very instance, in [0, 1).
+        samples: how many answers at most, the first included.
+        batch: how many are constructed side by side.
+    """
+
+    name = "ppo"
+
+    checkpoint: str | None = None
+    finetune: float = 0.0
+    samples: int = 16
+    batch: int = 16
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.require(0 <= self.finetune < 1, f"finetune must be in [0, 1), not {self.finetune}")
+        self.require(self.samples >= 1, f"samples must be at least 1, not {self.samples}")
+        self.require(self.batch >= 1, f"batch must be at least 1, not {self.batch}")
+
+    @cached_property
+    def policy(self) -> Checkpoint:
+        """The checkpoint's content, where it is one environment's.
+
+        Raises:
+            ValueError: there is none, or it is damaged.
+        """
+        if self.checkpoint is None:
+            raise ValueError("ppo: no checkpoint was given")
+        return Checkpoint.load(checkpoint_folder(self.checkpoint, self.name))
+
+    def policy_for(self, env_id: str) -> Checkpoint | None:
+        """Return the policy for an environment; None if the agent has none and trains on the instance."""
+        if self.checkpoint is None or "policy" in self.__dict__:
+            return self.__dict__.get("policy")
+        known: dict[str, Checkpoint] = self.__dict__.setdefault("_policies", {})
+        if env_id not in known:
+            known[env_id] = Checkpoint.load(checkpoint_folder(self.checkpoint, self.name, env_id))
+        return known[env_id]
+
+    def prepare(self, problem: PlacementProblem) -> None:
+        """Load the checkpoint and check that it fits; compile what the search calls."""
+        compile_repair(problem)
+        place_greedily(problem, problem.kernel(), np.zeros(0, np.int64), np.random.default_rng(0))
+        policy = self.policy_for(problem.env_id)
+        if policy is not None:
+            policy.check_fits(problem)
+
+    def act(self, observation: dict[str, Any]) -> int | NDArray[np.int64]:
+        """Return the most likely allowed action for an observation, as it is or of ``PadGraph``."""
+        return _answer(self.policy, observation, None)
+
+    def _search(self, search: Search) -> None:
+        with single_thread():
+            policy = self.policy_for(search.problem.env_id)
+            if policy is None or self.finetune > 0:
+                policy = self._train(search, policy)
+            if policy.formulation == "construct":
+                self._construct(policy, search)
+            elif policy.formulation == "improve":
+                self._improve(policy, search)
+            else:
+                self._one_shot(policy, search)
+
+    def _train(self, search: Search, start: Checkpoint | None) -> Checkpoint:
+        source = ProblemSource(
+            type(search.problem), instance=search.problem.instance, parameters=search.problem.parameters
+        )
+        seed, formulation = int(search.rng.integers(2**31)), start.formulation if start else "construct"
+        learner = FastPPOLearner(source, formulation, _on_one_instance(search.problem), seed, start=start)
+        budget, share = search.budget, self.finetune if start else _TRAINING_SHARE
+        seconds = None if budget.seconds is None else max(0.01, share * budget.seconds - search.seconds)
+        episodes = None if budget.evaluations is None else max(1, int(share * budget.evaluations))
+        timesteps = None if episodes is None else episodes * search.problem.num_items
+        status = learner.learn(timesteps=timesteps, seconds=seconds)
+        search.evaluations += status.episodes
+        if learner.best is not None:
+            search.record(learner.best[1])
+        return learner.checkpoint()
+
+    def _construct(self, policy: Checkpoint, search: Search) -> None:
+        problem = search.problem
+        decoder = ConstructDecoder(policy.network, problem)
+
+        def finish(kernel: Kernel, items: NDArray[np.int64]) -> None:
+            place_greedily(problem, kernel, items, search.rng)
+
+        first = decoder.construct(1, None, lambda: search.is_over, finish)
+        assert first is not None
+        search.evaluate(repair(problem, first[0]))
+        drawn = 1
+        while drawn < self.samples and not search.is_over:
+            count = search.evaluations_left(min(self.batch, self.samples - drawn))
+            if count == 0:
+                return
+            answers = decoder.construct(count, search.rng, lambda: search.is_over)
+            if answers is None:
+                return
+            for answer in answers:
+                search.evaluate(repair(problem, answer))
+            drawn += count
+
+    def _improve(self, policy: Checkpoint, search: Search) -> None:
+        problem = search.problem
+        env = PadGraph(make_env(problem.env_id, instance=problem.instance, formulation="improve", **problem.parameters))
+        inner: Any = env.unwrapped
+        for _ in range(self.samples):
+            observation, _ = env.reset(seed=int(search.rng.integers(2**31)))
+            search.evaluate(inner.assignment)
+            truncated = False
+            while not truncated and not search.is_over:
+                observation, _, _, truncated, _ = env.step(_answer(policy, observation, search.rng))
+                search.evaluate(inner.assignment)
+            if search.is_over:
+                return
+
+    def _one_shot(self, policy: Checkpoint, search: Search) -> None:
+        problem = search.problem
+        env = PadGraph(
+            make_env(problem.env_id, instance=problem.instance, formulation="one-shot", **problem.parameters)
+        )
+        observation, _ = env.reset(seed=0)
+        for sample in range(self.samples):
+            answer = _answer(policy, observation, None if sample == 0 else search.rng)
+            search.evaluate(repair(problem, np.asarray(answer)))
+            if search.is_over:
+                return
+
+
+def _on_one_instance(problem: PlacementProblem) -> PPOConfig:
+    """Return hyperparameters for training on one instance.
+
+    Where constructions are paid for at their end only, advantages must reach back to their first step.
+    """
+    if problem.kernel().complete is None:
+        return PPOConfig(num_envs=16, num_steps=512)  # few, so that small budgets end episodes too
+    return PPOConfig(
+        num_envs=16, num_steps=max(problem.num_items, 64), batch_size=1024, num_epochs=2, learning_rate=1e-3, gamma=1.0,
+        gae_lambda=1.0, entropy_coefficient=0.0, worst_reward=1.3, encoder="edge-gnn",
+        head="deconvolution" if {"x", "y"} <= set(problem.feature_names.resources) else "pair",
+    )  # fmt: skip
+
+
+@torch.no_grad()
+def _answer(
+    policy: Checkpoint, observation: dict[str, Any], rng: np.random.Generator | None
+) -> int | NDArray[np.int64]:
+    """Return the most likely allowed action for an observation, or with a generator one drawn."""
+    if "items" in observation:
+        items, resources = observation["items"], observation["resources"]
+        graphs = observed_graph(items)
+        changing = {"resource_features": resources.nodes, **observation}
+    else:
+        tensors = {name: torch.as_tensor(np.asarray(values))[None] for name, values in observation.items()}
+        graphs = padded_graph(tensors, 0)
+        changing = observation
+    batch = {
+        name: torch.as_tensor(np.asarray(changing[name]))[None]
+        for name in ("assignment", "current_item", "resource_features", "action_mask")
+    }
+    samples = samples_of(batch, torch.zeros(1, dtype=torch.int64), policy.formulation != "construct")
+    network, mask = policy.network, np.asarray(observation["action_mask"])
+    scores, _ = network(graphs, network.encode(graphs), samples)
+    chosen = choose(scores[0].reshape(mask.shape), mask, rng)
+    return int(chosen) if mask.ndim == 1 else chosen

@@ -1,0 +1,281 @@
+"""Proximal policy optimisation in one process: one forward pass for all environments, graphs never padded."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from placezoo.agents.learning.learner import Batch, UpdateLearner, check_device, mean_greedy_cost
+from placezoo.agents.learning.transfer import transfer_network
+from placezoo.agents.networks.architectures import feature_record
+from placezoo.agents.networks.checkpoint import Checkpoint, sizes_to_train
+from placezoo.agents.networks.graph_batch import Samples
+from placezoo.agents.networks.graph_memory import GraphMemory, problem_entry
+from placezoo.agents.networks.heads import make_network
+from placezoo.agents.networks.pair_distribution import PairDistribution
+from placezoo.agents.ppo.config import PPOConfig
+from placezoo.agents.ppo.rollout import Chunk, Segment, collate, cut, minibatches
+from placezoo.envs.problem import PlacementProblem
+from placezoo.envs.source import ProblemSource
+from placezoo.envs.vector import PlacementVectorEnv
+
+_CHUNK = 128  # consecutive steps that stay together in a minibatch: they share a graph, which is encoded once
+
+
+class FastPPOLearner(UpdateLearner):
+    """One training run of masked PPO, the same algorithm and network as ``PPOLearner`` trains by MaskablePPO.
+
+    Environments are stepped in one compiled call, all of them are answered by one forward pass over embeddings that are
+    kept until the weights change, and transitions are stored by episode in arrays of the instance's own size. A
+    minibatch consists of runs of consecutive steps, so that few graphs are encoded for many transitions.
+
+    Args:
+        source: where problems come from.
+        formulation: ``construct``, ``improve`` or ``one-shot``.
+        config: hyperparameters.
+        seed: of network, environments and actions.
+        device: ``cpu`` or ``cuda``.
+        start: a policy to go on from; it decides the network's sizes.
+        network: a network to train instead, possibly with frozen parameters.
+        method: what of ``start`` learns on; see ``transfer_network``.
+        settings: keyword arguments of the formulation.
+
+    Attributes:
+        best: the cost and assignment of the best feasible episode, where the source is one instance; else None.
+
+    Raises:
+        ValueError: the policy to start from is for another problem or formulation.
+
+    Source: Schulman et al. 2017; Huang & Ontanon 2022 for the masks.
+    """
+
+    def __init__(
+        self,
+        source: ProblemSource,
+        formulation: str,
+        config: PPOConfig | None = None,
+        seed: int = 0,
+        device: str = "cpu",
+        start: Checkpoint | None = None,
+        network: Any = None,
+        method: str = "full",
+        **settings: Any,
+    ) -> None:
+        self.config = config or PPOConfig()
+        check_device(device, "ppo")
+        self.source, self.formulation, self.device = source, formulation, device
+        self.best: tuple[float, NDArray[np.int64]] | None = None
+        problem = source.first()
+        torch.manual_seed(seed)
+        if start is not None:
+            if start.env_id == problem.env_id:
+                start.check_goes_on(formulation)
+            network = transfer_network(start, problem, method)
+        elif network is None:
+            network = make_network(sizes_to_train(problem, formulation, self.config, None))
+        self.network = network.to(device).train()
+        # What the policy said before it went on learning, to be held to (Lifelong-MoE's regularisation).
+        self._anchor = copy.deepcopy(self.network).eval() if self.config.hold > 0 and start is not None else None
+        self.optimizer = torch.optim.Adam(
+            [parameter for parameter in self.network.parameters() if parameter.requires_grad],
+            lr=self.config.learning_rate, eps=1e-5, fused=True,
+        )  # fmt: skip
+        self._rng = np.random.default_rng(seed)
+        self._env = PlacementVectorEnv(self.config.num_envs, source, formulation, **settings)
+        self._memory = GraphMemory(self.network, device)
+        self._seed = seed
+        self._begun = False
+
+    def checkpoint(self, **training: Any) -> Checkpoint:
+        """Return a copy of the policy as it is now, on the CPU."""
+        problem = self.source.first()
+        network = copy.deepcopy(self.network).cpu().eval()
+        return Checkpoint(network, problem.env_id, self.formulation, feature_record(problem), training)
+
+    def update(self, done: float, room: int | None = None) -> Batch:
+        """Collect transitions once and learn from them.
+
+        Args:
+            done: the share of training that is over; the entropy bonus falls with it.
+            room: no more timesteps than so many, rounded up to whole steps of all environments; None for any.
+        """
+        config = self.config
+        steps = config.num_steps if room is None else min(config.num_steps, -(-room // config.num_envs))
+        segments, costs = self.collect(steps)
+        for segment in segments:
+            segment.estimate_advantages(config.gamma, config.gae_lambda)
+        self._learn_from(cut(segments, _CHUNK), config.entropy_coefficient * (1.0 - done))
+        return Batch(steps * config.num_envs, len(costs), float(np.mean(costs)) if costs else np.nan)
+
+    @torch.no_grad()
+    def collect(self, steps: int) -> tuple[list[Segment], list[float]]:
+        """Step all environments so many times.
+
+        Returns:
+            The segments, and the relative costs of the episodes that ended.
+        """
+        env, memory, count = self._env, self._memory, self.config.num_envs
+        memory.forget()
+        if not self._begun:
+            env.reset(seed=[self._seed + index // self.config.group for index in range(count)])
+            self._returns, self._begun = np.zeros(count), True
+        costs: list[float] = []
+        done: list[Segment] = []
+        running = [self._segment(problem, steps) for problem in env.problems]
+        for step in range(steps):
+            actions, chosen, log_probs, values = self._act(env)
+            for index, problem in enumerate(env.problems):
+                if problem is not running[index].problem:  # the world has changed within the episode
+                    if running[index].length:
+                        running[index].last_value = float(values[index])
+                        done.append(running[index])
+                    running[index] = self._segment(problem, steps - step)
+            self._note(env, running, chosen, log_probs, values)
+            rewards, terminated, truncated = env.advance(actions)
+            scales = np.array([segment.scale for segment in running])
+            rewards = np.maximum(rewards / scales, -self.config.worst_reward)
+            self._returns += rewards
+            arrays = env.arrays()
+            if truncated.any():
+                last = self._act(env)[3]
+            for index, segment in enumerate(running):
+                segment.reward[segment.length] = rewards[index]
+                segment.length += 1
+            for index in np.flatnonzero(terminated | truncated).tolist():
+                segment = running[index]
+                segment.last_value = float(last[index]) if truncated[index] else 0.0
+                costs.append(self._episode_cost(index, float(arrays.total[index] / scales[index])))
+                self._keep_best(index, segment.problem)
+                self._returns[index] = 0.0
+                done.append(segment)
+                env.restart(index)
+                running[index] = self._segment(env.problems[index], steps - step - 1)
+        last = self._act(env)[3]
+        for index, segment in enumerate(running):
+            if segment.length:
+                segment.last_value = float(last[index])
+                done.append(segment)
+        return done, costs
+
+    def _segment(self, problem: PlacementProblem, room: int) -> Segment:
+        graph = self._memory.graph(problem_entry(problem))
+        return Segment.begin(problem, graph, mean_greedy_cost(problem), self.formulation, room)
+
+    def _act(
+        self, env: PlacementVectorEnv
+    ) -> tuple[NDArray[np.int64], list[Any], NDArray[np.float32], NDArray[np.float32]]:
+        """Draw an action for each environment.
+
+        Returns:
+            Actions as the environments take them; the same in the numbering of each instance; their log-probabilities;
+            the values of the states.
+        """
+        count, each_item = env.num_envs, self.formulation == "one-shot"
+        graphs, encoded, which = self._memory.recall([problem_entry(problem) for problem in env.problems])
+        arrays = env.arrays()
+        mask = torch.from_numpy(env.action_masks()).bool()
+        samples = Samples(
+            *(
+                tensor.to(self.device)
+                for tensor in (
+                    torch.from_numpy(which), torch.from_numpy(arrays.assignment),
+                    torch.from_numpy(arrays.current_item), torch.from_numpy(arrays.resource_features),
+                    mask if self.formulation == "construct" else mask.view(count, env.source.max_items, -1),
+                )
+            )
+        )  # fmt: skip
+        pairs = samples.pairs(graphs)
+        scores, values = self.network.score_pairs(graphs, encoded, samples, pairs)
+        distribution = PairDistribution(scores, pairs, count, each_item)
+        picked = distribution.sample(self._rng)
+        sample = pairs.row_sample[pairs.row[picked]].cpu().numpy()
+        resource = pairs.resource[picked].cpu().numpy()
+        first = np.array(graphs.start)[which]
+        item = pairs.row_item[pairs.row[picked]].cpu().numpy() - first[sample]
+        own = np.array([problem.num_resources for problem in env.problems])
+        if each_item:
+            actions: NDArray[np.int64] = np.zeros((count, env.source.max_items), np.int64)
+            actions[sample, item] = resource
+            chosen: list[Any] = [actions[index, : problem.num_items] for index, problem in enumerate(env.problems)]
+        else:
+            actions, local = np.zeros((count,), np.int64), np.zeros((count,), np.int64)
+            construct = self.formulation == "construct"
+            actions[sample] = resource if construct else item * env.source.max_resources + resource
+            local[sample] = resource if construct else item * own[sample] + resource
+            chosen = local.tolist()
+        return actions, chosen, distribution.log_prob(picked).cpu().numpy(), values.cpu().numpy()
+
+    def _note(
+        self,
+        env: PlacementVectorEnv,
+        running: list[Segment],
+        chosen: list[Any],
+        log_probs: NDArray[np.float32],
+        values: NDArray[np.float32],
+    ) -> None:
+        """Write the states and actions of a step into the segments."""
+        arrays = env.arrays()
+        masks = env.action_masks()
+        if self.formulation != "construct":
+            masks = masks.reshape(env.num_envs, env.source.max_items, env.source.max_resources)
+        for index, segment in enumerate(running):
+            step, n, k = segment.length, segment.problem.num_items, segment.problem.num_resources
+            segment.assignment[step] = arrays.assignment[index, :n]
+            segment.features[step] = arrays.resource_features[index, :k]
+            segment.mask[step] = masks[index, :k] if masks.ndim == 2 else masks[index, :n, :k]
+            segment.current_item[step] = arrays.current_item[index]
+            segment.action[step] = chosen[index]
+            segment.log_prob[step] = log_probs[index]
+            segment.value[step] = values[index]
+
+    def _episode_cost(self, index: int, relative: float) -> float:
+        # A construction's rewards sum to minus its cost and the price of breaking off; others start somewhere.
+        return float(-self._returns[index]) if self.formulation == "construct" else relative
+
+    def _keep_best(self, index: int, problem: PlacementProblem) -> None:
+        arrays = self._env.arrays()
+        if self.source.dataset is None and arrays.feasible[index]:
+            total = float(arrays.total[index])
+            if self.best is None or total < self.best[0]:
+                self.best = total, arrays.assignment[index, : problem.num_items].copy()
+
+    def _learn_from(self, chunks: list[Chunk], entropy_coefficient: float) -> None:
+        config = self.config
+        for _ in range(config.num_epochs):
+            for group in minibatches(chunks, config.batch_size, self._rng):
+                batch = collate(group, self.formulation, self.device)
+                loss = self._loss(batch, entropy_coefficient)
+                self.optimizer.zero_grad()
+                loss.backward()
+                nn.utils.clip_grad_norm_(self.network.parameters(), config.max_grad_norm)
+                self.optimizer.step()
+
+    def _loss(self, batch: Any, entropy_coefficient: float) -> torch.Tensor:
+        """Return PPO's loss: clipped surrogate, squared error of values, entropy (Schulman et al. 2017, equation 9)."""
+        config, samples = self.config, batch.samples
+        pairs = samples.pairs(batch.graphs)
+        scores, values = self.network.score_pairs(batch.graphs, self.network.encode(batch.graphs), samples, pairs)
+        distribution = PairDistribution(scores, pairs, len(values), self.formulation == "one-shot")
+        chosen = torch.searchsorted(pairs.action, batch.action)
+        # A state without allowed actions has no pair to find; whatever was done there has probability 1.
+        chosen = chosen[pairs.action[chosen.clamp(max=len(pairs.action) - 1)] == batch.action]
+        ratio = (distribution.log_prob(chosen) - batch.log_prob).exp()
+        advantage = batch.advantage
+        if len(advantage) > 1:
+            advantage = (advantage - advantage.mean()) / (advantage.std() + 1e-8)
+        clipped = ratio.clamp(1.0 - config.clip_range, 1.0 + config.clip_range)
+        gain = torch.minimum(ratio * advantage, clipped * advantage).mean()
+        value_loss = nn.functional.mse_loss(values, batch.target)
+        loss = -gain + config.value_coefficient * value_loss - entropy_coefficient * distribution.entropy().mean()
+        if self._anchor is None:
+            return loss
+        with torch.no_grad():
+            before, _ = self._anchor.score_pairs(batch.graphs, self._anchor.encode(batch.graphs), samples, pairs)
+            said = PairDistribution(before, pairs, len(values), self.formulation == "one-shot").log_probs
+        divergence = (said.exp() * (said - distribution.log_probs)).sum() / len(values)
+        return loss + config.hold * divergence

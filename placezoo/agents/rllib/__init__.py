@@ -1,1 +1,0 @@
-"""The policy network in RLlib's new API stack: environments, module, connectors, learner."""

@@ -1,0 +1,1 @@
+"""Searches written once for all problems, and the run that each of them keeps."""

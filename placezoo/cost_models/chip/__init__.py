@@ -1,0 +1,1 @@
+"""What a chip placement costs: the proxy cost, exactly, while blocks move."""

@@ -1,0 +1,195 @@
+"""Routing demand over supply on the grid.
+
+Source: Circuit Training, plc_client's ``get_congestion_cost`` as published by TILOS (Docs/ProxyCost, plc_client_os.py).
+Demand that crosses the right or upper edge of a cell is charged to that cell.
+"""
+
+from __future__ import annotations
+
+from numba import njit
+
+from placezoo.cost_models.chip.density import covered
+
+DENSITY, VERTICAL, HORIZONTAL, MACRO_VERTICAL, MACRO_HORIZONTAL = range(5)  # rows of the grids of a placement
+_TOLERANCE = 1e-5  # micron: a row or column of cells counts as fully covered up to this
+
+
+# Routing works on packed cells, row * 2^16 + column: they sort by row, then column, and come apart without a division.
+_BITS = 16
+_COLUMN_MASK = (1 << _BITS) - 1
+
+
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def pack_cell(row, column):
+    """Return a cell as one number that ``route_net`` takes; rows and columns are below 32,768."""
+    return (row << _BITS) | column
+
+
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def _horizontal(grids, columns, row, first, last, weight):
+    for cell in range(row * columns + first, row * columns + last):
+        grids[HORIZONTAL, cell] += weight
+
+
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def _vertical(grids, columns, column, first, last, weight):
+    for row in range(first, last):
+        grids[VERTICAL, row * columns + column] += weight
+
+
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def _route_two(grids, columns, source, sink, weight):
+    row1, column1 = source >> _BITS, source & _COLUMN_MASK
+    row2, column2 = sink >> _BITS, sink & _COLUMN_MASK
+    _horizontal(grids, columns, row1, min(column1, column2), max(column1, column2), weight)
+    _vertical(grids, columns, column2, min(row1, row2), max(row1, row2), weight)
+
+
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def _route_three(grids, columns, a, b, c, weight):
+    # By column, then row.
+    a, b, c = _sort_by_column(a, b, c)
+    y1, y2, y3 = a >> _BITS, b >> _BITS, c >> _BITS
+    x1, x2, x3 = a & _COLUMN_MASK, b & _COLUMN_MASK, c & _COLUMN_MASK
+    if x1 < x2 < x3 and min(y1, y3) < y2 < max(y1, y3):  # two bends
+        _horizontal(grids, columns, y1, x1, x2, weight)
+        _horizontal(grids, columns, y2, x2, x3, weight)
+        _vertical(grids, columns, x2, min(y1, y2), max(y1, y2), weight)
+        _vertical(grids, columns, x3, min(y2, y3), max(y2, y3), weight)
+    elif x2 == x3 and x1 < x2 and y1 < min(y2, y3):
+        _horizontal(grids, columns, y1, x1, x2, weight)
+        _vertical(grids, columns, x2, y1, max(y2, y3), weight)
+    elif y2 == y3:
+        _horizontal(grids, columns, y1, x1, x2, weight)
+        _horizontal(grids, columns, y2, x2, x3, weight)
+        _vertical(grids, columns, x2, min(y1, y2), max(y1, y2), weight)
+    else:  # a trunk on the middle row
+        low, high = min(x1, x2, x3), max(x1, x2, x3)
+        a, b, c = min(a, b, c), a + b + c - min(a, b, c) - max(a, b, c), max(a, b, c)
+        middle = b >> _BITS
+        _horizontal(grids, columns, middle, low, high, weight)
+        _vertical(grids, columns, a & _COLUMN_MASK, a >> _BITS, middle, weight)
+        _vertical(grids, columns, c & _COLUMN_MASK, middle, c >> _BITS, weight)
+
+
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def _sort_by_column(a, b, c):
+    key_a, key_b, key_c = _column_first(a), _column_first(b), _column_first(c)
+    if key_a > key_b:
+        a, b, key_a, key_b = b, a, key_b, key_a
+    if key_b > key_c:
+        b, c, key_b, key_c = c, b, key_c, key_b
+    if key_a > key_b:
+        a, b = b, a
+    return a, b, c
+
+
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def _column_first(cell):
+    return ((cell & _COLUMN_MASK) << _BITS) | (cell >> _BITS)
+
+
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def route_net(grids, columns, cells, count, weight):
+    """Add the demand of one net; with a negative weight take it away.
+
+    Args:
+        grids: float64 [5, cells]; rows VERTICAL and HORIZONTAL are demand for tracks.
+        columns: of the grid.
+        cells: int, the net's distinct cells, packed, the source's first.
+        count: how many of them.
+        weight: of the net.
+    """
+    if count == 2:
+        _route_two(grids, columns, cells[0], cells[1], weight)
+    elif count == 3:
+        _route_three(grids, columns, cells[0], cells[1], cells[2], weight)
+    else:
+        for i in range(1, count):
+            _route_two(grids, columns, cells[0], cells[i], weight)
+
+
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def add_macro_routes(grids, grid, shape, macro_routes, x, y, width, height, sign):
+    """Add (sign 1) or take away (-1) the tracks that a hard macro uses up above itself.
+
+    Args:
+        grids: float64 [5, cells], rows MACRO_VERTICAL and MACRO_HORIZONTAL.
+        grid: float64, starting with cell width and height, micron.
+        shape: int64, starting with columns and rows.
+        macro_routes: horizontal and vertical tracks per micron.
+        x: centre, micron.
+        y: centre, micron.
+        width: micron.
+        height: micron.
+        sign: 1.0 or -1.0.
+    """
+    cell_width, cell_height = grid[0], grid[1]
+    columns, rows = shape[0], shape[1]
+    left, right, bottom, top, first_column, last_column, first_row, last_row = covered(grid, shape, x, y, width, height)
+    if top < 0 or right < 0 or bottom >= rows * cell_height or left >= columns * cell_width:
+        return
+    # A macro that covers its first or last row (column) only partly uses no vertical (horizontal) tracks of the last.
+    skip_row, skip_column = -1, -1
+    if last_row > first_row:
+        lower = (first_row + 1) * cell_height - max(bottom, first_row * cell_height)
+        upper = min(top, (last_row + 1) * cell_height) - last_row * cell_height
+        if abs(lower - cell_height) > _TOLERANCE or abs(upper - cell_height) > _TOLERANCE:
+            skip_row = last_row
+    if last_column > first_column:
+        lower = (first_column + 1) * cell_width - max(left, first_column * cell_width)
+        upper = min(right, (last_column + 1) * cell_width) - last_column * cell_width
+        if abs(lower - cell_width) > _TOLERANCE or abs(upper - cell_width) > _TOLERANCE:
+            skip_column = last_column
+    for row in range(first_row, last_row + 1):
+        overlap_y = min(top, (row + 1) * cell_height) - max(bottom, row * cell_height)
+        if overlap_y <= 0:
+            continue
+        for column in range(first_column, last_column + 1):
+            overlap_x = min(right, (column + 1) * cell_width) - max(left, column * cell_width)
+            if overlap_x > 0:
+                cell = row * columns + column
+                if row != skip_row:
+                    grids[MACRO_VERTICAL, cell] += sign * overlap_x * macro_routes[1]
+                if column != skip_column:
+                    grids[MACRO_HORIZONTAL, cell] += sign * overlap_y * macro_routes[0]
+
+
+@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+def congestion_values(values, grids, columns, rows, reach, scale):
+    """Write demand over supply: vertical for all cells, then horizontal.
+
+    Args:
+        values: float64 [2 * cells], overwritten.
+        grids: float64 [5, cells], demand of nets and tracks that macros use up; only demand is smoothed.
+        columns: of the grid.
+        rows: of the grid.
+        reach: smoothing range: vertical demand is spread over the columns up to so far to each side, horizontal demand
+            over the rows, each value in equal parts over the cells of the grid that it reaches.
+        scale: 1 / tracks of a cell, vertical and horizontal.
+    """
+    cells = columns * rows
+    if reach == 0:
+        for cell in range(cells):
+            values[cell] = (grids[VERTICAL, cell] + grids[MACRO_VERTICAL, cell]) * scale[0]
+            values[cells + cell] = (grids[HORIZONTAL, cell] + grids[MACRO_HORIZONTAL, cell]) * scale[1]
+        return
+    for cell in range(cells):
+        values[cell] = grids[MACRO_VERTICAL, cell]
+        values[cells + cell] = grids[MACRO_HORIZONTAL, cell]
+    for column in range(columns):
+        first, last = max(0, column - reach), min(columns - 1, column + reach)
+        share = 1.0 / (last - first + 1)
+        for row in range(rows):
+            part = grids[VERTICAL, row * columns + column] * share
+            for cell in range(row * columns + first, row * columns + last + 1):
+                values[cell] += part
+    for row in range(rows):
+        first, last = max(0, row - reach), min(rows - 1, row + reach)
+        share = 1.0 / (last - first + 1)
+        for other in range(first, last + 1):
+            for column in range(columns):
+                values[cells + other * columns + column] += grids[HORIZONTAL, row * columns + column] * share
+    for cell in range(cells):
+        values[cell] *= scale[0]
+        values[cells + cell] *= scale[1]

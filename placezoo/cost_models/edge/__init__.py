@@ -1,0 +1,1 @@
+"""What a placement on an edge cluster costs: its makespan, simulated."""

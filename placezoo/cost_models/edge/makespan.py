@@ -1,0 +1,242 @@
+"""What a placement of a task graph on a cluster costs: makespan, total cost, schedule length ratio."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from placezoo.cost_models.assignment import check_assignment
+from placezoo.cost_models.cost import Cost
+from placezoo.cost_models.edge import moves
+from placezoo.cost_models.edge.moves import MakespanState, Program, Schedule, Workspace
+from placezoo.datasets.edge.device_cluster import DeviceCluster
+from placezoo.datasets.edge.edge_instance import EdgeInstance
+from placezoo.datasets.edge.task_graph import TaskGraph
+from placezoo.datasets.suggestion import unknown_name
+
+OBJECTIVES = ("makespan", "slr", "total-cost")
+
+
+class Makespan:
+    """The cost model of placement on an edge cluster; ``makespan_moves`` says how a placement runs.
+
+    A task on a device that does not support it runs, and is penalised by more than any feasible placement costs.
+
+    With noise, all compute and transfer times are multiplied by factors from U(1 - noise, 1 + noise), and costs are
+    means over ``repeats`` such draws. The draws are made once, from ``seed``: the same placement always costs the same,
+    and two placements are compared under the same noise. (The published simulator draws anew at each evaluation.)
+
+    Args:
+        task_graph: the program.
+        cluster: the devices.
+        noise: in [0, 1).
+        repeats: how many draws are averaged, where there is noise.
+        seed: of the draws.
+        objective: what ``total`` is: ``makespan``; ``slr``, makespan over ``lower_bound``; or ``total-cost``, the sum
+            of all compute and transfer times.
+
+    Attributes:
+        lower_bound: the critical path with every task on its fastest device and no transfers (Topcuoglu et al. 2002).
+        penalty: what each task costs that is where it cannot run.
+
+    Raises:
+        ValueError: a parameter is out of range, or no device supports a task.
+    """
+
+    def __init__(
+        self,
+        task_graph: TaskGraph,
+        cluster: DeviceCluster,
+        noise: float = 0.0,
+        repeats: int = 10,
+        seed: int = 0,
+        objective: str = "makespan",
+    ) -> None:
+        if not isinstance(noise, (int, float)) or not 0 <= noise < 1:
+            raise ValueError(f"noise must be a number in [0, 1), not {noise!r}")
+        for name, value, least in (("repeats", repeats, 1), ("seed", seed, 0)):
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise ValueError(f"{name} must be a whole number of at least {least}, not {value!r}")
+        if objective not in OBJECTIVES:
+            raise ValueError(unknown_name("objective", str(objective), OBJECTIVES))
+        self.instance = EdgeInstance(task_graph, cluster, f"{task_graph.name} on {cluster.name}")
+        self.task_graph = task_graph
+        self.cluster = cluster
+        self.noise = float(noise)
+        self.objective = objective
+        self._repeats = repeats if noise > 0 else 0
+        self._seed = seed
+        fastest = np.where(self.instance.allowed, self.compute_time, np.inf).min(axis=1)
+        self.lower_bound = task_graph.dag.longest_path(fastest)
+        slowest = float(self.compute_time.max(axis=1).sum())
+        transfers = np.asarray(cluster.delay).max() + np.asarray(task_graph.bytes) * np.max(cluster.inverse_bandwidth)
+        bound = self.lower_bound if self.lower_bound > 0 else 1.0
+        serial = (1 + self.noise) * (slowest + float(transfers.sum()))
+        scale = {"makespan": (1.0, 0.0), "slr": (1.0 / bound, 0.0), "total-cost": (0.0, 1.0)}[objective]
+        self.penalty = max(serial, 1e-9) * max(scale)
+        self._weights = np.array([*scale, self.penalty, bound])
+
+    @property
+    def num_tasks(self) -> int:
+        """How many tasks there are."""
+        return self.task_graph.num_tasks
+
+    @property
+    def num_devices(self) -> int:
+        """How many devices there are."""
+        return self.cluster.num_devices
+
+    @cached_property
+    def compute_time(self) -> NDArray[np.float64]:
+        """What each task takes on each device: float64 [num_tasks, num_devices]."""
+        return np.asarray(self.task_graph.compute)[:, None] / np.asarray(self.cluster.speed)
+
+    def evaluate(self, assignment: NDArray[np.int64]) -> Cost:
+        """Return the cost of a whole or partial assignment; terms ``makespan``, ``slr`` and ``total_cost``.
+
+        Tasks that are nowhere yet take no time, and their data is there at once.
+
+        Args:
+            assignment: int64 [num_tasks], a device or -1 for each task.
+
+        Raises:
+            ValueError: wrong shape or type, or a device outside -1..num_devices-1.
+        """
+        return self.cost_of(self.state(assignment))
+
+    def evaluate_many(self, assignments: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the total cost of each of many assignments: int64 [B, num_tasks] -> float64 [B].
+
+        Raises:
+            ValueError: wrong shape or type, or a device outside -1..num_devices-1.
+        """
+        array = np.asarray(assignments)
+        if array.ndim != 2 or array.shape[1] != self.num_tasks:
+            raise ValueError(f"assignments must be of shape [B, {self.num_tasks}], not {list(array.shape)}")
+        checked = check_assignment(array.reshape(-1), array.size, self.num_devices).reshape(array.shape)
+        totals = np.empty((len(array), 5))
+        schedule, workspace = self._schedule_arrays(), self._workspace()
+        moves.evaluate_all(checked, self.program, self._weights, schedule, workspace, totals)
+        return totals[:, moves.TOTAL].copy()
+
+    def schedule(self, assignment: NDArray[np.int64]) -> Schedule:
+        """Return when each task runs, without noise.
+
+        Raises:
+            ValueError: as ``evaluate``.
+        """
+        return self.state(assignment).schedule
+
+    def critical_path(self, assignment: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return what determines the makespan, without noise.
+
+        Returns:
+            The tasks from the first to the one that ends last, int64 [L]; and for each the edge whose transfer it
+            waited for, int64 [L], -1 where it waited for its device or for nothing.
+        """
+        state = self.state(assignment)
+        tasks, edges = np.empty(self.num_tasks, np.int64), np.empty(self.num_tasks, np.int64)
+        length = moves.critical_path(state.schedule, self.program.source, tasks, edges)
+        return tasks[:length][::-1].copy(), edges[:length][::-1].copy()
+
+    def state(self, assignment: NDArray[np.int64] | None = None) -> MakespanState:
+        """Return the state that the kernels work on, over a copy of the assignment (default: nothing placed).
+
+        Raises:
+            ValueError: as ``evaluate``.
+        """
+        n = self.num_tasks
+        checked = check_assignment(np.full(n, -1) if assignment is None else assignment, n, self.num_devices)
+        supported = self.program.supported
+        here = supported[np.arange(n), checked].astype(bool) & (checked >= 0)
+        state = MakespanState(
+            assignment=checked,
+            schedule=self._schedule_arrays(),
+            trial=self._schedule_arrays(),
+            workspace=self._workspace(),
+            totals=np.zeros(5),
+            trial_totals=np.zeros(5),
+            program=self.program,
+            movers=np.flatnonzero(supported.sum(axis=1) > here),
+            weights=self._weights,
+            device_features=self._device_features,
+        )
+        moves.initialise(state)
+        return state
+
+    def cost_of(self, state: MakespanState) -> Cost:
+        """Return the cost of a state, without simulating it again."""
+        values = np.empty(2 + len(moves.TERM_NAMES))
+        moves.observe(state, np.empty((self.num_devices, len(moves.DEVICE_FEATURE_NAMES)), np.float32), values)
+        violations = []
+        if state.totals[moves.VIOLATIONS]:
+            types = np.asarray(self.task_graph.hardware_type)
+            for task, device in enumerate(state.assignment.tolist()):
+                if device >= 0 and not state.program.supported[task, device]:
+                    away = "is away" if not self.cluster.present[device] else f"does not support type {types[task]}"
+                    violations.append(f"task {task} is on device {device}, which {away}")
+        if state.totals[moves.UNPLACED]:
+            violations.append(f"{int(state.totals[moves.UNPLACED])} tasks are on no device")
+        terms = dict(zip(moves.TERM_NAMES, values[2:].tolist(), strict=True))
+        return Cost(float(values[0]), terms, not violations, tuple(violations))
+
+    def _schedule_arrays(self) -> Schedule:
+        n = self.num_tasks
+        return Schedule(np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n, np.int64))
+
+    def _workspace(self) -> Workspace:
+        n, k = self.num_tasks, self.num_devices
+        return Workspace(
+            begin=np.zeros(n),
+            via=np.zeros(n, np.int64),
+            waiting=np.zeros(n, np.int64),
+            queue=np.zeros(n, np.int64),
+            free=np.zeros(k),
+            last=np.zeros(k, np.int64),
+        )
+
+    @cached_property
+    def program(self) -> Program:
+        """The instance as the kernels read it."""
+        graph = self.task_graph
+        out_start, out_edges = graph.successors
+        rng = np.random.default_rng(self._seed)
+        low, high = 1 - self.noise, 1 + self.noise
+
+        def factors(count: int) -> NDArray[np.float64]:
+            return np.concatenate([np.ones((1, count)), rng.uniform(low, high, (self._repeats, count))])
+
+        return Program(
+            compute_time=self.compute_time,
+            delay=np.array(self.cluster.delay),
+            inverse_bandwidth=np.array(self.cluster.inverse_bandwidth),
+            source=graph.links[:, 0].copy(),
+            target=graph.links[:, 1].copy(),
+            bytes=np.array(graph.bytes),
+            out_start=np.array(out_start),
+            out_edges=np.array(out_edges),
+            in_degree=np.bincount(graph.links[:, 1], minlength=graph.num_tasks),
+            supported=self.instance.allowed.astype(np.int8),
+            compute_noise=factors(graph.num_tasks),
+            transfer_noise=factors(graph.num_edges),
+        )
+
+    @cached_property
+    def _device_features(self) -> NDArray[np.float32]:
+        cluster = self.cluster
+        speed = np.asarray(cluster.speed)
+
+        def share(values: Any) -> NDArray[np.float64]:
+            return np.asarray(values) / max(float(np.max(values)), 1e-300)
+
+        columns = [
+            share(speed),
+            cluster.present,
+            cluster.support_matrix.mean(axis=1),
+            share(np.asarray(cluster.delay).mean(axis=1)),
+            share(np.asarray(cluster.inverse_bandwidth).mean(axis=1)),
+        ]
+        return np.stack(columns, axis=1).astype(np.float32)

@@ -1,0 +1,55 @@
+"""Ranks of tasks by mean times: what list schedulers order tasks by.
+
+Source: Topcuoglu, Hariri & Wu 2002, equations 4 to 9. Means are over the devices that can run a task, and over all
+pairs of different devices that can run the two ends of an edge.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from placezoo.datasets.edge.edge_instance import EdgeInstance
+from placezoo.datasets.edge.task_graph import TaskGraph
+
+
+def mean_times(instance: EdgeInstance) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the mean compute time of each task, [num_tasks], and the mean transfer time of each edge, [num_edges]."""
+    graph, cluster = instance.task_graph, instance.cluster
+    allowed = instance.allowed.astype(np.float64)
+    compute = np.asarray(graph.compute) * (allowed @ (1.0 / np.asarray(cluster.speed))) / allowed.sum(axis=1)
+    source, target = allowed[graph.links[:, 0]], allowed[graph.links[:, 1]]
+    pairs = source.sum(axis=1) * target.sum(axis=1) - (source * target).sum(axis=1)  # of different devices
+    delay = np.einsum("ea,ab,eb->e", source, np.asarray(cluster.delay), target, optimize=True)
+    per_byte = np.einsum("ea,ab,eb->e", source, np.asarray(cluster.inverse_bandwidth), target, optimize=True)
+    return compute, (delay + np.asarray(graph.bytes) * per_byte) / np.maximum(pairs, 1.0)
+
+
+def upward_rank(graph: TaskGraph, compute: NDArray[np.float64], transfer: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the length of the longest path from each task's start to the end (equation 8): float64 [num_tasks]."""
+    rank = np.array(compute)
+    start, edges = graph.successors
+    for task in graph.order[::-1]:
+        out = edges[start[task] : start[task + 1]]
+        if out.size:
+            rank[task] += (transfer[out] + rank[graph.links[out, 1]]).max()
+    return rank
+
+
+def downward_rank(graph: TaskGraph, compute: NDArray[np.float64], transfer: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the length of the longest path to each task's start (equation 9): float64 [num_tasks]."""
+    rank = np.zeros(graph.num_tasks)
+    start, edges = graph.predecessors
+    for task in graph.order:
+        into = edges[start[task] : start[task + 1]]
+        if into.size:
+            before = graph.links[into, 0]
+            rank[task] = (rank[before] + compute[before] + transfer[into]).max()
+    return rank
+
+
+def by_decreasing(rank: NDArray[np.float64], graph: TaskGraph) -> NDArray[np.int64]:
+    """Return the tasks by decreasing rank, equal ones in topological order: int64 [num_tasks]."""
+    position = np.empty(graph.num_tasks, np.int64)
+    position[graph.order] = np.arange(graph.num_tasks)
+    return np.lexsort((position, -rank))

@@ -1,0 +1,1 @@
+"""What a partition over chiplets costs, and which partitions are valid."""

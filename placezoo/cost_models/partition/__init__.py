@@ -1,0 +1,1 @@
+"""What a partition of a graph costs."""

@@ -1,0 +1,132 @@
+"""What a partition of a graph costs.
+
+The cut of a partition is the weight of the edges whose ends lie in different parts. A part may weigh at most
+``floor((1 + epsilon) * ceil(total weight / num_parts))`` (the constraint of METIS, KaHIP and Mt-KaHyPar). What a part
+weighs beyond that is penalised per unit of weight by the largest ratio of a node's weighted degree to its weight, so
+that moving any node from an overweight part to one with room never costs more than it saves.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from placezoo.cost_models.assignment import check_assignment
+from placezoo.cost_models.cost import Cost
+from placezoo.cost_models.partition.moves import (
+    NUM_UNPLACED,
+    PART_FEATURE_NAMES,
+    TERM_NAMES,
+    PartitionState,
+    initialise,
+    observe,
+)
+from placezoo.datasets.partition.graph import Graph
+
+
+class PartitionCost:
+    """The cost model of graph partitioning.
+
+    Args:
+        graph: what to partition.
+        num_parts: into how many parts, 1 to the number of nodes.
+        epsilon: how much heavier than perfect balance a part may be.
+
+    Attributes:
+        max_part_weight: the heaviest that a part may be.
+        penalty: what each unit of weight beyond that costs.
+
+    Raises:
+        ValueError: a parameter is out of range.
+    """
+
+    def __init__(self, graph: Graph, num_parts: int, epsilon: float = 0.03) -> None:
+        if isinstance(num_parts, bool) or not isinstance(num_parts, (int, np.integer)):
+            raise ValueError(f"num_parts must be a whole number, not {num_parts!r}")
+        if not 1 <= num_parts <= graph.num_nodes:
+            raise ValueError(
+                f"num_parts must be in 1..{graph.num_nodes} for {graph.name} ({graph.num_nodes} nodes), not {num_parts}"
+            )
+        if not (isinstance(epsilon, (int, float)) and math.isfinite(epsilon) and epsilon >= 0):
+            raise ValueError(f"epsilon must be a finite number of at least 0, not {epsilon!r}")
+        self.graph = graph
+        self.num_parts = int(num_parts)
+        self.epsilon = float(epsilon)
+        total = int(graph.node_weights.sum())
+        self.ideal_part_weight = -(-total // self.num_parts)
+        # The small addend keeps (1 + 0.03) * 100 at 103, not at 102.99999999999999.
+        self.max_part_weight = math.floor((1 + self.epsilon) * self.ideal_part_weight + 1e-9)
+        weighs = graph.node_weights > 0
+        ratios = graph.weighted_degrees[weighs] / graph.node_weights[weighs]
+        self.penalty = max(1, math.ceil(ratios.max())) if ratios.size else 1
+        once = graph.rows < graph.indices
+        self._tails = graph.rows[once].astype(np.int32)
+        self._heads = graph.indices[once]
+        self._weights = graph.edge_weights[once]
+        self._bounds = np.array([self.max_part_weight, self.penalty, self.ideal_part_weight], np.int64)
+
+    def cut(self, assignment: NDArray[np.int64]) -> int:
+        """Return the weight of the edges between nodes placed in different parts; unplaced nodes cut nothing."""
+        return int(_cut(assignment, self._tails, self._heads, self._weights))
+
+    def evaluate(self, assignment: NDArray[np.int64]) -> Cost:
+        """Return the cost of a whole or partial assignment.
+
+        Args:
+            assignment: int64 [num_nodes], a part or -1 for each node.
+
+        Raises:
+            ValueError: wrong shape or type, or a part outside -1..num_parts-1.
+        """
+        return self.cost_of(self.state(assignment))
+
+    def state(self, assignment: NDArray[np.int64] | None = None) -> PartitionState:
+        """Return the state that the kernels work on, over a copy of the assignment (default: nothing placed)."""
+        graph, n, k = self.graph, self.graph.num_nodes, self.num_parts
+        if assignment is None:
+            assignment = np.full(n, -1, np.int64)
+        state = PartitionState(
+            assignment=check_assignment(assignment, n, k),
+            part_weights=np.zeros(k, np.int64),
+            part_cuts=np.zeros(k, np.int64),
+            part_volumes=np.zeros(k, np.int64),
+            outside=np.zeros(n, np.int64),
+            boundary=np.zeros(n, np.int64),
+            boundary_rank=np.full(n, -1, np.int64),
+            totals=np.zeros(3, np.int64),
+            indptr=graph.indptr,
+            indices=graph.indices,
+            edge_weights=graph.edge_weights,
+            node_weights=graph.node_weights,
+            weighted_degrees=graph.weighted_degrees,
+            bounds=self._bounds,
+        )
+        initialise(state)
+        return state
+
+    def cost_of(self, state: PartitionState) -> Cost:
+        """Return the cost of a state, without going over the graph again."""
+        values = np.empty(2 + len(TERM_NAMES))
+        observe(state, np.empty((self.num_parts, len(PART_FEATURE_NAMES)), np.float32), values)
+        violations = [
+            f"part {part} weighs {weight}, at most {self.max_part_weight} is allowed"
+            for part, weight in enumerate(state.part_weights.tolist())
+            if weight > self.max_part_weight
+        ]
+        if state.totals[NUM_UNPLACED]:
+            violations.append(f"{state.totals[NUM_UNPLACED]} nodes are in no part")
+        terms = dict(zip(TERM_NAMES, values[2:].tolist(), strict=True))
+        return Cost(float(values[0]), terms, not violations, tuple(violations))
+
+
+@njit(cache=True, nogil=True)
+def _cut(assignment, tails, heads, weights):
+    cut = 0
+    for edge in range(tails.size):
+        a = assignment[tails[edge]]
+        b = assignment[heads[edge]]
+        cut += weights[edge] * ((a != b) & (a >= 0) & (b >= 0))
+    return cut

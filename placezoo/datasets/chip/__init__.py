@@ -1,0 +1,1 @@
+"""Chips to place macros on: netlists, their formats, and netlists drawn by Rent's rule."""

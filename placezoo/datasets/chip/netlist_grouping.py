@@ -1,0 +1,245 @@
+"""From a flat netlist to a clustered one: standard cells become soft macros.
+
+Source: Circuit Training's grouper as published by TILOS; with their ``groups.final`` it gives their clustered netlists
+byte for byte.
+"""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from placezoo.datasets.chip.canvas import Canvas, default_canvas
+from placezoo.datasets.chip.netlist import Netlist, NodeType
+from placezoo.datasets.files import read_bytes
+from placezoo.datasets.refusal import refuses_in_one_line
+
+UTILIZATION = 0.5  # a soft macro has twice the area of its cells
+MAX_FANOUT = 500  # nets of more sinks are left out
+
+
+@refuses_in_one_line
+def read_groups(path: str | Path, netlist: Netlist) -> NDArray[np.int64]:
+    """Read ``groups.final``: a group for each node of a flat netlist, one a line, -1 = none.
+
+    Raises:
+        ValueError: ``path:line: what`` for bad content.
+    """
+    path = Path(path)
+    lines = read_bytes(path).decode(errors="replace").split()
+    groups = np.empty(len(lines), np.int64)
+    for number, text in enumerate(lines):
+        try:
+            groups[number] = int(text)
+        except ValueError:
+            raise ValueError(f"{path}:{number + 1}: not a whole number: {text}") from None
+    if groups.size != netlist.num_nodes:
+        raise ValueError(f"{path}:{groups.size}: groups of {groups.size} nodes, {netlist.name} has {netlist.num_nodes}")
+    return groups
+
+
+def group_netlist(
+    netlist: Netlist,
+    groups: NDArray[np.int64],
+    grid: tuple[int, int],
+    canvas: Canvas | None = None,
+    name: str | None = None,
+) -> Netlist:
+    """Replace the standard cells of a netlist by one soft macro for each group.
+
+    A soft macro is as wide as a grid cell, has twice the area of its cells, and lies at their area-weighted centre. The
+    outputs of its cells that have one target each are merged by target into one pin, weighted with how many they are;
+    each other cell keeps an output pin of its own; all inputs are one pin.
+
+    Args:
+        netlist: flat, with standard cells.
+        groups: int64 [num_nodes], the group of each standard cell, at least 0; ignored for all other nodes.
+        grid: columns and rows of the canvas.
+        canvas: of the clustered netlist, with that grid; default a square used to 60 %.
+        name: of the clustered netlist, default the flat one's.
+
+    Raises:
+        ValueError: the shapes disagree, or a standard cell has no group.
+    """
+    groups = np.asarray(groups, np.int64)
+    if groups.shape != (netlist.num_nodes,):
+        raise ValueError(f"groups must have the shape ({netlist.num_nodes},), not {groups.shape}")
+    if canvas is None:
+        area = float(np.prod(netlist.sizes.astype(np.float32).astype(np.float64), axis=1).sum())
+        canvas = default_canvas(area, *grid)
+    elif (canvas.columns, canvas.rows) != tuple(grid):
+        raise ValueError(f"the canvas has a grid of {canvas.columns} x {canvas.rows}, not {grid[0]} x {grid[1]}")
+    is_cell = netlist.types == NodeType.STDCELL
+    if np.any(groups[is_cell] < 0):
+        cell = int(np.flatnonzero(is_cell & (groups < 0))[0])
+        raise ValueError(f"standard cell {netlist.names[cell]} has no group")
+    kept = np.flatnonzero(~is_cell)
+    position = np.full(netlist.num_nodes, -1)
+    position[kept] = np.arange(kept.size)
+    fanouts = _fanouts(netlist, groups, is_cell)
+
+    names = [netlist.names[node] for node in kept]
+    types = list(netlist.types[kept])
+    owners = list(position[netlist.owners[kept]])
+    sizes, centers = list(netlist.sizes[kept]), list(netlist.centers[kept])
+    offsets = list(netlist.offsets[kept])
+    weights_of: dict[int, float] = {}  # net weight by driving node
+    targets_of: dict[int, tuple[int, ...]] = {}
+    net_weight = {
+        int(netlist.net_nodes[first]): weight
+        for first, weight in zip(netlist.net_indptr, netlist.net_weights, strict=False)
+    }
+    for node in kept.tolist():
+        if node in fanouts:
+            targets_of[int(position[node])] = fanouts[node]
+            weights_of[int(position[node])] = net_weight[node]
+
+    def add(
+        label: str, kind: NodeType, owner: int | None, size: tuple[float, float], centre: tuple[float, float]
+    ) -> int:
+        node = len(names)
+        names.append(label)
+        types.append(kind)
+        owners.append(node if owner is None else owner)
+        sizes.append(np.array(size))
+        centers.append(np.array(centre))
+        offsets.append(np.zeros(2))
+        return node
+
+    cells = np.flatnonzero(is_cell)
+    order = np.argsort(groups[cells], kind="stable")
+    present, starts = np.unique(groups[cells][order], return_index=True)
+    input_pin: dict[int, int] = {}
+    for group, members in zip(present, np.split(cells[order], starts[1:]), strict=True):
+        size, centre = _soft_macro(netlist, members, canvas)
+        macro = add(f"Grp_{group}", NodeType.SOFT_MACRO, None, size, centre)
+        single: dict[int, int] = {}
+        multi = 0
+        for cell in members:
+            targets = fanouts.get(int(cell), ())
+            if len(targets) == 1:
+                single[targets[0]] = single.get(targets[0], 0) + 1
+            elif targets:
+                pin = add(f"Grp_{group}/Poutput_multi_{multi}", NodeType.SOFT_PIN, macro, (0, 0), (0, 0))
+                targets_of[pin], weights_of[pin] = targets, 1.0
+                multi += 1
+        for number, target in enumerate(sorted(single, key=_target_order)):
+            pin = add(f"Grp_{group}/Poutput_single_{number}", NodeType.SOFT_PIN, macro, (0, 0), (0, 0))
+            targets_of[pin], weights_of[pin] = (target,), float(single[target])
+        input_pin[int(group)] = add(f"Grp_{group}/Pinput", NodeType.SOFT_PIN, macro, (0, 0), (0, 0))
+
+    net_nodes: list[int] = []
+    counts: list[int] = []
+    for driver in sorted(targets_of):
+        sinks = [int(position[t]) if t >= 0 else input_pin[-1 - t] for t in targets_of[driver]]
+        net_nodes += [driver, *sinks]
+        counts.append(1 + len(sinks))
+    n = len(names)
+    orientations, fixed = np.zeros(n, np.int8), np.zeros(n, np.bool_)
+    orientations[: kept.size], fixed[: kept.size] = netlist.orientations[kept], netlist.fixed[kept]
+    return Netlist(
+        tuple(names), np.array(types, np.int8), np.array(owners, np.int32), np.array(sizes), np.array(centers),
+        np.array(offsets), orientations, fixed, np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        np.array(net_nodes, np.int32), np.array([weights_of[driver] for driver in sorted(targets_of)]), canvas,
+        name or netlist.name, (*(netlist.sides[node] for node in kept), *[""] * (n - kept.size)),
+    )  # fmt: skip
+
+
+def _target_order(target: int) -> tuple[int, int]:
+    """Sort key of targets: groups by descending number, then nodes as in the file."""
+    return (0, target) if target < 0 else (1, target)
+
+
+def _fanouts(netlist: Netlist, groups: NDArray[np.int64], is_cell: NDArray[np.bool_]) -> dict[int, tuple[int, ...]]:
+    """Return by driver what it drives: ``-1 - group`` for cells of another group, the node itself for all else."""
+    fanouts = {}
+    for first, last in zip(netlist.net_indptr[:-1], netlist.net_indptr[1:], strict=True):
+        driver, sinks = int(netlist.net_nodes[first]), netlist.net_nodes[first + 1 : last]
+        if sinks.size > MAX_FANOUT:
+            continue
+        targets = set(np.where(is_cell[sinks], -1 - groups[sinks], sinks).tolist())
+        if is_cell[driver]:
+            targets.discard(-1 - int(groups[driver]))
+        if targets:
+            fanouts[driver] = tuple(sorted(targets, key=_target_order))
+    return fanouts
+
+
+def _soft_macro(
+    netlist: Netlist, members: NDArray[np.int64], canvas: Canvas
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Return size and centre of a group's soft macro."""
+    # As published: sums of float64 over sizes and places that were float32.
+    area = np.prod(netlist.sizes[members].astype(np.float32).astype(np.float64), axis=1)
+    total = float(area.sum())
+    width = canvas.cell_width
+    places = netlist.centers[members].astype(np.float32).astype(np.float64)
+    centre = (places * area[:, None]).sum(axis=0) / total
+    return (width, total / UTILIZATION / width), (float(centre[0]), float(centre[1]))
+
+
+@functools.cache
+def mtkahypar_library() -> Any:
+    """Start Mt-KaHyPar with one thread, which may happen once in a process.
+
+    Raises:
+        ImportError: it is not installed.
+    """
+    try:
+        import mtkahypar
+    except ImportError:
+        message = "this needs mtkahypar, which is not installed: pip install 'placezoo[solvers]'"
+        raise ImportError(message) from None
+    return mtkahypar.initialize(1)
+
+
+def cluster_cells(netlist: Netlist, num_groups: int, imbalance: float = 0.05, seed: int = 0) -> NDArray[np.int64]:
+    """Cluster the standard cells of a flat netlist by hypergraph partitioning: few nets between groups of equal area.
+
+    Args:
+        netlist: flat, with standard cells.
+        num_groups: into how many groups, at most.
+        imbalance: by how much of the mean a group may be larger.
+        seed: of the partitioner.
+
+    Returns:
+        int64 [num_nodes], the group of each standard cell, -1 for all other nodes; ``group_netlist`` takes it.
+
+    Raises:
+        ValueError: a parameter is out of range, or there are fewer cells than groups.
+        ImportError: mtkahypar is not installed.
+
+    Source: Gottesbueren et al. 2022, Mt-KaHyPar; Circuit Training uses hMETIS.
+    """
+    library = mtkahypar_library()
+    import mtkahypar
+
+    is_cell = netlist.types == NodeType.STDCELL
+    cells = np.flatnonzero(is_cell)
+    if not 2 <= num_groups <= cells.size:
+        raise ValueError(f"num_groups must be 2..{cells.size} (standard cells), not {num_groups}")
+    if not 0 <= imbalance < 1:
+        raise ValueError(f"imbalance must be in [0, 1), not {imbalance}")
+    vertex = np.full(netlist.num_nodes, -1)
+    vertex[cells] = np.arange(cells.size)
+    nets, weights = [], []
+    for first, last, weight in zip(netlist.net_indptr[:-1], netlist.net_indptr[1:], netlist.net_weights, strict=True):
+        members = np.unique(vertex[netlist.net_nodes[first:last]])
+        members = members[members >= 0]
+        if 2 <= members.size <= MAX_FANOUT + 1:
+            nets.append(members.tolist())
+            weights.append(max(round(float(weight)), 1))
+    area = np.prod(netlist.sizes[cells], axis=1)
+    node_weights = np.maximum(np.rint(area / area.min()), 1).astype(np.int64).tolist()
+    mtkahypar.set_seed(seed)
+    context = library.context_from_preset(mtkahypar.PresetType.DEFAULT)
+    context.set_partitioning_parameters(num_groups, imbalance, mtkahypar.Objective.KM1)
+    context.logging = False
+    hypergraph = library.create_hypergraph(context, cells.size, len(nets), nets, node_weights, weights)
+    groups = np.full(netlist.num_nodes, -1, np.int64)
+    groups[cells] = hypergraph.partition(context).get_partition()
+    return groups

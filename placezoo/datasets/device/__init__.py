@@ -1,0 +1,1 @@
+"""Accelerators and the links that join them."""

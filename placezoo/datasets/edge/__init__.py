@@ -1,0 +1,1 @@
+"""Programs and edge clusters: task graphs, devices, their formats, and instances drawn as GiPH draws them."""

@@ -1,0 +1,1 @@
+"""Chip macro placement, ``ChipPlace-v0``."""

@@ -1,0 +1,1 @@
+"""Neural-network device placement, ``DevicePlace-v0``."""

@@ -1,0 +1,1 @@
+"""Placement on an edge cluster, ``EdgePlace-v0``."""

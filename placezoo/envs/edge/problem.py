@@ -1,0 +1,205 @@
+"""Placement on an edge cluster: the tasks of a program onto devices that come and go, for a short makespan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from placezoo.cost_models.cost import Cost
+from placezoo.cost_models.edge import moves
+from placezoo.cost_models.edge.makespan import Makespan
+from placezoo.cost_models.edge.ranks import by_decreasing, downward_rank, mean_times, upward_rank
+from placezoo.datasets.arrays import read_only
+from placezoo.datasets.edge.edge_instance import EdgeInstance
+from placezoo.envs.edge.churn import leave_or_join
+from placezoo.envs.edge.drawing import draw_schedule, draw_task_graph
+from placezoo.envs.problem import FeatureNames, Kernel, PlacementProblem, StepKernel
+
+
+class EdgePlaceProblem(PlacementProblem):
+    """Place the tasks of a program on the devices of an edge cluster so that it ends as early as possible.
+
+    With churn, devices leave and come back. A task whose device has left must move: until all such tasks have, only
+    they may. Costs, features and masks are always those of the cluster as it is; ``env.unwrapped.problem`` is the
+    problem as it is.
+
+    Args:
+        instance: task graph and cluster.
+        noise: times are multiplied by factors from U(1 - noise, 1 + noise), costs are means over ``repeats`` draws.
+        repeats: how many draws, where there is noise.
+        noise_seed: of the draws.
+        objective: ``makespan``, ``slr`` (makespan over its lower bound) or ``total-cost``.
+        churn: the probability that a device leaves or comes back after a move of ``improve``.
+        episode_churn: how many such changes happen before each episode.
+
+    Raises:
+        ValueError: a parameter is out of range.
+
+    Source: Hu et al. 2023, GiPH: Generalizable Placement Learning for Adaptive Heterogeneous Computing.
+    """
+
+    env_id = "EdgePlace-v0"
+    default_formulation = "improve"
+    feature_names = FeatureNames(
+        items=("compute", "devices", "inputs", "outputs", "depth", "upward_rank", "downward_rank"),
+        item_edges=("bytes", "forward"),
+        resources=moves.DEVICE_FEATURE_NAMES,
+        resource_edges=("delay", "inverse_bandwidth"),
+    )
+    term_names = moves.TERM_NAMES
+    presentation = ("churn", "episode_churn")
+    step_kernel = StepKernel(moves.allowed, moves.movable, moves.observe)
+
+    def __init__(
+        self,
+        instance: EdgeInstance,
+        noise: float = 0.0,
+        repeats: int = 10,
+        noise_seed: int = 0,
+        objective: str = "makespan",
+        churn: float = 0.0,
+        episode_churn: int = 0,
+    ) -> None:
+        if not isinstance(instance, EdgeInstance):
+            raise ValueError(f"EdgePlace-v0 places an EdgeInstance, not a {type(instance).__name__}")
+        if not isinstance(churn, (int, float)) or isinstance(churn, bool) or not 0 <= churn <= 1:
+            raise ValueError(f"churn must be a probability, not {churn!r}")
+        if not isinstance(episode_churn, int) or isinstance(episode_churn, bool) or episode_churn < 0:
+            raise ValueError(f"episode_churn must be a whole number of at least 0, not {episode_churn!r}")
+        self.cost_model = Makespan(instance.task_graph, instance.cluster, noise, repeats, noise_seed, objective)
+        self.instance = instance
+        self.parameters = {
+            "noise": float(noise), "repeats": repeats, "noise_seed": noise_seed, "objective": objective,
+            "churn": float(churn), "episode_churn": episode_churn,
+        }  # fmt: skip
+        self.num_items = instance.task_graph.num_tasks
+        self.num_resources = instance.cluster.num_devices
+        self.whole_cluster = instance.cluster
+
+    @property
+    def changes_between_steps(self) -> bool:
+        """Whether ``next_step`` may return another problem."""
+        return self.parameters["churn"] > 0
+
+    def next_episode(self, rng: np.random.Generator) -> EdgePlaceProblem:
+        """Return the problem of the next episode: the cluster after ``episode_churn`` changes."""
+        problem = self
+        for _ in range(self.parameters["episode_churn"]):
+            problem = problem._after_change(rng)
+        return problem
+
+    def next_step(self, rng: np.random.Generator) -> EdgePlaceProblem:
+        """Return the problem of the next step: with the probability ``churn`` after one change of the cluster."""
+        return self._after_change(rng) if rng.random() < self.parameters["churn"] else self
+
+    def _after_change(self, rng: np.random.Generator) -> EdgePlaceProblem:
+        types = np.asarray(self.instance.task_graph.hardware_type)
+        return self.with_cluster(leave_or_join(self.instance.cluster, self.whole_cluster, types, rng))
+
+    def with_cluster(self, cluster: Any) -> EdgePlaceProblem:
+        """Return the problem on another state of the cluster, the same devices numbered alike.
+
+        Raises:
+            ValueError: a task can run nowhere, or the cluster has another number of devices.
+        """
+        if cluster.num_devices != self.num_resources:
+            raise ValueError(f"{self.num_resources} devices, but the other cluster has {cluster.num_devices}")
+        if cluster is self.instance.cluster:
+            return self
+        changed = EdgePlaceProblem(replace(self.instance, cluster=cluster), **self.parameters)
+        changed.whole_cluster = self.whole_cluster
+        return changed
+
+    @cached_property
+    def _ranks(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        graph = self.instance.task_graph
+        times = mean_times(self.instance)
+        return upward_rank(graph, *times), downward_rank(graph, *times)
+
+    @cached_property
+    def item_order(self) -> NDArray[np.int64]:
+        """Decreasing upward rank, a topological order: int64 [num_tasks]."""
+        return read_only(by_decreasing(self._ranks[0], self.instance.task_graph))
+
+    @cached_property
+    def item_features(self) -> NDArray[np.float32]:
+        """Features of the tasks: float32 [num_tasks, 7].
+
+        Compute over the largest; the share of devices that can run it; inputs and outputs over the most; depth over the
+        deepest; upward and downward rank over the largest.
+        """
+        graph = self.instance.task_graph
+        columns = [
+            np.asarray(graph.compute),
+            self.instance.allowed.mean(axis=1),
+            np.bincount(graph.links[:, 1], minlength=self.num_items),
+            np.bincount(graph.links[:, 0], minlength=self.num_items),
+            graph.depth,
+            *self._ranks,
+        ]
+        scaled = [column if i == 1 else column / max(column.max(), 1e-300) for i, column in enumerate(columns)]
+        return read_only(np.stack(scaled, axis=1).astype(np.float32))
+
+    @cached_property
+    def item_edges(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Each edge in both directions, sorted by head: bytes over the most, and 1 along the data, -1 against it."""
+        graph = self.instance.task_graph
+        links = np.concatenate([graph.links, graph.links[:, ::-1]])
+        sizes = np.asarray(graph.bytes) / max(np.asarray(graph.bytes).max(initial=0.0), 1e-300)
+        features = np.stack([np.tile(sizes, 2), np.repeat([1.0, -1.0], graph.num_edges)], axis=1)
+        order = np.lexsort((links[:, 0], links[:, 1]))
+        return read_only(links[order]), read_only(features[order].astype(np.float32))
+
+    @cached_property
+    def resource_edges(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Each ordered pair of devices: delay and inverse bandwidth over the largest."""
+        links = np.argwhere(~np.eye(self.num_resources, dtype=bool))
+        cluster = self.instance.cluster
+        columns = [
+            np.asarray(values)[links[:, 0], links[:, 1]] / max(float(np.max(values)), 1e-300)
+            for values in (cluster.delay, cluster.inverse_bandwidth)
+        ]
+        return read_only(links), read_only(np.stack(columns, axis=1).astype(np.float32))
+
+    @property
+    def infeasible_penalty(self) -> float:
+        """What a task costs that is where it cannot run: more than any placement."""
+        return float(self.cost_model.penalty)
+
+    @property
+    def lower_bound(self) -> float | None:
+        """The critical path on the fastest devices without transfers; none under noise, or for the sum of all times."""
+        model = self.cost_model
+        if model.noise > 0 or model.objective == "total-cost" or model.lower_bound <= 0:
+            return None
+        return 1.0 if model.objective == "slr" else float(model.lower_bound)
+
+    def kernel(self, assignment: NDArray[np.int64] | None = None) -> Kernel:
+        """Return the compiled moves over a fresh state."""
+        return Kernel(self.cost_model.state(assignment), moves.propose, moves.delta, moves.apply, moves.undo)
+
+    def cost_of(self, state: moves.MakespanState) -> Cost:
+        """Return the cost of a state."""
+        return self.cost_model.cost_of(state)
+
+    def initial_assignment(self, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Draw one of the devices that can run it for each task."""
+        allowed = self.instance.allowed
+        choice = np.floor(rng.random(self.num_items) * allowed.sum(axis=1)).astype(np.int64)
+        return np.asarray((np.cumsum(allowed, axis=1) > choice[:, None]).argmax(axis=1), np.int64)
+
+    def draw(self, assignment: NDArray[np.int64], axes: Any) -> None:
+        """Draw the schedule as a Gantt chart, transfers as lines between the bars."""
+        draw_schedule(self.cost_model, assignment, axes, self.instance.name)
+
+    def panels(self, assignment: NDArray[np.int64]) -> list[Callable[[Any], None]]:
+        """Return the Gantt chart, and the task graph coloured by device."""
+        return [
+            lambda axes: self.draw(assignment, axes),
+            lambda axes: draw_task_graph(self.cost_model, assignment, axes),
+        ]

@@ -1,0 +1,1 @@
+"""Partitioning over chiplets, ``MCMPartition-v0``."""

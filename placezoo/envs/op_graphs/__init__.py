@@ -1,0 +1,1 @@
+"""What problems on operator graphs share."""

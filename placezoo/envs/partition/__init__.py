@@ -1,0 +1,1 @@
+"""Graph partitioning, ``GraphPartition-v0``."""

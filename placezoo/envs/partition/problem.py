@@ -1,0 +1,160 @@
+"""Graph partitioning as a placement problem: nodes onto parts of nearly equal weight, few edges cut."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from placezoo.cost_models.cost import Cost
+from placezoo.cost_models.partition import moves
+from placezoo.cost_models.partition.cost import PartitionCost
+from placezoo.datasets.arrays import read_only
+from placezoo.datasets.partition.graph import Graph
+from placezoo.datasets.partition.graph_order import (
+    breadth_first_order,
+    cuts_along_order,
+    heavy_edge_order,
+    spectral_order,
+)
+from placezoo.datasets.partition.laplacian import laplacian_coordinates
+from placezoo.datasets.suggestion import unknown_name
+from placezoo.envs.problem import FeatureNames, Kernel, PlacementProblem, StepKernel
+from placezoo.envs.rendering import draw_partitioned_graph
+
+NUM_SPECTRAL = 4
+_ORDERS = {"bfs": breadth_first_order, "heavy-edge": heavy_edge_order, "spectral": spectral_order}
+
+
+class GraphPartitionProblem(PlacementProblem):
+    """Partition a graph into ``num_parts`` parts within balance, cutting as little edge weight as possible.
+
+    Args:
+        instance: the graph.
+        num_parts: into how many parts.
+        epsilon: a part may weigh ``floor((1 + epsilon) * ceil(total weight / num_parts))``.
+        order: the order of construction, ``bfs`` (breadth first from a node far outside) or ``heavy-edge`` (next comes
+            the node most heavily tied to those before it) or ``spectral`` (recursive bisection by the Fiedler vector:
+            any run of nodes is compact).
+
+    Raises:
+        ValueError: a parameter is out of range.
+    """
+
+    env_id = "GraphPartition-v0"
+    default_formulation = "construct"
+    feature_names = FeatureNames(
+        items=(
+            "weight",
+            "degree",
+            "weighted_degree",
+            "order",
+            "order_cut",
+            "order_cut_ahead",
+            *(f"laplacian_{i + 1}" for i in range(NUM_SPECTRAL)),
+        ),
+        item_edges=("weight",),
+        resources=moves.PART_FEATURE_NAMES,
+        resource_edges=(),
+    )
+    term_names = moves.TERM_NAMES
+    presentation = ("order",)
+    step_kernel = StepKernel(moves.allowed, moves.movable, moves.observe)
+
+    def __init__(self, instance: Graph, num_parts: int = 2, epsilon: float = 0.03, order: str = "bfs") -> None:
+        if not isinstance(instance, Graph):
+            raise ValueError(f"GraphPartition-v0 partitions a Graph, not a {type(instance).__name__}")
+        if order not in _ORDERS:
+            raise ValueError(unknown_name("order", str(order), _ORDERS))
+        self.cost_model = PartitionCost(instance, num_parts, epsilon)
+        self.instance = instance
+        self.parameters = {"num_parts": int(num_parts), "epsilon": float(epsilon), "order": order}
+        self.num_items = instance.num_nodes
+        self.num_resources = int(num_parts)
+
+    @cached_property
+    def item_order(self) -> NDArray[np.int64]:
+        """The order of construction: int64 [num_nodes]."""
+        return read_only(_ORDERS[self.parameters["order"]](self.instance))
+
+    @cached_property
+    def item_features(self) -> NDArray[np.float32]:
+        """Features of the nodes: float32 [num_nodes, 10].
+
+        Weight, degree and weighted degree over their largest; rank in the order of construction; ``order_cut``, the
+        weight of the edges between this node and all later ones on one side and all earlier ones on the other, over
+        its largest: what it costs to begin a part here; ``order_cut_ahead``, its smallest value at the next nodes, as
+        many as the balance leaves open; Laplacian eigenvectors.
+        """
+        graph = self.instance
+        rank = np.empty(self.num_items, np.int64)
+        rank[self.item_order] = np.arange(self.num_items)
+        crossing = cuts_along_order(graph, rank)
+        crossing = crossing / max(crossing.max(), 1)
+        window = 1 + int(self.cost_model.epsilon * self.num_items)
+        padded = np.concatenate([crossing[1:], np.full(window, crossing[-1])])
+        ahead = np.lib.stride_tricks.sliding_window_view(padded, window).min(axis=1)[: self.num_items]
+        columns = [
+            graph.node_weights / max(graph.node_weights.max(), 1),
+            np.diff(graph.indptr) / max(np.diff(graph.indptr).max(), 1),
+            graph.weighted_degrees / max(graph.weighted_degrees.max(), 1),
+            rank / max(self.num_items - 1, 1),
+            crossing[rank],
+            ahead[rank],
+        ]
+        features = np.concatenate([np.stack(columns, axis=1), laplacian_coordinates(graph, NUM_SPECTRAL)], axis=1)
+        return read_only(features.astype(np.float32))
+
+    @cached_property
+    def item_edges(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Both directions of every edge, sorted by their head, and the weight over the largest."""
+        graph = self.instance
+        links = np.stack([graph.indices.astype(np.int64), graph.rows], axis=1)
+        weights = graph.edge_weights / graph.edge_weights.max(initial=1)
+        return read_only(links), read_only(weights.astype(np.float32)[:, None])
+
+    @property
+    def infeasible_penalty(self) -> float:
+        """The weight of all edges: no partition cuts more."""
+        return float(max(self.instance.edge_weights.sum() // 2, 1))
+
+    def kernel(self, assignment: NDArray[np.int64] | None = None) -> Kernel:
+        """Return the compiled moves over a fresh state."""
+        return Kernel(self.cost_model.state(assignment), moves.propose, moves.delta, moves.apply, moves.undo)
+
+    def cost_of(self, state: moves.PartitionState) -> Cost:
+        """Return the cost of a state."""
+        return self.cost_model.cost_of(state)
+
+    def initial_assignment(self, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Deal the nodes out at random; where weights differ, the heaviest first to a random part with room."""
+        weights = self.instance.node_weights
+        if weights.min() == weights.max():
+            dealt = np.arange(self.num_items) % self.num_resources
+            return rng.permutation(dealt)
+        order = np.lexsort((rng.random(self.num_items), -weights))
+        return _deal(order, weights, self.num_resources, self.cost_model.max_part_weight, rng)
+
+    def draw(self, assignment: NDArray[np.int64], axes: Any) -> None:
+        """Draw the graph coloured by part."""
+        draw_partitioned_graph(self.instance, assignment, self.evaluate(assignment), axes)
+
+
+@njit(cache=True, nogil=True)
+def _deal(order, weights, num_parts, limit, rng):
+    assignment = np.empty(order.size, np.int64)
+    loads = np.zeros(num_parts, np.int64)
+    for node in order:
+        part = int(rng.random() * num_parts)
+        for _ in range(num_parts):
+            if loads[part] + weights[node] <= limit:
+                break
+            part = (part + 1) % num_parts
+        else:
+            part = int(np.argmin(loads))
+        assignment[node] = part
+        loads[part] += weights[node]
+    return assignment
