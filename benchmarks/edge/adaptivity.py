@@ -1,9 +1,9 @@
 """Do policies keep their quality on a cluster that changes? Ten devices leave one by one, then come back.
 
-Run with ``python -m benchmarks.edge.adaptivity [FOLDER ...] [--figure docs/images/edge-adaptivity.svg]``; folders
-are what ``placezoo train EdgePlace-v0`` wrote, default the policy that comes with the package. After each change every
-search has twice as many moves as there are tasks, from where its tasks are (those whose device has left move first); nothing
-is trained again. HEFT and annealing plan anew each time.
+Run with ``python -m benchmarks.edge.adaptivity [FOLDER ...] [--figure docs/images/edge-adaptivity.svg]``; folders are
+what ``placezoo train EdgePlace-v0`` wrote, default the policy that comes with the package. After each change every
+search has twice as many moves as there are tasks, from where its tasks are (those whose device has left move first);
+nothing is trained again. HEFT and annealing plan anew each time.
 
 Source: Hu et al. 2023 (GiPH), section 5.3.
 """

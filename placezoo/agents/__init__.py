@@ -2,7 +2,7 @@
 
 from placezoo.agents.agent import Agent
 from placezoo.agents.budget import Budget
-from placezoo.agents.registry import AGENTS, make_agent
+from placezoo.agents.registry import AGENTS, make_agent, register_agent
 from placezoo.agents.solution import Solution
 
-__all__ = ["AGENTS", "Agent", "Budget", "Solution", "make_agent"]
+__all__ = ["AGENTS", "Agent", "Budget", "Solution", "make_agent", "register_agent"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from dataclasses import dataclass, fields, is_dataclass
+from importlib.metadata import entry_points
 from typing import Any
 
 from placezoo.agents.agent import Agent
@@ -16,18 +17,21 @@ class AgentEntry:
     """Where an agent is and what it needs.
 
     Attributes:
-        location: ``module:Class``.
+        location: ``module:Class``, the module below ``package``.
         description: one line.
         extra: the optional dependencies it needs, or empty.
         problems: the environments it is for; empty for all.
+        package: where the module lies; empty for agents of other packages.
     """
 
     location: str
     description: str
     extra: str = ""
     problems: tuple[str, ...] = ()
+    package: str = "placezoo.agents."
 
 
+ENTRY_POINTS = "placezoo.agents"  # the group in which installed packages name theirs: name = "module:Class"
 _GRAPHS = ("GraphPartition-v0",)
 _CHIPS = ("ChipPlace-v0",)
 _EDGE = ("EdgePlace-v0",)
@@ -48,7 +52,7 @@ AGENTS = {
     ),
     "spectral": AgentEntry("partition.spectral:Spectral", "recursive bisection by the Fiedler vector", "", _GRAPHS),
     "metis": AgentEntry(
-        "partition.metis:Metis", "METIS, k-way and recursive, the better", "solvers", (*_GRAPHS, *_DEVICES)
+        "solvers.metis:Metis", "METIS, k-way and recursive, the better", "solvers", (*_GRAPHS, *_DEVICES)
     ),
     "mt-kahypar": AgentEntry("partition.mt_kahypar:MtKaHyPar", "Mt-KaHyPar, highest quality", "solvers", _GRAPHS),
     "multilevel": AgentEntry(
@@ -69,7 +73,7 @@ AGENTS = {
         "edge.random_task_eft:RandomTaskEFT", "random tasks to their earliest finish devices", "", _EDGE
     ),
     "cp-sat": AgentEntry(
-        "edge.cp_sat:CPSAT", "constraint programming with proved bounds", "solvers", (*_EDGE, *_CHIPLETS)
+        "solvers.cp_sat:CPSAT", "constraint programming with proved bounds", "solvers", (*_EDGE, *_CHIPLETS)
     ),
     "single-device": AgentEntry("device.heuristics:SingleDevice", "everything on the best one device", "", _DEVICES),
     "expert": AgentEntry("device.heuristics:Expert", "contiguous blocks of layers, balanced by time", "", _DEVICES),
@@ -114,16 +118,44 @@ def require_extra(extra: str, owner: str) -> None:
             raise ImportError(f"{owner} needs {package}, which is not installed: pip install 'placezoo[{extra}]'")
 
 
+def register_agent(name: str, location: str, description: str = "", problems: tuple[str, ...] = ()) -> None:
+    """Give an agent of another package a name, besides ``module:Class``.
+
+    An installed package names its agents in the entry points ``placezoo.agents`` instead.
+
+    Args:
+        name: kebab-case.
+        location: ``module:Class``.
+        description: one line.
+        problems: the environments it is for; empty for all.
+
+    Raises:
+        ValueError: another agent has the name.
+    """
+    entry = AgentEntry(location, description, problems=problems, package="")
+    if AGENTS.get(name, entry).location != location:
+        raise ValueError(f"{name} is {AGENTS[name].location}, choose another name")
+    AGENTS[name] = entry
+
+
+def agent_entries() -> dict[str, AgentEntry]:
+    """Return every agent by name, those of installed packages included."""
+    for point in entry_points(group=ENTRY_POINTS):
+        AGENTS.setdefault(point.name, AgentEntry(point.value, f"of {point.module}", package=""))
+    return AGENTS
+
+
 def is_for(name: str, env_id: str) -> bool:
     """Return whether an agent, of the zoo or ``module:Class``, is for an environment."""
-    if name not in AGENTS:
-        return agent_class(name).is_for(env_id)
-    return not AGENTS[name].problems or env_id in AGENTS[name].problems
+    entry = agent_entries().get(name)
+    if entry is None or not entry.package:
+        return agent_class(name).is_for(env_id) and (entry is None or not entry.problems or env_id in entry.problems)
+    return not entry.problems or env_id in entry.problems
 
 
 def describe_agent(name: str) -> str:
     """Return one line on an agent, of the zoo or ``module:Class``; empty if nothing is known of it."""
-    if name in AGENTS:
+    if name in agent_entries():
         return AGENTS[name].description
     try:
         return ((agent_class(name).__doc__ or "").strip().splitlines() or [""])[0]
@@ -140,12 +172,14 @@ def agent_class(name: str) -> type[Agent]:
     """
     if ":" in name:
         return _foreign_class(name)
-    if name not in AGENTS:
+    if name not in agent_entries():
         raise ValueError(unknown_name("agent", name, AGENTS))
     entry = AGENTS[name]
+    if not entry.package:
+        return _foreign_class(entry.location)
     require_extra(entry.extra, f"agent {name}")
     module, _, attribute = entry.location.partition(":")
-    return getattr(importlib.import_module(f"placezoo.agents.{module}"), attribute)
+    return getattr(importlib.import_module(entry.package + module), attribute)
 
 
 def make_agent(name: str, **hyperparameters: Any) -> Agent:

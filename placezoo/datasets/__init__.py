@@ -1,8 +1,13 @@
-"""Problem instances: what they are, where they come from, how they are read and written."""
+"""Problem instances: what they are, where they come from, how they are read and written.
+
+This is where the domains are put together: nothing else on this floor knows which there are.
+"""
 
 import importlib
 from typing import Any
 
+from placezoo.datasets.chip import families as chip_families
+from placezoo.datasets.chip import formats as chip_formats
 from placezoo.datasets.chip.bookshelf_format import read_bookshelf
 from placezoo.datasets.chip.canvas import Canvas
 from placezoo.datasets.chip.def_format import read_def
@@ -13,19 +18,24 @@ from placezoo.datasets.chip.netlist_generator import generate_netlist
 from placezoo.datasets.chip.netlist_grouping import cluster_cells, group_netlist, read_groups
 from placezoo.datasets.chip.placement_writer import write_def, write_openroad_tcl
 from placezoo.datasets.chip.plc_format import read_plc, write_plc
-from placezoo.datasets.dataset import DATASETS, SPLITS, Dataset, get_dataset
+from placezoo.datasets.dataset import DATASETS, SPLITS, Dataset, get_dataset, register_dataset
 from placezoo.datasets.device.topology import DeviceTopology
 from placezoo.datasets.device.topology_format import load_topology, topology_names
+from placezoo.datasets.edge import families as edge_families
+from placezoo.datasets.edge import formats as edge_formats
 from placezoo.datasets.edge.device_cluster import DeviceCluster
 from placezoo.datasets.edge.edge_format import read_cluster, read_edge, read_task_graph, write_edge
 from placezoo.datasets.edge.edge_generator import generate_cluster, generate_task_graph
 from placezoo.datasets.edge.edge_instance import EdgeInstance
 from placezoo.datasets.edge.task_graph import TaskGraph
 from placezoo.datasets.mcm.package import MultiChipModule, load_package, package_names
-from placezoo.datasets.op_graphs import model_zoo
+from placezoo.datasets.op_graphs import formats as network_formats
+from placezoo.datasets.op_graphs import model_zoo, network_splits
 from placezoo.datasets.op_graphs.onnx_format import read_onnx
 from placezoo.datasets.op_graphs.op_graph import OpGraph
 from placezoo.datasets.op_graphs.op_graph_format import read_op_graph, write_op_graph
+from placezoo.datasets.partition import families as graph_families
+from placezoo.datasets.partition import formats as graph_formats
 from placezoo.datasets.partition import graph_generators
 from placezoo.datasets.partition.graph import Graph
 from placezoo.datasets.partition.graph_conversion import (
@@ -37,7 +47,16 @@ from placezoo.datasets.partition.graph_conversion import (
 )
 from placezoo.datasets.partition.metis_format import read_metis, write_metis
 from placezoo.datasets.public_files import fetch
-from placezoo.datasets.registry import instance_names, load
+from placezoo.datasets.registry import (
+    Embedded,
+    FileFormat,
+    instance_names,
+    load,
+    register_embedded,
+    register_format,
+    register_prefix,
+    register_public_format,
+)  # fmt: skip
 
 __all__ = [
     "DATASETS",
@@ -47,6 +66,8 @@ __all__ = [
     "DeviceCluster",
     "DeviceTopology",
     "EdgeInstance",
+    "Embedded",
+    "FileFormat",
     "Graph",
     "MultiChipModule",
     "Netlist",
@@ -83,6 +104,11 @@ __all__ = [
     "read_op_graph",
     "read_plc",
     "read_task_graph",
+    "register_dataset",
+    "register_embedded",
+    "register_format",
+    "register_prefix",
+    "register_public_format",
     "similarity_graph",
     "to_networkx",
     "to_scipy",
@@ -95,6 +121,25 @@ __all__ = [
     "write_openroad_tcl",
     "write_plc",
 ]
+
+
+def _put_together() -> None:
+    for module in (graph_formats, chip_formats, network_formats, edge_formats):  # METIS first: no suffix says more
+        for file_format in module.FORMATS:
+            register_format(file_format)
+    for module in (graph_formats, chip_formats, edge_formats):
+        for name, read in module.PUBLIC_FORMATS.items():
+            register_public_format(name, read)
+    for prefix, make in network_formats.NAMES.items():
+        register_prefix(prefix, make)
+    for embedded in graph_families.EMBEDDED:
+        register_embedded(embedded)
+    for family in (graph_families, chip_families, edge_families, network_splits):
+        for dataset in family.DATASETS:
+            register_dataset(dataset)
+
+
+_put_together()
 
 
 def __getattr__(name: str) -> Any:

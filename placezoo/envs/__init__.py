@@ -1,14 +1,24 @@
-"""Gymnasium environments: the problem interface, three formulations, observations, wrappers."""
+"""Gymnasium environments: the problem interface, three formulations, observations, wrappers.
 
+This is where the domains are put together: nothing else on this floor knows which there are.
+"""
+
+from placezoo.envs.chip.problem import ChipPlaceProblem
 from placezoo.envs.construct import ConstructEnv
+from placezoo.envs.device.problem import DevicePlaceProblem
+from placezoo.envs.edge.problem import EdgePlaceProblem
 from placezoo.envs.improve import ImproveEnv
+from placezoo.envs.mcm.problem import MCMPartitionProblem
 from placezoo.envs.one_shot import OneShotEnv
-from placezoo.envs.problem import Kernel, PlacementProblem, StepKernel
-from placezoo.envs.registration import make_problem
+from placezoo.envs.partition.problem import GraphPartitionProblem
+from placezoo.envs.problem import FeatureNames, FeatureRoles, Kernel, PlacementProblem, StepKernel
+from placezoo.envs.registration import make_problem, register_problem
 from placezoo.envs.vector import PlacementVectorEnv
 
 __all__ = [
     "ConstructEnv",
+    "FeatureNames",
+    "FeatureRoles",
     "ImproveEnv",
     "Kernel",
     "OneShotEnv",
@@ -16,4 +26,10 @@ __all__ = [
     "PlacementVectorEnv",
     "StepKernel",
     "make_problem",
+    "register_problem",
 ]
+
+for _problem in (
+    ChipPlaceProblem, DevicePlaceProblem, EdgePlaceProblem, GraphPartitionProblem, MCMPartitionProblem,
+):  # fmt: skip
+    register_problem(_problem)

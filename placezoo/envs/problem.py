@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 
 from placezoo.cost_models.cost import Cost
 from placezoo.datasets.arrays import read_only
+from placezoo.envs.greedy import place_greedily
 
 
 class Kernel(NamedTuple):
@@ -70,6 +73,46 @@ class FeatureNames:
     resource_edges: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class FeatureRoles:
+    """Which features general code reads for what they mean, by name; empty where a domain has none.
+
+    Attributes:
+        prior: of the resources; a fresh policy prefers where it is least.
+        grid: two of the resources, which are the cells of a grid: where a cell lies in its row and its column.
+        pace: of the items; the share of the work before an item, by which a fresh policy spreads items over a row of
+            resources.
+        positions: of the items; how far along an item is, in several measures.
+        priority: of the items; 1 for those whose resource is a priority, which are scored by a head of their own.
+    """
+
+    prior: str = ""
+    grid: tuple[str, ...] = ()
+    pace: str = ""
+    positions: tuple[str, ...] = ()
+    priority: str = ""
+
+
+class CutGraph(NamedTuple):
+    """A graph, in CSR form, whose balanced parts with few edges between them are a placement.
+
+    Attributes:
+        indptr: int64 [num_nodes + 1].
+        indices: int64 [2 num_edges], the neighbours.
+        edge_weights: int64 [2 num_edges].
+        node_weights: int64 [num_nodes].
+        num_parts: into how many.
+        imbalance: how much heavier than its share a part may be.
+    """
+
+    indptr: NDArray[np.int64]
+    indices: NDArray[np.int64]
+    edge_weights: NDArray[np.int64]
+    node_weights: NDArray[np.int64]
+    num_parts: int
+    imbalance: float
+
+
 def draw_each(probabilities: NDArray[np.float64], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """Draw whole assignments, each item for itself: float64 [num_items, num_resources] -> int64 [count, num_items]."""
     cumulative = np.cumsum(probabilities, axis=1)
@@ -91,6 +134,11 @@ class PlacementProblem(ABC):
         term_names: the cost's terms in the order of ``StepKernel.observe``.
         step_kernel: the compiled functions for environments.
         presentation: the parameters that change how a problem is presented and not what an assignment costs.
+        short_name: what parts of suites, tables and folders call the environment: ``partition``.
+        feature_roles: the features that general code reads for what they mean.
+        cheap_moves: whether evaluating a move is so cheap that infeasible assignments are made feasible move by move,
+            and greedy constructions drawn several times to know what they cost.
+        exports: the suffixes of the files that ``export`` writes, and what each is.
 
     Attributes:
         instance: the validated instance, with ``name`` and ``digest``.
@@ -105,6 +153,10 @@ class PlacementProblem(ABC):
     term_names: ClassVar[tuple[str, ...]]
     step_kernel: ClassVar[StepKernel]
     presentation: ClassVar[tuple[str, ...]] = ()
+    short_name: ClassVar[str]
+    feature_roles: ClassVar[FeatureRoles] = FeatureRoles()
+    cheap_moves: ClassVar[bool] = True
+    exports: ClassVar[Mapping[str, str]] = MappingProxyType({})
 
     instance: Any
     parameters: dict[str, Any]
@@ -157,9 +209,39 @@ class PlacementProblem(ABC):
     def draw(self, assignment: NDArray[np.int64], axes: Any) -> None:
         """Draw an assignment (-1 = unplaced) on matplotlib axes."""
 
+    def export(self, assignment: NDArray[np.int64], path: Path) -> None:
+        """Write an assignment as a file for other tools, in the format of the path's suffix.
+
+        Raises:
+            ValueError: the domain has no such format; says which it has.
+        """
+        if not self.exports:
+            raise ValueError(f"--export: {self.env_id} has no formats of other tools")
+        if path.suffix not in self.exports:
+            known = ", ".join(f"{suffix} ({what})" for suffix, what in self.exports.items())
+            raise ValueError(f"{path}: {self.env_id} is exported as {known}")
+        self._export(assignment, path)
+
+    def _export(self, assignment: NDArray[np.int64], path: Path) -> None:
+        """Write an assignment in one of ``exports``."""
+        raise NotImplementedError
+
     def panels(self, assignment: NDArray[np.int64]) -> list[Callable[[Any], None]]:
         """Return what a picture of a solution shows side by side: functions that draw on matplotlib axes."""
         return [lambda axes: self.draw(assignment, axes)]
+
+    def greedy(self, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Return the domain's greedy construction, by default: each item, in order, goes where it adds least.
+
+        Args:
+            rng: decides between equals.
+
+        Returns:
+            int64 [num_items]; possibly infeasible, to be repaired.
+        """
+        kernel = self.kernel()
+        place_greedily(self, kernel, self.item_order, rng)
+        return kernel.state.assignment
 
     def evaluate(self, assignment: NDArray[np.int64]) -> Cost:
         """Return the cost of an assignment: int64 [num_items], a resource for each item; -1 (unplaced) is infeasible.
@@ -178,6 +260,15 @@ class PlacementProblem(ABC):
         mask = np.zeros(self.num_resources, np.int8)
         self.step_kernel.allowed(self.kernel(assignment).state, item, mask)
         return mask.astype(bool)
+
+    @cached_property
+    def cut_graph(self) -> CutGraph | None:
+        """The graph that a partitioner may cut for the domain, None where there is none."""
+        return None
+
+    def from_parts(self, parts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the assignment that a partition of ``cut_graph``, int64 [num_nodes], stands for."""
+        return parts
 
     @property
     def changes_between_steps(self) -> bool:
@@ -223,6 +314,10 @@ class PlacementProblem(ABC):
         """
         kernel = self.kernel(assignment)
         return float(kernel.delta(kernel.state, (int(item), int(kernel.state.assignment[item]), int(resource), -1)))
+
+    @classmethod
+    def forget(cls) -> None:
+        """Forget what earlier problems of the domain worked out about instances, so that a timed run starts cold."""
 
     @property
     def lower_bound(self) -> float | None:

@@ -1,41 +1,103 @@
-"""The Gymnasium ids, and problems without an environment."""
+"""The Gymnasium ids, and problems without an environment; where other packages put theirs beside them."""
 
 from __future__ import annotations
 
+import importlib
 import inspect
-from typing import Any
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, TypeVar
 
 import gymnasium as gym
 
 from placezoo.datasets.registry import resolve
 from placezoo.datasets.suggestion import unknown_name
-from placezoo.envs.chip.problem import ChipPlaceProblem
-from placezoo.envs.device.problem import DevicePlaceProblem
-from placezoo.envs.edge.problem import EdgePlaceProblem
-from placezoo.envs.mcm.problem import MCMPartitionProblem
-from placezoo.envs.partition.problem import GraphPartitionProblem
 from placezoo.envs.placement_env import PlacementEnv
 from placezoo.envs.problem import PlacementProblem
 from placezoo.envs.source import ProblemSource
 from placezoo.envs.vector import FORMULATIONS, PlacementVectorEnv
 
-_PROBLEM_CLASSES = (
-    ChipPlaceProblem, DevicePlaceProblem, EdgePlaceProblem, GraphPartitionProblem, MCMPartitionProblem,
-)  # fmt: skip
-PROBLEMS: dict[str, Any] = {problem.env_id: problem for problem in _PROBLEM_CLASSES}
+ENTRY_POINTS = "placezoo.problems"  # the group in which installed packages name theirs: id = "module:Class"
+PROBLEMS: dict[str, Any] = {}  # by the environment's id; what has been registered so far
 
 _FORMULATION_SETTINGS = {"construct": (), "improve": ("num_moves",), "one-shot": ("refinements",)}
+P = TypeVar("P", bound=type[PlacementProblem])
+
+
+def register_problem(problem: P) -> P:
+    """Register a problem class, also as a decorator: its ``env_id`` with Gymnasium, the class with all that asks by it.
+
+    Every general agent, wrapper, suite and command then works on it. An installed package names the class in the entry
+    points ``placezoo.problems`` as well, so that it is found before the package is imported.
+
+    Raises:
+        ValueError: the class leaves something open, or another one has its id.
+    """
+    missing = sorted(getattr(problem, "__abstractmethods__", ()))
+    missing += [name for name in _CLASS_ATTRIBUTES if not hasattr(problem, name)]
+    if missing:
+        raise ValueError(f"{problem.__name__} cannot be registered without {', '.join(missing)}")
+    known = PROBLEMS.get(problem.env_id)
+    if known is not None and (known.__module__, known.__qualname__) != (problem.__module__, problem.__qualname__):
+        raise ValueError(f"{problem.env_id} is {known.__module__}.{known.__qualname__}, choose another id")
+    PROBLEMS[problem.env_id] = problem
+    _register_id(problem.env_id)
+    return problem
+
+
+_CLASS_ATTRIBUTES = ("env_id", "short_name", "default_formulation", "feature_names", "term_names", "step_kernel")
+
+
+def _register_id(env_id: str) -> None:
+    if env_id not in gym.registry:
+        gym.register(
+            env_id,
+            entry_point="placezoo.envs.registration:make_env",
+            vector_entry_point="placezoo.envs.registration:make_vector_env",
+            kwargs={"env_id": env_id},
+        )
+
+
+def register_entry_points() -> None:
+    """Register the ids of installed packages with Gymnasium; importing placezoo does this, importing none of them."""
+    for point in entry_points(group=ENTRY_POINTS):
+        _register_id(point.name)
+
+
+def problem_classes() -> dict[str, Any]:
+    """Return every problem class by its environment's id, those of installed packages included."""
+    for point in entry_points(group=ENTRY_POINTS):
+        if point.name not in PROBLEMS:
+            _load(point)
+    return PROBLEMS
 
 
 def problem_class(env_id: str) -> Any:
-    """Return the domain of an environment's id.
+    """Return the domain of an environment's id; ``module:Id-v0`` imports the module that registers it first.
 
     Raises:
         ValueError: no such id; names near ones.
+        ImportError: the module, or the package that has it, cannot be imported.
     """
-    if env_id not in PROBLEMS:
-        raise ValueError(unknown_name("environment", env_id, PROBLEMS))
-    return PROBLEMS[env_id]
+    module, colon, name = env_id.rpartition(":")
+    if colon:
+        try:
+            importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            raise ImportError(f"environment {env_id}: {error.msg.lower()}") from None
+    if name not in PROBLEMS:
+        for point in entry_points(group=ENTRY_POINTS, name=name):
+            _load(point)
+    if name not in PROBLEMS:
+        raise ValueError(unknown_name("environment", name, PROBLEMS))
+    return PROBLEMS[name]
+
+
+def _load(point: EntryPoint) -> None:
+    try:
+        problem = point.load()
+    except (ImportError, AttributeError) as error:
+        raise ImportError(f"environment {point.name}, from {point.value}: {error}") from None
+    register_problem(problem)
 
 
 def problem_parameters(env_id: str) -> dict[str, Any]:
@@ -125,14 +187,3 @@ def _check_names(owner: str, given: dict[str, Any], known: dict[str, Any]) -> No
     for name in given:
         if name not in known:
             raise ValueError(f"{owner}: {unknown_name('parameter', name, known)}")
-
-
-def register_environments() -> None:
-    """Register every id with Gymnasium; importing placezoo does this."""
-    for env_id in PROBLEMS:
-        gym.register(
-            env_id,
-            entry_point="placezoo.envs.registration:make_env",
-            vector_entry_point="placezoo.envs.registration:make_vector_env",
-            kwargs={"env_id": env_id},
-        )

@@ -1,21 +1,12 @@
-"""Pictures of assignments."""
+"""Pictures as arrays, drawn without a window."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-import networkx as nx
 import numpy as np
 from numpy.typing import NDArray
-
-from placezoo.cost_models.cost import Cost
-from placezoo.datasets.partition.graph import Graph
-from placezoo.datasets.partition.graph_conversion import to_networkx
-from placezoo.datasets.partition.laplacian import laplacian_coordinates
-
-_CUT = "#404040"
-_SPRING_UP_TO = 100  # nodes; small social graphs read best with springs, larger meshes in their eigenvectors
 
 
 def figure_to_rgb(
@@ -33,44 +24,3 @@ def figure_to_rgb(
     draw(figure.add_subplot())
     canvas.draw()
     return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[:, :, :3])
-
-
-def layout(graph: Graph) -> NDArray[np.float64]:
-    """Return where to draw nodes, float64 [num_nodes, 2]: their own positions, springs, or Laplacian eigenvectors."""
-    if graph.positions is not None:
-        return graph.positions
-    if graph.num_nodes <= _SPRING_UP_TO:
-        places = nx.spring_layout(to_networkx(graph), seed=0, weight=None)
-        return np.array([places[node] for node in range(graph.num_nodes)])
-    return laplacian_coordinates(graph, 2)
-
-
-def draw_partitioned_graph(graph: Graph, assignment: NDArray[np.int64], cost: Cost, axes: Any) -> None:
-    """Draw nodes coloured by part, edges within a part in its colour, cut edges dark.
-
-    Args:
-        graph: the graph.
-        assignment: int64 [num_nodes], -1 = unplaced (grey).
-        cost: for the title.
-        axes: matplotlib axes.
-    """
-    from matplotlib import colormaps
-    from matplotlib.collections import LineCollection
-
-    places = layout(graph)
-    tails, heads = graph.edges.T
-    parts = np.asarray(assignment)
-    num_parts = max(int(parts.max()), 0) + 1
-    wheel = colormaps["tab10" if num_parts <= 10 else "tab20"]
-    palette = np.array([wheel(part % wheel.N) for part in range(num_parts)])
-    colours = np.where(parts[:, None] >= 0, palette[parts], np.array([[0.82, 0.82, 0.82, 1.0]]))
-    is_cut = (parts[tails] != parts[heads]) & (parts[tails] >= 0) & (parts[heads] >= 0)
-    width = float(np.clip(60 / np.sqrt(graph.num_edges + 1), 0.3, 1.5))
-    segments = np.stack([places[tails], places[heads]], axis=1)
-    axes.add_collection(LineCollection(segments[~is_cut], colors=colours[tails[~is_cut]], linewidths=width, alpha=0.6))
-    axes.add_collection(LineCollection(segments[is_cut], colors=_CUT, linewidths=1.5 * width))
-    axes.scatter(*places.T, c=colours, s=float(np.clip(20000 / graph.num_nodes, 1, 120)), zorder=2, linewidths=0)
-    state = "" if cost.feasible else ", infeasible"
-    axes.set_title(f"{graph.name}: cut {cost.terms['cut']:g}, imbalance {100 * cost.terms['imbalance']:.1f} %{state}")
-    axes.set_aspect("equal" if graph.positions is not None else "auto")
-    axes.set_axis_off()

@@ -10,8 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from placezoo.agents.budget import Budget
-from placezoo.agents.registry import AGENTS, make_agent
+from placezoo.agents.registry import agent_entries, make_agent
 from placezoo.agents.solution import ClaimError, Solution
+from placezoo.cost_models.chip.published_costs import check_header
 from placezoo.datasets.dataset import DATASETS
 from placezoo.datasets.public_files import (
     cache_folder,
@@ -24,7 +25,7 @@ from placezoo.datasets.public_files import (
 )
 from placezoo.datasets.registry import EMBEDDED, load
 from placezoo.datasets.suggestion import unknown_name
-from placezoo.envs.registration import PROBLEMS, make_problem, problem_parameters
+from placezoo.envs.registration import make_problem, problem_classes, problem_parameters
 from placezoo.experiments.evaluate import verify
 from placezoo.experiments.leaderboard_commands import best_known_app, run_leaderboard
 from placezoo.experiments.options import Environment, Settings
@@ -78,7 +79,7 @@ def _one_line(error: Exception) -> str:
 def list_environments() -> None:
     """List the environments."""
     table = name_table("environment", "default formulation", "parameters", "what it is")
-    for env_id, problem in PROBLEMS.items():
+    for env_id, problem in problem_classes().items():
         defaults = ", ".join(f"{name}={value}" for name, value in problem_parameters(env_id).items())
         table.add_row(env_id, problem.default_formulation, defaults, (problem.__doc__ or "").splitlines()[0])
     console.print(table)
@@ -88,7 +89,7 @@ def list_environments() -> None:
 def list_agents() -> None:
     """List the agents."""
     table = name_table("agent", "for", "extra", "what it is")
-    for name, entry in AGENTS.items():
+    for name, entry in agent_entries().items():
         table.add_row(name, ", ".join(entry.problems) or "all", entry.extra, entry.description)
     console.print(table)
 
@@ -97,8 +98,8 @@ def list_agents() -> None:
 def list_datasets() -> None:
     """List the named instances and the datasets."""
     table = name_table("name", "kind", "here", "what it is")
-    for name, (description, _) in EMBEDDED.items():
-        table.add_row(name, "embedded", "yes", description)
+    for name, embedded in EMBEDDED.items():
+        table.add_row(name, "embedded", "yes", embedded.description)
     for name, entry in public_files().items():
         size = f"file, {entry.size / 1e6:.1f} MB" if entry.size else "file"
         table.add_row(name, size, "yes" if is_here(entry) else "no", entry.description)
@@ -231,39 +232,11 @@ def data_verify(
         try:
             for file in entry.files:
                 verify_file(file, find_file(file) or path)
+            console.print(f"{name}: {path} is the published file ({entry.licence})")
+            if entry.placement is not None and (header := find_file(entry.placement)) is not None:
+                console.print(f"{name}: {check_header(load(name), header)}")
         except ValueError as error:
             raise ClaimError(str(error)) from None
-        console.print(f"{name}: {path} is the published file ({entry.licence})")
-        if entry.placement is not None:
-            console.print(f"{name}: {_check_header(name)}")
-
-
-def _check_header(name: str) -> str:
-    """Compute the costs again that a netlist's placement file has in its header, and say how they compare.
-
-    Raises:
-        ClaimError: wirelength or density is not the header's.
-    """
-    from placezoo.cost_models.chip.proxy_cost import ProxyCost
-    from placezoo.datasets.chip.plc_format import read_plc
-
-    netlist = load(name)
-    placement = public_files()[name].placement
-    header = read_plc(find_file(placement) or "").costs if placement is not None else {}
-    header = {term: claimed for term, claimed in header.items() if claimed > 0}  # 0.0: never computed
-    if netlist.canvas.num_cells < 10:
-        header.pop("density", None)  # published rules for so few cells differ
-    if not header:
-        return "its header has no costs"
-    terms = ProxyCost(netlist).evaluate(netlist.placement).terms
-    said = []
-    for term, claimed in header.items():
-        agrees = abs(terms[term] - claimed) <= 6e-5
-        if not agrees and term != "congestion":
-            raise ClaimError(f"{name}: the header's {term} is {claimed:g}, computed {terms[term]:.6g}")
-        # The binary that wrote the headers counts pins outside the canvas in a way that was never published.
-        said.append(f"{term} {claimed:g}" + ("" if agrees else f" (here {terms[term]:.4f}: pins outside the canvas)"))
-    return "costs computed again agree with its header: " + ", ".join(said)
 
 
 def _render(problem: Any, solution: Solution, path: Path) -> None:
@@ -278,30 +251,11 @@ def _render(problem: Any, solution: Solution, path: Path) -> None:
 
 
 def _export(problem: Any, solution: Solution, path: Path) -> None:
-    """Write a solution for other tools: a chip's placement (a DEF into a copy of the instance's own), a timeline."""
-    from placezoo.datasets.chip.placement_writer import write_def, write_openroad_tcl
-    from placezoo.datasets.chip.plc_format import write_plc
-    from placezoo.datasets.files import write_atomically
-    from placezoo.envs.chip.problem import ChipPlaceProblem
-    from placezoo.envs.device.chrome_trace import chrome_trace
-    from placezoo.envs.device.problem import DevicePlaceProblem
-
-    if isinstance(problem, DevicePlaceProblem):
-        if path.suffix != ".json":
-            raise ValueError(f"{path}: --export writes the timeline of DevicePlace-v0 as .json (Chrome, Perfetto)")
-        write_atomically(path, chrome_trace(problem.cost_model, solution.assignment))
-        return
-    if not isinstance(problem, ChipPlaceProblem):
-        raise ValueError(f"--export is for ChipPlace-v0 and DevicePlace-v0, not for {problem.env_id}")
-    placement = problem.placement(solution.assignment)
-    if path.suffix == ".plc":
-        write_plc(path, placement, solution.cost.terms, problem.instance.name)
-    elif path.suffix == ".tcl":
-        write_openroad_tcl(path, placement)
-    elif path.suffix == ".def":
-        write_def(path, placement, problem.instance.name.split(",")[0])
-    else:
-        raise ValueError(f"{path}: --export writes .plc, .tcl or .def")
+    """Write a solution for other tools, in a format of its domain."""
+    if not problem.exports:
+        known = " and ".join(env_id for env_id, domain in problem_classes().items() if domain.exports)
+        raise ValueError(f"--export is for {known}, not for {problem.env_id}")
+    problem.export(solution.assignment, path)
 
 
 def _print_solution(solution: Solution) -> None:

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 import placezoo
 from placezoo import Budget
 from placezoo.agents.partition.fiduccia_mattheyses import refine
-from placezoo.agents.partition.graph_growing import grow_parts
 from placezoo.agents.registry import AGENTS
-from placezoo.agents.search.greedy import greedy_assignment
 from placezoo.agents.search.repair import repair
 from placezoo.cost_models import PartitionCost
 from placezoo.datasets import Graph
 from placezoo.datasets.partition import graph_generators as generators
+from placezoo.envs.partition.graph_growing import grow_parts
+from placezoo.envs.problem import PlacementProblem
 from tests.conftest import graphs
 
 ENV = "GraphPartition-v0"
@@ -154,8 +154,7 @@ def test_growing_covers_every_node_and_all_but_the_last_part_keep_the_limit(grap
 
 def test_greedy_without_a_rule_of_its_own_places_each_item_where_it_costs_least():
     problem = placezoo.make_problem(ENV, instance="karate", num_parts=3)
-    general = greedy_assignment.dispatch(object)
-    assignment = general(problem, np.random.default_rng(0))
+    assignment = PlacementProblem.greedy(problem, np.random.default_rng(0))
     assert problem.evaluate(assignment).feasible
     partial = np.full(34, -1)
     for item in problem.item_order:

@@ -8,8 +8,8 @@ from hypothesis import given
 
 import placezoo
 from placezoo import Budget
-from placezoo.agents.device.list_scheduling import favourite_children, list_placement
 from placezoo.datasets import OpGraph
+from placezoo.envs.device.list_scheduling import favourite_children, list_placement
 from tests.conftest import placed_models
 
 ENV = "DevicePlace-v0"

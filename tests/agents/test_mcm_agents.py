@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import placezoo
 from placezoo import Budget
-from placezoo.agents.mcm.contiguous_blocks import best_blocks, equal_blocks
+from placezoo.agents.mcm.contiguous_blocks import best_blocks
 from placezoo.cost_models.mcm.pipeline_interval import PipelineInterval
 from placezoo.datasets import OpGraph
 from placezoo.datasets.mcm.package import MultiChipModule
@@ -76,7 +76,7 @@ def test_cp_sat_is_optimal(graph):
 
 def test_equal_blocks_are_valid_and_about_equal():
     problem = placezoo.make_problem(ENV, model(200), package="mcm8")
-    blocks = equal_blocks(problem, 8)
+    blocks = problem.equal_blocks()
     assert is_valid(links_of(problem), tuple(blocks.tolist()))
     compute = np.bincount(blocks, problem.cost_model.program.seconds)
     assert compute.max() < 1.5 * compute.mean()

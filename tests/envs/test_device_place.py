@@ -7,8 +7,8 @@ from hypothesis import given
 import placezoo
 from placezoo import Budget
 from placezoo.agents.device.heuristics import expert_blocks, topological_fill
-from placezoo.agents.device.list_scheduling import list_placement
 from placezoo.datasets import OpGraph
+from placezoo.envs.device.list_scheduling import list_placement
 from placezoo.envs.wrappers import FlattenGraph, PadGraph
 from tests.conftest import placed_models
 from tests.envs.checks import (

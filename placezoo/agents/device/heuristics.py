@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from placezoo.agents.agent import Agent
-from placezoo.agents.device.list_scheduling import favourite_children, list_placement
 from placezoo.agents.search.search import Search
+from placezoo.envs.device.list_scheduling import favourite_children, list_placement
 from placezoo.envs.device.problem import DevicePlaceProblem
 
 

@@ -1,101 +1,78 @@
-"""``cp-sat``: placements with proved bounds by constraint programming, for small instances (``solvers`` extra)."""
+"""Placements on edge clusters with proved bounds: placement and schedule as one model of CP-SAT."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from placezoo.agents.agent import Agent
 from placezoo.agents.edge.list_scheduling import heft_placement
-from placezoo.agents.mcm.contiguous_blocks import best_blocks
-from placezoo.agents.mcm.cp_sat import partition
 from placezoo.agents.search.search import Search
 from placezoo.cost_models.edge.makespan import Makespan
 from placezoo.envs.edge.problem import EdgePlaceProblem
-from placezoo.envs.mcm.problem import MCMPartitionProblem
-from placezoo.envs.problem import PlacementProblem
 
 _HORIZON = 1e8  # integer time units that the longest schedule takes
-_DEFAULT_SECONDS = 60.0
 
 
-@dataclass(frozen=True)
-class CPSAT(Agent):
-    """OR-Tools' CP-SAT, which proves bounds (``solution.bound``), for chiplet partitions and edge placements.
+def prepare(problem: EdgePlaceProblem) -> None:
+    """Check that the problem has a schedule to plan, and compile the starting heuristic.
 
-    On edge clusters placement and schedule are one model. The solver may order the tasks of a device as it likes, while
-    the simulator runs them first come first served: what it proves is a lower bound for every placement, and the
-    placements it finds on the way are scored by the simulator. A placement whose order cannot be had is ruled out and
-    the search goes on, until both meet (up to the rounding of times to 1e-8 of the longest schedule) and the placement
-    is optimal. Chiplet partitions begin at the best contiguous one.
+    Raises:
+        ValueError: times are drawn.
+    """
+    if problem.cost_model.noise != 0:
+        raise ValueError("cp-sat: noise has no schedule that could be planned")
+    heft_placement(problem)
+
+
+def plan(search: Search, limit: float, workers: int) -> None:
+    """Search until a placement is optimal or the time is over, beginning at HEFT's.
+
+    The solver may order the tasks of a device as it likes, while the simulator runs them first come first served: what
+    it proves is a lower bound for every placement, and the placements it finds on the way are scored by the simulator.
+    A placement whose order cannot be had is ruled out and the search goes on, until both meet (up to the rounding of
+    times to 1e-8 of the longest schedule) and the placement is optimal.
 
     Args:
-        workers: threads; 1 makes runs repeatable, as far as the time limit allows.
+        search: of which problem.
+        limit: seconds.
+        workers: threads.
     """
+    from ortools.sat.python import cp_model
 
-    name = "cp-sat"
-    problem_class = (EdgePlaceProblem, MCMPartitionProblem)
+    problem: Any = search.problem
+    start = heft_placement(problem)[0]
+    search.evaluate(start)
+    if search.is_over:
+        return
+    model, chosen, scale = _build(problem.cost_model, problem.parameters["objective"])
+    for (task, device), literal in chosen.items():
+        model.add_hint(literal, int(start[task] == device))
+    rounding = (problem.num_items + problem.instance.task_graph.num_edges + 1) * scale
 
-    workers: int = 2
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.require(self.workers >= 1, f"workers must be at least 1, not {self.workers}")
-
-    def prepare(self, problem: PlacementProblem) -> None:
-        """Check that the problem has a schedule to plan, and compile the starting heuristic."""
-        if isinstance(problem, MCMPartitionProblem):
-            best_blocks(problem.cost_model, problem.item_order)
-            return
-        assert isinstance(problem, EdgePlaceProblem)
-        self.require(problem.cost_model.noise == 0, "noise has no schedule that could be planned")
-        heft_placement(problem)
-
-    def _search(self, search: Search) -> None:
-        limit = _DEFAULT_SECONDS if search.budget.seconds is None else search.budget.seconds
-        if isinstance(search.problem, MCMPartitionProblem):
-            partition(search, limit, self.workers)
-        else:
-            self._schedule(search, limit)
-
-    def _schedule(self, search: Search, limit: float) -> None:
-        from ortools.sat.python import cp_model
-
-        problem: Any = search.problem
-        start = heft_placement(problem)[0]
-        search.evaluate(start)
-        if search.is_over:
-            return
-        model, chosen, scale = _build(problem.cost_model, problem.parameters["objective"])
-        for (task, device), literal in chosen.items():
-            model.add_hint(literal, int(start[task] == device))
-        rounding = (problem.num_items + problem.instance.task_graph.num_edges + 1) * scale
-
-        class Scorer(cp_model.CpSolverSolutionCallback):
-            def on_solution_callback(self) -> None:
-                if search.is_over:
-                    self.stop_search()
-                    return
-                search.evaluate(_placement(chosen, problem.num_items, self.boolean_value))
-
-        while not search.is_over:
-            solver = cp_model.CpSolver()
-            solver.parameters.max_time_in_seconds = max(limit - search.seconds, 0.01)
-            solver.parameters.num_workers = self.workers
-            solver.parameters.random_seed = int(search.rng.integers(2**31 - 1))
-            status = solver.solve(model, Scorer())
-            assert search.best_cost is not None
-            if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+    class Scorer(cp_model.CpSolverSolutionCallback):
+        def on_solution_callback(self) -> None:
+            if search.is_over:
+                self.stop_search()
                 return
-            # Of the placements that have been ruled out none is better than the best that was scored.
-            search.bound = min(solver.best_objective_bound * scale, search.best_cost.total)
-            if status != cp_model.OPTIMAL or search.best_cost.total - search.bound <= rounding:
-                return
-            # First come first served takes longer here than the planned order: rule this placement out, go on.
-            model.add_bool_or(literal.negated() for literal in chosen.values() if solver.boolean_value(literal))
+            search.evaluate(_placement(chosen, problem.num_items, self.boolean_value))
+
+    while not search.is_over:
+        solver = cp_model.CpSolver()
+        solver.parameters.max_time_in_seconds = max(limit - search.seconds, 0.01)
+        solver.parameters.num_workers = workers
+        solver.parameters.random_seed = int(search.rng.integers(2**31 - 1))
+        status = solver.solve(model, Scorer())
+        assert search.best_cost is not None
+        if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
+            return
+        # Of the placements that have been ruled out none is better than the best that was scored.
+        search.bound = min(solver.best_objective_bound * scale, search.best_cost.total)
+        if status != cp_model.OPTIMAL or search.best_cost.total - search.bound <= rounding:
+            return
+        # First come first served takes longer here than the planned order: rule this placement out, go on.
+        model.add_bool_or(literal.negated() for literal in chosen.values() if solver.boolean_value(literal))
 
 
 def _placement(chosen: dict[tuple[int, int], Any], num_tasks: int, value: Any) -> NDArray[np.int64]:

@@ -12,9 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from placezoo.agents.search.greedy import greedy_assignment
 from placezoo.agents.search.repair import repair
-from placezoo.envs.device.problem import DevicePlaceProblem
 from placezoo.envs.problem import PlacementProblem
 
 
@@ -131,9 +129,9 @@ def check_device(device: str, owner: str) -> None:
 
 @functools.lru_cache(maxsize=4096)
 def mean_greedy_cost(problem: PlacementProblem) -> float:
-    """Return the mean cost of 4 greedy constructions, or 1 where they are free of cost."""
+    """Return the mean cost of 4 greedy constructions (one where moves are dear), or 1 where they are free of cost."""
     rng = np.random.default_rng(0)
-    if isinstance(problem, DevicePlaceProblem):  # nothing is drawn, and single repairs take a simulation for each move
-        return problem.evaluate(greedy_assignment(problem, rng)).total
-    mean = float(np.mean([problem.evaluate(repair(problem, greedy_assignment(problem, rng))).total for _ in range(4)]))
+    if not problem.cheap_moves:
+        return problem.evaluate(problem.greedy(rng)).total
+    mean = float(np.mean([problem.evaluate(repair(problem, problem.greedy(rng))).total for _ in range(4)]))
     return mean if mean > 0 else 1.0

@@ -1,4 +1,4 @@
-"""Contiguous partitions over chiplets: blocks of equal time, and the best blocks by dynamic programming."""
+"""``dynamic-programming``: the best contiguous blocks of a neural network over chiplets."""
 
 from __future__ import annotations
 
@@ -12,16 +12,6 @@ from placezoo.agents.agent import Agent
 from placezoo.agents.search.search import Search
 from placezoo.cost_models.mcm.pipeline_interval import PipelineInterval
 from placezoo.envs.mcm.problem import MCMPartitionProblem
-
-
-def equal_blocks(problem: MCMPartitionProblem, num_chiplets: int) -> NDArray[np.int64]:
-    """Return contiguous blocks of the item order of about equal time, made valid by the constraint solver."""
-    seconds = problem.cost_model.program.seconds[problem.item_order]
-    middle = np.cumsum(seconds) - seconds / 2
-    assignment = np.empty(problem.num_items, np.int64)
-    block = np.minimum((middle / max(seconds.sum(), 1e-300) * num_chiplets).astype(np.int64), num_chiplets - 1)
-    assignment[problem.item_order] = block
-    return problem.realize(assignment)
 
 
 def best_blocks(model: PipelineInterval, order: NDArray[np.int64]) -> NDArray[np.int64] | None:
@@ -122,6 +112,6 @@ class DynamicProgramming(Agent):
         assert isinstance(problem, MCMPartitionProblem)
         for order in (problem.item_order, np.asarray(problem.cost_model.dag.order)):
             blocks = best_blocks(problem.cost_model, order)
-            search.evaluate(equal_blocks(problem, problem.num_resources) if blocks is None else blocks)
+            search.evaluate(problem.equal_blocks() if blocks is None else blocks)
             if search.is_over:
                 return

@@ -8,14 +8,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from placezoo.agents.mcm.contiguous_blocks import best_blocks, equal_blocks
+from placezoo.agents.mcm.contiguous_blocks import best_blocks
 from placezoo.agents.search.search import Search
 from placezoo.envs.mcm.problem import MCMPartitionProblem
 
 _UNITS = 1_000_000  # integer units of the best interval known
 
 
-def partition(search: Search, limit: float, workers: int) -> None:
+def prepare(problem: MCMPartitionProblem) -> None:
+    """Compile the starting heuristic."""
+    best_blocks(problem.cost_model, problem.item_order)
+
+
+def plan(search: Search, limit: float, workers: int) -> None:
     """Search until the bound is met or the time is over, beginning at the best contiguous partition.
 
     Args:
@@ -27,7 +32,7 @@ def partition(search: Search, limit: float, workers: int) -> None:
 
     problem: Any = search.problem
     blocks = best_blocks(problem.cost_model, problem.item_order)
-    start = equal_blocks(problem, problem.num_resources) if blocks is None else blocks
+    start = problem.equal_blocks() if blocks is None else blocks
     cost = search.evaluate(start)
     if search.is_over:
         return

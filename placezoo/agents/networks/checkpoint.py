@@ -140,8 +140,9 @@ def network_config(
     problem: PlacementProblem, encoder: str, width: int, layers: int, head: str = "pair"
 ) -> NetworkConfig:
     """Return the sizes of a network for a problem's features."""
-    names = problem.feature_names
-    prior, x, y = (names.resources.index(name) if name in names.resources else -1 for name in ("wire_mask", "x", "y"))
+    names, roles = problem.feature_names, problem.feature_roles
+    prior = names.resources.index(roles.prior) if roles.prior else -1
+    x, y = (names.resources.index(name) for name in roles.grid) if roles.grid else (-1, -1)
     return NetworkConfig(
         len(names.items), len(names.item_edges), len(names.resources), encoder, width, layers, head, prior, (x, y)
     )

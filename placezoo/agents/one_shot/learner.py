@@ -19,10 +19,6 @@ from placezoo.agents.one_shot.network import OneShotConfig, OneShotGraph, OneSho
 from placezoo.envs.problem import PlacementProblem, draw_each
 from placezoo.envs.source import ProblemSource
 
-SECOND_HEAD = "is_priority"  # the item feature whose items have a head of their own
-ROW = "time_before"  # the item feature that fresh policies over rows of resources go by
-POSITION = "_before"  # how the names of features end that say how far along an item is
-
 
 @dataclass(frozen=True)
 class GDPConfig:
@@ -107,12 +103,15 @@ class GDPConfig:
 
     def network(self, problem: PlacementProblem) -> OneShotConfig:
         """Return the network's config for a problem's features."""
-        names = problem.feature_names
-        second = names.items.index(SECOND_HEAD) if SECOND_HEAD in names.items else -1
-        positions = tuple(index for index, name in enumerate(names.items) if name.endswith(POSITION))
+        names, roles = problem.feature_names, problem.feature_roles
+
+        def column(role: str) -> int:
+            return names.items.index(role) if role else -1
+
         return OneShotConfig(
-            len(names.items), len(names.item_edges), len(names.resources), **self._network(), second_head=second,
-            positions=positions, row=names.items.index(ROW) if self.row and ROW in names.items else -1,
+            len(names.items), len(names.item_edges), len(names.resources), **self._network(),
+            second_head=column(roles.priority), positions=tuple(map(column, roles.positions)),
+            row=column(roles.pace) if self.row else -1,
         )  # fmt: skip
 
 

@@ -9,7 +9,6 @@ from numba import njit
 from numpy.typing import NDArray
 
 from placezoo.agents.agent import Agent
-from placezoo.agents.partition.graph_growing import grow_parts
 from placezoo.agents.search.repair import compile_repair, repair
 from placezoo.agents.search.search import Search
 from placezoo.cost_models.partition.cost import PartitionCost
@@ -48,7 +47,7 @@ class FiducciaMattheyses(Agent):
         compile_repair(problem)
         assert isinstance(problem, GraphPartitionProblem)
         rng = np.random.default_rng(0)
-        start = grow_parts(problem.instance, problem.num_resources, problem.cost_model.max_part_weight, rng)
+        start = problem.greedy(rng)
         refine(problem.cost_model, start, rng, max_passes=1)
 
     def _search(self, search: Search) -> None:
@@ -56,7 +55,7 @@ class FiducciaMattheyses(Agent):
         assert isinstance(problem, GraphPartitionProblem)
         done = 0
         while self.starts is None or done < self.starts:
-            start = grow_parts(problem.instance, problem.num_resources, problem.cost_model.max_part_weight, search.rng)
+            start = problem.greedy(search.rng)
             search.evaluate(refine(problem.cost_model, repair(problem, start), search.rng, self.max_passes))
             done += 1
             if search.is_over:

@@ -9,7 +9,7 @@ import numpy as np
 from placezoo.agents.agent import Agent
 from placezoo.agents.search.repair import compile_repair, repair
 from placezoo.agents.search.search import Search
-from placezoo.datasets.chip.netlist_grouping import mtkahypar_library
+from placezoo.datasets.mtkahypar_library import mtkahypar_library
 from placezoo.datasets.suggestion import unknown_name
 from placezoo.envs.partition.problem import GraphPartitionProblem
 from placezoo.envs.problem import PlacementProblem

@@ -18,9 +18,9 @@ from placezoo.agents.ppo.config import PPOConfig
 from placezoo.agents.ppo.construct_decoder import ConstructDecoder, choose
 from placezoo.agents.ppo.own_learner import FastPPOLearner
 from placezoo.agents.ragged.placement import observed_graph
-from placezoo.agents.search.greedy import place_greedily
 from placezoo.agents.search.repair import compile_repair, repair
 from placezoo.agents.search.search import Search
+from placezoo.envs.greedy import place_greedily
 from placezoo.envs.problem import Kernel, PlacementProblem
 from placezoo.envs.registration import make_env
 from placezoo.envs.source import ProblemSource
@@ -178,7 +178,7 @@ def _on_one_instance(problem: PlacementProblem) -> PPOConfig:
     return PPOConfig(
         num_envs=16, num_steps=max(problem.num_items, 64), batch_size=1024, num_epochs=2, learning_rate=1e-3, gamma=1.0,
         gae_lambda=1.0, entropy_coefficient=0.0, worst_reward=1.3, encoder="edge-gnn",
-        head="deconvolution" if {"x", "y"} <= set(problem.feature_names.resources) else "pair",
+        head="deconvolution" if problem.feature_roles.grid else "pair",
     )  # fmt: skip
 
 

@@ -8,7 +8,6 @@ import numpy as np
 from numba import njit
 
 from placezoo.agents.agent import Agent
-from placezoo.agents.search.greedy import greedy_assignment
 from placezoo.agents.search.repair import compile_repair, repair
 from placezoo.agents.search.search import Search
 from placezoo.envs.problem import PlacementProblem
@@ -41,13 +40,13 @@ class LocalSearch(Agent):
         """Compile the loops for the problem's moves."""
         rng = np.random.default_rng(0)
         compile_repair(problem)
-        kernel = problem.kernel(greedy_assignment(problem, rng))
+        kernel = problem.kernel(problem.greedy(rng))
         _descend(kernel.state, kernel.propose, kernel.delta, kernel.apply, rng, 1, 0, 0)
         _kick(kernel.state, kernel.propose, kernel.apply, rng, 0)
 
     def _search(self, search: Search) -> None:
         problem = search.problem
-        assignment = repair(problem, greedy_assignment(problem, search.rng))
+        assignment = repair(problem, problem.greedy(search.rng))
         search.evaluate(assignment)
         patience = max(100, int(self.patience * problem.num_items))
         while not search.is_over:

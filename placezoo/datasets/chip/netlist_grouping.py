@@ -6,9 +6,7 @@ byte for byte.
 
 from __future__ import annotations
 
-import functools
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +14,7 @@ from numpy.typing import NDArray
 from placezoo.datasets.chip.canvas import Canvas, default_canvas
 from placezoo.datasets.chip.netlist import Netlist, NodeType
 from placezoo.datasets.files import read_bytes
+from placezoo.datasets.mtkahypar_library import mtkahypar_library
 from placezoo.datasets.refusal import refuses_in_one_line
 
 UTILIZATION = 0.5  # a soft macro has twice the area of its cells
@@ -180,21 +179,6 @@ def _soft_macro(
     places = netlist.centers[members].astype(np.float32).astype(np.float64)
     centre = (places * area[:, None]).sum(axis=0) / total
     return (width, total / UTILIZATION / width), (float(centre[0]), float(centre[1]))
-
-
-@functools.cache
-def mtkahypar_library() -> Any:
-    """Start Mt-KaHyPar with one thread, which may happen once in a process.
-
-    Raises:
-        ImportError: it is not installed.
-    """
-    try:
-        import mtkahypar
-    except ImportError:
-        message = "this needs mtkahypar, which is not installed: pip install 'placezoo[solvers]'"
-        raise ImportError(message) from None
-    return mtkahypar.initialize(1)
 
 
 def cluster_cells(netlist: Netlist, num_groups: int, imbalance: float = 0.05, seed: int = 0) -> NDArray[np.int64]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from placezoo.datasets.dataset import SPLITS, Dataset
 from placezoo.datasets.op_graphs.model_zoo import traced_model
 from placezoo.datasets.op_graphs.op_graph import OpGraph
 from placezoo.datasets.op_graphs.op_grouping import own_groups
@@ -110,3 +111,23 @@ def network_case(rng: np.random.Generator, name: str) -> OpGraph:
     scale = float(np.exp(rng.uniform(-1.0, 1.0) * np.log(_MOST_SCALE)))
     share = rng.uniform(_LEAST_SHARE, 1.0)
     return subnetwork(graph, own_groups(graph), share, rng.uniform(0.0, 1.0 - share), scale, name)
+
+
+DATASETS = (
+    Dataset(
+        "networks",
+        "training steps of neural networks, traced when first used, and parts of them; split by family",
+        network_case,
+        {split: split_size(split) for split in SPLITS},
+        max_nodes=None,
+        max_edges=None,
+    ),
+    Dataset(
+        "mcm",
+        "inference steps of neural networks in core operators, traced when first used; tested on BERT",
+        chiplet_case,
+        {split: len(chiplet_models(split)) for split in SPLITS},
+        max_nodes=None,
+        max_edges=None,
+    ),
+)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -20,9 +22,12 @@ from placezoo.cost_models.chip.spreading import relax, springs
 from placezoo.cost_models.cost import Cost
 from placezoo.datasets.arrays import read_only
 from placezoo.datasets.chip.netlist import Netlist, NodeType, Placement
+from placezoo.datasets.chip.placement_writer import write_def, write_openroad_tcl
+from placezoo.datasets.chip.plc_format import write_plc
 from placezoo.datasets.suggestion import unknown_name
 from placezoo.envs.chip.drawing import draw_heat_map, draw_placement
-from placezoo.envs.problem import FeatureNames, Kernel, PlacementProblem, StepKernel
+from placezoo.envs.chip.wire_mask import place_by_wire_mask
+from placezoo.envs.problem import FeatureNames, FeatureRoles, Kernel, PlacementProblem, StepKernel
 
 MOVABLE = ("macros", "all")
 _NEIGHBOURS = 12  # item edges kept per item
@@ -48,6 +53,7 @@ class ChipPlaceProblem(PlacementProblem):
     """
 
     env_id = "ChipPlace-v0"
+    short_name = "chip"
     default_formulation = "construct"
     feature_names = FeatureNames(
         items=("width", "height", "area", "is_hard", "degree", "port_pull", "order", "spring_x", "spring_y"),
@@ -55,6 +61,10 @@ class ChipPlaceProblem(PlacementProblem):
         resources=moves.CELL_FEATURE_NAMES,
         resource_edges=(),
     )
+    feature_roles = FeatureRoles(prior="wire_mask", grid=("x", "y"))
+    exports = MappingProxyType({
+        ".plc": "Circuit Training", ".tcl": "OpenROAD's place_macro", ".def": "a copy of the instance's DEF",
+    })  # fmt: skip
     term_names = moves.TERM_NAMES
     step_kernel = StepKernel(moves.allowed, moves.movable, moves.observe)
 
@@ -326,6 +336,19 @@ class ChipPlaceProblem(PlacementProblem):
         layout.assignment[:] = -1
         chip_layout.pack(layout, self.item_order, mask)
         return layout.assignment.copy()
+
+    def greedy(self, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Place the largest macro first, each by the wire mask (Shi et al. 2023); equals go near a random cell."""
+        return place_by_wire_mask(self, self.item_order, rng.integers(self.num_resources, size=self.num_items))
+
+    def _export(self, assignment: NDArray[np.int64], path: Path) -> None:
+        placement, name = self.placement(assignment), self.instance.name
+        if path.suffix == ".plc":
+            write_plc(path, placement, self.evaluate(assignment).terms, name)
+        elif path.suffix == ".tcl":
+            write_openroad_tcl(path, placement)
+        else:
+            write_def(path, placement, name.split(",")[0])
 
     def draw(self, assignment: NDArray[np.int64], axes: Any) -> None:
         """Draw the canvas: hard macros, soft macros, ports."""

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from placezoo.cost_models.cost import Cost
 from placezoo.cost_models.device import moves
@@ -16,12 +19,18 @@ from placezoo.datasets.arrays import read_only
 from placezoo.datasets.dag import Dag
 from placezoo.datasets.device.topology import DeviceTopology
 from placezoo.datasets.device.topology_format import load_topology
+from placezoo.datasets.files import write_atomically
 from placezoo.datasets.op_graphs.op_graph import OpGraph
 from placezoo.datasets.op_graphs.op_grouping import GROUPINGS
 from placezoo.datasets.suggestion import unknown_name
+from placezoo.envs.device.chrome_trace import chrome_trace
 from placezoo.envs.device.drawing import draw_timeline
+from placezoo.envs.device.list_scheduling import list_placement
 from placezoo.envs.op_graphs.features import KINDS, both_directions, kind_flags
-from placezoo.envs.problem import FeatureNames, Kernel, PlacementProblem, StepKernel
+from placezoo.envs.problem import CutGraph, FeatureNames, FeatureRoles, Kernel, PlacementProblem, StepKernel
+
+_CUT_STEPS = 10_000  # partitioners want whole numbers
+_CUT_IMBALANCE = 0.05
 
 
 class DevicePlaceProblem(PlacementProblem):
@@ -46,6 +55,7 @@ class DevicePlaceProblem(PlacementProblem):
     """
 
     env_id = "DevicePlace-v0"
+    short_name = "device"
     default_formulation = "construct"
     feature_names = FeatureNames(
         items=(
@@ -56,6 +66,9 @@ class DevicePlaceProblem(PlacementProblem):
         resources=moves.DEVICE_FEATURE_NAMES,
         resource_edges=("inverse_bandwidth", "latency"),
     )  # fmt: skip
+    feature_roles = FeatureRoles(pace="time_before", positions=("time_before", "memory_before"), priority="is_priority")
+    cheap_moves = False
+    exports = MappingProxyType({".json": "a timeline for Chrome and Perfetto"})
     term_names = moves.TERM_NAMES
     step_kernel = StepKernel(moves.allowed, moves.movable, moves.observe)
 
@@ -301,6 +314,34 @@ class DevicePlaceProblem(PlacementProblem):
             if state.totals[moves.OVERFLOW] < least:
                 best, least = state.assignment.copy(), state.totals[moves.OVERFLOW]
         return best
+
+    @cached_property
+    def cut_graph(self) -> CutGraph:
+        """Groups weigh their mean time, links the bytes sent, both in 10,000 steps of the largest."""
+        model, (links, sizes) = self.cost_model, self.group_links
+        seconds = np.bincount(model.groups, model.op_time.mean(axis=1), minlength=model.num_groups)
+        nodes, edges = (
+            np.ceil(_CUT_STEPS * values / max(values.max(initial=0.0), 1e-300)).astype(np.int64)
+            for values in (seconds, sizes)
+        )
+        # Both directions of a pair of groups are one edge.
+        shape = (model.num_groups, model.num_groups)
+        sent = csr_array((np.maximum(edges, 1), (links[:, 0], links[:, 1])), shape)
+        both = csr_array(sent + sent.T)
+        both.sort_indices()
+        indptr, indices, weights = (np.asarray(part, np.int64) for part in (both.indptr, both.indices, both.data))
+        return CutGraph(indptr, indices, weights, nodes, self.topology.num_devices, _CUT_IMBALANCE)
+
+    def from_parts(self, parts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the assignment of a device for each group."""
+        return self.with_priorities(parts)
+
+    def greedy(self, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Return Baechi's m-ETF, legalised; the same for every generator."""
+        return self.legalize(self.with_priorities(list_placement(self, earliest_first=True)))
+
+    def _export(self, assignment: NDArray[np.int64], path: Path) -> None:
+        write_atomically(path, chrome_trace(self.cost_model, assignment))
 
     def draw(self, assignment: NDArray[np.int64], axes: Any) -> None:
         """Draw when each device computes and each transfer runs."""

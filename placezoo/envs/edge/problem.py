@@ -44,6 +44,7 @@ class EdgePlaceProblem(PlacementProblem):
     """
 
     env_id = "EdgePlace-v0"
+    short_name = "edge"
     default_formulation = "improve"
     feature_names = FeatureNames(
         items=("compute", "devices", "inputs", "outputs", "depth", "upward_rank", "downward_rank"),

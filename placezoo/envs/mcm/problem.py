@@ -18,7 +18,7 @@ from placezoo.datasets.mcm.package import load_package
 from placezoo.datasets.op_graphs.op_graph import OpGraph
 from placezoo.envs.mcm.drawing import draw_pipeline
 from placezoo.envs.op_graphs.features import KINDS, both_directions, kind_flags
-from placezoo.envs.problem import FeatureNames, Kernel, PlacementProblem, StepKernel
+from placezoo.envs.problem import FeatureNames, FeatureRoles, Kernel, PlacementProblem, StepKernel
 
 
 class MCMPartitionProblem(PlacementProblem):
@@ -38,6 +38,7 @@ class MCMPartitionProblem(PlacementProblem):
     """
 
     env_id = "MCMPartition-v0"
+    short_name = "mcm"
     default_formulation = "one-shot"
     feature_names = FeatureNames(
         items=(
@@ -55,6 +56,7 @@ class MCMPartitionProblem(PlacementProblem):
         resources=moves.CHIPLET_FEATURE_NAMES,
         resource_edges=(),
     )
+    feature_roles = FeatureRoles(pace="time_before", positions=("time_before", "memory_before"))
     term_names = moves.TERM_NAMES
     presentation = ("max_backtracks",)
     step_kernel = StepKernel(moves.allowed, moves.movable, moves.observe)
@@ -178,6 +180,19 @@ class MCMPartitionProblem(PlacementProblem):
     def legalize(self, assignment: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return a valid partition near one: ``realize``."""
         return self.realize(assignment)
+
+    def equal_blocks(self) -> NDArray[np.int64]:
+        """Return contiguous blocks of the item order of about equal time, made valid by the constraint solver."""
+        seconds = self.cost_model.program.seconds[self.item_order]
+        middle = np.cumsum(seconds) - seconds / 2
+        block = (middle / max(seconds.sum(), 1e-300) * self.num_resources).astype(np.int64)
+        assignment = np.empty(self.num_items, np.int64)
+        assignment[self.item_order] = np.minimum(block, self.num_resources - 1)
+        return self.realize(assignment)
+
+    def greedy(self, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Return blocks of equal time."""
+        return self.equal_blocks()
 
     def draw(self, assignment: NDArray[np.int64], axes: Any) -> None:
         """Draw what each chiplet computes and sends, and its memory."""

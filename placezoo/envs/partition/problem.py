@@ -22,8 +22,9 @@ from placezoo.datasets.partition.graph_order import (
 )
 from placezoo.datasets.partition.laplacian import laplacian_coordinates
 from placezoo.datasets.suggestion import unknown_name
-from placezoo.envs.problem import FeatureNames, Kernel, PlacementProblem, StepKernel
-from placezoo.envs.rendering import draw_partitioned_graph
+from placezoo.envs.partition.drawing import draw_partitioned_graph
+from placezoo.envs.partition.graph_growing import grow_parts
+from placezoo.envs.problem import CutGraph, FeatureNames, Kernel, PlacementProblem, StepKernel
 
 NUM_SPECTRAL = 4
 _ORDERS = {"bfs": breadth_first_order, "heavy-edge": heavy_edge_order, "spectral": spectral_order}
@@ -45,6 +46,7 @@ class GraphPartitionProblem(PlacementProblem):
     """
 
     env_id = "GraphPartition-v0"
+    short_name = "partition"
     default_formulation = "construct"
     feature_names = FeatureNames(
         items=(
@@ -137,6 +139,24 @@ class GraphPartitionProblem(PlacementProblem):
             return rng.permutation(dealt)
         order = np.lexsort((rng.random(self.num_items), -weights))
         return _deal(order, weights, self.num_resources, self.cost_model.max_part_weight, rng)
+
+    @classmethod
+    def forget(cls) -> None:
+        """Forget the eigenvectors of graphs' Laplacians."""
+        laplacian_coordinates.cache_clear()
+
+    @cached_property
+    def cut_graph(self) -> CutGraph:
+        """The graph itself."""
+        graph = self.instance
+        return CutGraph(
+            graph.indptr, graph.indices, graph.edge_weights, graph.node_weights, self.num_resources,
+            self.cost_model.epsilon,
+        )  # fmt: skip
+
+    def greedy(self, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Grow parts from random nodes (Karypis & Kumar 1998, GGGP)."""
+        return grow_parts(self.instance, self.num_resources, self.cost_model.max_part_weight, rng)
 
     def draw(self, assignment: NDArray[np.int64], axes: Any) -> None:
         """Draw the graph coloured by part."""

@@ -13,9 +13,8 @@ from placezoo.agents.agent import Agent
 from placezoo.agents.budget import Budget
 from placezoo.agents.registry import make_agent
 from placezoo.agents.solution import Solution, budget_record
-from placezoo.datasets.partition.laplacian import laplacian_coordinates
 from placezoo.datasets.registry import load
-from placezoo.envs.registration import make_problem
+from placezoo.envs.registration import make_problem, problem_class
 from placezoo.experiments.leaderboard.cases import Case
 from placezoo.experiments.leaderboard.suite import SuiteAgent
 
@@ -176,7 +175,7 @@ def perform(task: Task) -> Solution:
         Exception: whatever the agent raises.
     """
     # Each run starts cold: what an earlier one worked out about the instance is not there for it.
-    laplacian_coordinates.cache_clear()
+    problem_class(task.env_id).forget()
     problem = make_problem(task.env_id, _instance(task.instance), **task.parameters)
     agent = task.prototype or make_agent(task.agent, **task.hyperparameters)
     solution = agent.solve(problem, Budget(**task.budget), task.seed)

@@ -13,15 +13,10 @@ from placezoo.agents.budget import Budget
 from placezoo.datasets.files import read_bytes
 from placezoo.datasets.refusal import refuses_in_one_line
 from placezoo.datasets.suggestion import unknown_name
+from placezoo.envs.registration import problem_class
 
 TRAINED = "trained"  # as a hyperparameter: the policy that the suite trains; also that policy's folder
 REFERENCES = ("best-known", "lower-bound")
-
-# What `standard/chip` means: the part of a suite that is of one environment.
-SHORT_NAMES = {
-    "chip": "ChipPlace-v0", "device": "DevicePlace-v0", "edge": "EdgePlace-v0", "mcm": "MCMPartition-v0",
-    "partition": "GraphPartition-v0",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -127,10 +122,10 @@ class Suite:
         Raises:
             ValueError: it has no such part.
         """
-        env_id = SHORT_NAMES.get(env, env)
+        here = {problem_class(group.env).short_name: group.env for group in self.problems}
+        env_id = here.get(env, env)
         problems = tuple(group for group in self.problems if group.env == env_id)
         if not problems:
-            here = [short for short, name in SHORT_NAMES.items() if any(group.env == name for group in self.problems)]
             raise ValueError(f"suite {self.name}: {unknown_name('environment', env, here)}")
         training = self.training if self.training and self.training["env_id"] == env_id else None
         agents = tuple(agent for agent in self.agents if training or not agent.is_trained_here)

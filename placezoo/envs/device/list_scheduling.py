@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 from scipy.optimize import linprog
 from scipy.sparse import coo_array
 
-from placezoo.envs.device.problem import DevicePlaceProblem
+if TYPE_CHECKING:
+    from placezoo.envs.device.problem import DevicePlaceProblem
 
 _FAVOURITE = 0.1  # Baechi rounds the relaxation here
 

@@ -1,0 +1,1 @@
+"""Solvers of other packages that work on problems of several domains."""

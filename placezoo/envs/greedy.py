@@ -1,0 +1,35 @@
+"""Greedy construction of any problem: item by item, each where it adds least to the cost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from placezoo.envs.problem import Kernel, PlacementProblem
+
+
+def place_greedily(
+    problem: PlacementProblem, kernel: Kernel, items: NDArray[np.int64], rng: np.random.Generator
+) -> None:
+    """Place some unplaced items of a state, one after another, each where it adds least to the cost; ties at random."""
+    mask = np.zeros(problem.num_resources, np.int8)
+    _place_greedily(kernel.state, items, mask, kernel.delta, kernel.apply, problem.step_kernel.allowed, rng)
+
+
+# Not cached on disk: numba cannot find a function again that takes other functions.
+@njit(nogil=True)
+def _place_greedily(state, items, mask, delta, apply, allowed, rng):
+    for item in items:
+        allowed(state, item, mask)
+        best, best_change, ties = -1, np.inf, 0
+        for resource in range(mask.size):
+            if mask[resource]:
+                change = delta(state, (item, -1, resource, -1))
+                ties = 1 if change < best_change else ties + (change == best_change)
+                if change < best_change or (change == best_change and rng.random() * ties < 1.0):
+                    best, best_change = resource, change
+        apply(state, (item, -1, best, -1))
