@@ -30,8 +30,8 @@ def make(case: str, backend: str, seed: int = 0):
 
     from placezoo.agents.learning.learner import mean_greedy_cost
     from placezoo.agents.ppo.config import PPOConfig
-    from placezoo.agents.ppo.own_learner import FastPPOLearner
-    from placezoo.agents.ppo.sb3_learner import PPOLearner
+    from placezoo.agents.ppo.own_learner import PPOLearner
+    from placezoo.agents.ppo.sb3_learner import SB3PPOLearner
     from placezoo.envs.registration import problem_class
     from placezoo.envs.source import ProblemSource
 
@@ -47,11 +47,11 @@ def make(case: str, backend: str, seed: int = 0):
     config = PPOConfig()
     if backend.startswith("rllib"):
         from placezoo.agents.ppo.ray_cluster import Scale
-        from placezoo.agents.ppo.rllib_learner import RLlibLearner
+        from placezoo.agents.ppo.rllib_learner import RLlibPPOLearner
 
-        learner = RLlibLearner(source, formulation, config, seed, scale=Scale(env_runners=int(backend.split()[1])))
+        learner = RLlibPPOLearner(source, formulation, config, seed, scale=Scale(env_runners=int(backend.split()[1])))
     else:
-        learner = (FastPPOLearner if backend == "fast" else PPOLearner)(source, formulation, config, seed)
+        learner = (PPOLearner if backend == "fast" else SB3PPOLearner)(source, formulation, config, seed)
     return learner, time.perf_counter() - started
 
 

@@ -24,7 +24,7 @@ from placezoo.agents.networks.checkpoint import Checkpoint, checkpoint_folder
 from placezoo.agents.networks.threads import single_thread
 from placezoo.agents.ppo.agent import PPO
 from placezoo.agents.ppo.config import PPOConfig
-from placezoo.agents.ppo.own_learner import FastPPOLearner
+from placezoo.agents.ppo.own_learner import PPOLearner
 from placezoo.envs.registration import make_problem, problem_class
 from placezoo.envs.source import ProblemSource
 
@@ -68,9 +68,9 @@ def score(policy: Checkpoint, problems: list[Any]) -> float:
     return float(np.mean(ratios))
 
 
-def train(task: Task, held_out: list[Any], seed: int, **more: Any) -> tuple[list[float], FastPPOLearner]:
+def train(task: Task, held_out: list[Any], seed: int, **more: Any) -> tuple[list[float], PPOLearner]:
     """Return the scores at equal distances on the way, and the learner."""
-    learner = FastPPOLearner(task.source(), "construct", PPOConfig(num_envs=32, num_steps=64), seed, **more)
+    learner = PPOLearner(task.source(), "construct", PPOConfig(num_envs=32, num_steps=64), seed, **more)
     scores = []
 
     def note(status: Any) -> None:

@@ -10,13 +10,14 @@ from placezoo.datasets import OpGraph, generate_netlist
 
 torch = pytest.importorskip("torch")
 from placezoo.agents.agent import with_policy  # noqa: E402
-from placezoo.agents.networks.checkpoint import item_graph_of, network_config  # noqa: E402
+from placezoo.agents.networks.checkpoint import network_config  # noqa: E402
 from placezoo.agents.networks.encoders import ENCODERS  # noqa: E402
 from placezoo.agents.networks.graph_batch import Samples  # noqa: E402
+from placezoo.agents.networks.graph_memory import item_graph_of  # noqa: E402
 from placezoo.agents.networks.policy_network import PolicyNetwork, Trunk  # noqa: E402
 from placezoo.agents.ppo.agent import PPO  # noqa: E402
 from placezoo.agents.ppo.config import PPOConfig  # noqa: E402
-from placezoo.agents.ppo.own_learner import FastPPOLearner  # noqa: E402
+from placezoo.agents.ppo.own_learner import PPOLearner  # noqa: E402
 from placezoo.envs.registration import problem_class  # noqa: E402
 from placezoo.envs.source import ProblemSource  # noqa: E402
 
@@ -88,7 +89,7 @@ def test_search_agents_solve_every_problem_and_every_formulation_takes_their_ans
 def test_ppo_trains_and_solves_in_every_formulation(env_id, formulation):
     problem = problem_of(env_id)
     source = ProblemSource(problem_class(env_id), instance=problem.instance, parameters=problem.parameters)
-    learner = FastPPOLearner(source, formulation, SMALL)
+    learner = PPOLearner(source, formulation, SMALL)
     before = {name: value.clone() for name, value in learner.network.state_dict().items()}
     learner.learn(timesteps=64)
     assert any((value != before[name]).any() for name, value in learner.network.state_dict().items())

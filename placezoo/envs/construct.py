@@ -6,11 +6,14 @@ from typing import Any
 
 import numpy as np
 from gymnasium import spaces
+from numba import njit
 from numpy.typing import NDArray
 
+from placezoo.envs.env_batch import EnvBatch, Outcome
 from placezoo.envs.observation import UNPLACED
 from placezoo.envs.placement_env import PlacementEnv
 from placezoo.envs.reward import cost_decrease
+from placezoo.envs.source import ProblemSource
 
 
 class ConstructEnv(PlacementEnv):
@@ -84,3 +87,97 @@ class ConstructEnv(PlacementEnv):
         kernel = self._kernel
         assert kernel is not None
         return 0.0 if kernel.complete is None else cost_decrease(0.0, float(kernel.complete(kernel.state)))
+
+
+class ConstructBatch(EnvBatch):
+    """Constructions side by side; equal to ``ConstructEnv`` in each environment."""
+
+    def __init__(self, envs: list[PlacementEnv], source: ProblemSource) -> None:
+        super().__init__(envs, source)
+        self._order = np.full((len(envs), source.max_items + 1), UNPLACED, np.int64)  # items still to place, then -1
+        self._cursor = np.zeros(len(envs), np.int64)
+        self._penalties = np.zeros(len(envs))
+
+    def _begin_episode(self, index: int) -> None:
+        env: Any = self.envs[index]
+        self._order[index] = UNPLACED
+        self._order[index, : env._pending.size] = env._pending
+        self._cursor[index] = 0
+        self._penalties[index] = env.problem.infeasible_penalty
+
+    @property
+    def current_items(self) -> NDArray[np.int64]:
+        """The item to place in each environment, int64 [num_envs]; -1 where there is none."""
+        return self._order[self.everyone, self._cursor]
+
+    @property
+    def action_masks(self) -> NDArray[np.int8]:
+        """A copy of the masks, all 0 where nothing is left to place."""
+        masks = self.masks.copy()
+        masks[self.current_items == UNPLACED] = 0
+        return masks
+
+    def advance(self, actions: NDArray[np.int64], active: NDArray[np.bool_]) -> Outcome:
+        """Place the current item of each active environment."""
+        items = self.current_items
+        legal = active & (items >= 0) & (self.masks[self.everyone, actions] > 0)
+        following = self._order[self.everyone, np.minimum(self._cursor + 1, self.source.max_items)]
+        next_items = np.where(legal, following, UNPLACED)
+        moves = np.stack([items, np.full_like(items, UNPLACED), actions, np.full_like(items, -1)], axis=1)
+        rewards = np.zeros(len(self.envs))
+        kernel, step_kernel = self.functions
+        _place_batch(
+            self.states, moves, legal, active, next_items, rewards, self._num_resources, self.masks, self.features,
+            self.values, self.assignment, kernel.delta, kernel.apply, step_kernel.allowed, step_kernel.observe,
+        )  # fmt: skip
+        for index in np.flatnonzero(legal & (next_items == UNPLACED)).tolist():
+            self._complete(index, rewards)
+        stuck = legal & (next_items != UNPLACED) & ~self.masks.any(axis=1)
+        rewards = np.where(active & ~legal, -self._penalties, rewards - np.where(stuck, self._penalties, 0.0))
+        self._cursor = np.where(legal, self._cursor + 1, self._cursor)
+        # A forbidden action leaves nothing to place; an episode that has just begun keeps its first item.
+        self._order[active & ~legal | stuck] = UNPLACED
+        ended = active & (next_items == UNPLACED) | stuck
+        return Outcome(rewards, ended, np.zeros(len(self.envs), np.bool_))
+
+    def _complete(self, index: int, rewards: NDArray[np.float64]) -> None:
+        """Derive what follows from an environment's whole assignment, and add its reward."""
+        kernel = self.envs[index]._kernel
+        if kernel is not None and kernel.complete is not None:
+            rewards[index] += cost_decrease(0.0, float(kernel.complete(self.states[index])))
+            self.read(index)
+
+
+# Not cached on disk: numba cannot find a function again that takes other functions, and would add a file at every
+# start.
+@njit(nogil=True)
+def _place_batch(
+    states,
+    moves,
+    legal,
+    active,
+    next_items,
+    rewards,
+    counts,
+    masks,
+    features,
+    values,
+    assignments,
+    delta,
+    apply,
+    allowed,
+    observe,
+):
+    for i in range(len(states)):
+        if not active[i]:
+            continue
+        state = states[i]
+        if legal[i]:
+            move = (moves[i, 0], moves[i, 1], moves[i, 2], moves[i, 3])
+            rewards[i] = 0.0 - delta(state, move)
+            apply(state, move)
+            assignments[i, move[0]] = move[2]
+            observe(state, features[i, : counts[i]], values[i])
+        masks[i] = 0
+        if next_items[i] >= 0:
+            allowed(state, next_items[i], masks[i, : counts[i]])

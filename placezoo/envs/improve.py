@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 from gymnasium import spaces
+from numba import njit
 from numpy.typing import NDArray
 
+from placezoo.envs.env_batch import EnvBatch, Outcome
 from placezoo.envs.observation import UNPLACED
 from placezoo.envs.placement_env import PlacementEnv
 from placezoo.envs.reward import cost_decrease
@@ -63,7 +65,7 @@ class ImproveEnv(PlacementEnv):
 
     def follow_change(self) -> bool:
         """Let the world go on by one step; return whether it has changed."""
-        changed = self.problem.next_step(self.np_random)
+        changed = self.problem if self.source.stands_still else self.problem.next_step(self.np_random)
         if changed is self.problem:
             return False
         self.problem = changed
@@ -84,3 +86,51 @@ class ImproveEnv(PlacementEnv):
         if self.problem.changes_between_steps and self._moves_left > 0:
             self.follow_change()
         return reward, False, self._moves_left <= 0
+
+
+class ImproveBatch(EnvBatch):
+    """Improvements side by side; equal to ``ImproveEnv`` in each environment."""
+
+    def __init__(self, envs: list[PlacementEnv], source: ProblemSource) -> None:
+        super().__init__(envs, source)
+        self._moves_left = np.zeros(len(envs), np.int64)
+
+    def _begin_episode(self, index: int) -> None:
+        env: Any = self.envs[index]
+        self._moves_left[index] = env._moves_left
+
+    def advance(self, actions: NDArray[np.int64], active: NDArray[np.bool_]) -> Outcome:
+        """Move one item of each active environment."""
+        legal = active & (self.masks[self.everyone, actions] > 0)
+        items, resources = np.divmod(actions, self.source.max_resources)
+        moves = np.stack([items, self.assignment[self.everyone, items], resources, np.full_like(items, -1)], axis=1)
+        rewards = np.zeros(len(self.envs))
+        kernel, step_kernel = self.functions
+        pairs = self.masks.reshape(len(self.envs), self.source.max_items, self.source.max_resources)
+        _move_batch(
+            self.states, moves, legal, rewards, self._num_resources, pairs, self.features, self.values,
+            self.assignment, kernel.delta, kernel.apply, step_kernel.movable, step_kernel.observe,
+        )  # fmt: skip
+        self._moves_left -= active
+        for index in np.flatnonzero(active & (self._moves_left > 0)).tolist():
+            env: Any = self.envs[index]
+            if env.problem.changes_between_steps and env.follow_change():
+                self.take_over(index)
+        return Outcome(rewards, np.zeros(len(self.envs), np.bool_), active & (self._moves_left <= 0))
+
+
+# Not cached on disk: numba cannot find a function again that takes other functions.
+@njit(nogil=True)
+def _move_batch(
+    states, moves, legal, rewards, counts, masks, features, values, assignments, delta, apply, movable, observe
+):
+    for i in range(len(states)):
+        if legal[i]:
+            state = states[i]
+            move = (moves[i, 0], moves[i, 1], moves[i, 2], moves[i, 3])
+            rewards[i] = 0.0 - delta(state, move)
+            apply(state, move)
+            assignments[i, move[0]] = move[2]
+            masks[i] = 0
+            movable(state, masks[i, : state.assignment.size, : counts[i]])
+            observe(state, features[i, : counts[i]], values[i])

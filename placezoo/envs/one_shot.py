@@ -8,6 +8,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from placezoo.envs.env_batch import EnvBatch, Outcome
 from placezoo.envs.placement_env import PlacementEnv
 from placezoo.envs.problem import Kernel, PlacementProblem
 from placezoo.envs.reward import cost_decrease
@@ -59,3 +60,27 @@ def place_all(problem: PlacementProblem, state: Any, action: NDArray[np.int64]) 
         return problem.kernel(state.assignment), -problem.infeasible_penalty
     kernel = problem.kernel(problem.realize(assignment))
     return kernel, cost_decrease(problem.cost_of(state).total, problem.cost_of(kernel.state).total)
+
+
+class OneShotBatch(EnvBatch):
+    """Whole answers side by side; equal to ``OneShotEnv`` in each environment."""
+
+    def __init__(self, envs: list[PlacementEnv], source: ProblemSource) -> None:
+        super().__init__(envs, source)
+        self._steps_left = np.zeros(len(envs), np.int64)
+
+    def _begin_episode(self, index: int) -> None:
+        env: Any = self.envs[index]
+        self._steps_left[index] = env._steps_left
+
+    def advance(self, actions: NDArray[np.int64], active: NDArray[np.bool_]) -> Outcome:
+        """Carry out the whole assignment of each active environment."""
+        rewards = np.zeros(len(self.envs))
+        for index in np.flatnonzero(active).tolist():
+            problem = self.problems[index]
+            kernel, rewards[index] = place_all(problem, self.states[index], actions[index])
+            self.states[index] = kernel.state
+            self.assignment[index, : problem.num_items] = kernel.state.assignment
+            self.read(index)
+        self._steps_left -= active
+        return Outcome(rewards, active & (self._steps_left <= 0), np.zeros(len(self.envs), np.bool_))

@@ -45,7 +45,7 @@ class PlacementEnv(gym.Env[dict[str, Any], Any]):
         self.source = source
         self.render_mode = render_mode
         self.problem = source.first()
-        if self.problem.changes_between_steps and not self.follows_changes:
+        if self.problem.changes_between_steps and not (self.follows_changes or source.stands_still):
             raise ValueError(f"{self.problem.env_id} changes within episodes, which {self.formulation} does not follow")
         self.action_space, mask_shape = self._spaces(source.max_items, source.max_resources)
         self.observation_space = observation_space(
@@ -187,8 +187,4 @@ def read_options(
     unknown = sorted(set(options) - set(RESET_OPTIONS))
     if unknown:
         raise ValueError(f"unknown reset option {unknown[0]!r}; known: {', '.join(RESET_OPTIONS)}")
-    if options.get("instance") is None:
-        return source.draw(rng).next_episode(rng), options.get("assignment")
-    problem = source.problem(options["instance"])
-    source.check_fits(problem)
-    return problem.next_episode(rng), options.get("assignment")
+    return source.draw(rng, options.get("instance")), options.get("assignment")

@@ -275,6 +275,11 @@ class PlacementProblem(ABC):
         """Whether the world changes within episodes: whether ``next_step`` may return another problem."""
         return False
 
+    @property
+    def changes_between_episodes(self) -> bool:
+        """Whether ``next_episode`` may return another problem."""
+        return False
+
     def next_episode(self, rng: np.random.Generator) -> PlacementProblem:
         """Return the problem of the episode that begins: itself, or what the world has become before it."""
         return self
@@ -315,7 +320,7 @@ class PlacementProblem(ABC):
         kernel = self.kernel(assignment)
         return float(kernel.delta(kernel.state, (int(item), int(kernel.state.assignment[item]), int(resource), -1)))
 
-    @classmethod
+    @classmethod  # noqa: B027 - most domains remember nothing
     def forget(cls) -> None:
         """Forget what earlier problems of the domain worked out about instances, so that a timed run starts cold."""
 

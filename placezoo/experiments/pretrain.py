@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from placezoo.agents.agent import with_policy
-from placezoo.agents.learning.learners import learner_entry
-from placezoo.agents.solution import describe_machine
-from placezoo.envs.registration import problem_class, problem_parameters
-from placezoo.envs.source import ProblemSource
+from placezoo.envs.registration import problem_parameters
 from placezoo.experiments.settings import parse_settings
-from placezoo.experiments.train import relative_score, validation_problems
-
-_PROBES = 10  # validations of each part
+from placezoo.experiments.tracking import Tracker
+from placezoo.experiments.train import Training, TrainingRun, broken_off, mixture_folders
 
 
 @dataclass(frozen=True)
@@ -60,12 +54,15 @@ def pretrain(
     seed: int = 0,
     device: str = "cpu",
     on_progress: Callable[[float], None] | None = None,
+    trackers: Sequence[Tracker] = (),
+    checkpoint_minutes: float = 1.0,
 ) -> dict[str, float]:
     """Train policies for several problems that share everything but the inputs of their domain.
 
     The parts take turns, one update each, for equal shares of the time. In the end ``folder/ENV`` (with the dataset and
     a number where an environment occurs twice) is a checkpoint for each, with the trunk as it was when the part scored
-    best on its validation split.
+    best on its validation split; ``curve.csv`` holds the mean of the parts. A run that is killed goes on by
+    ``go_on_pretraining``.
 
     Args:
         parts: what to learn.
@@ -75,6 +72,8 @@ def pretrain(
         seed: of everything random.
         device: ``cpu`` or ``cuda``.
         on_progress: called with the share of training done.
+        trackers: where to log the curve as well.
+        checkpoint_minutes: how often the state is written that a killed run goes on from.
 
     Returns:
         The best validation cost of each over greedy construction's.
@@ -84,59 +83,39 @@ def pretrain(
     """
     if not parts:
         raise ValueError("nothing to learn: give at least one ENV:DATASET")
-    entry = learner_entry("ppo")
-    config_class, learner_class, agent_class = entry.load("fast")
-    from placezoo.agents.networks.checkpoint import network_config
-    from placezoo.agents.networks.policy_network import PolicyNetwork, Trunk
-    from placezoo.agents.networks.threads import single_thread
-
-    config = config_class(**(hyperparameters or {}))
-    trunk: Trunk | None = None
-    learners, held_out = [], []
-    for part in parts:
-        source = ProblemSource(problem_class(part.env_id), dataset=part.dataset, parameters=part.parameters)
-        network = PolicyNetwork(network_config(source.first(), config.encoder, config.width, config.layers), trunk)
-        trunk = network.trunk
-        learners.append(learner_class(source, entry.formulation, config, seed, device, network=network))
-        held_out.append(validation_problems(source))
-    names = _names(parts)
-    best = dict.fromkeys(names, float("inf"))
-    agent = agent_class(**entry.validation)
-    spent, probes = [0.0] * len(parts), [0] * len(parts)
-    made = [0] * len(parts)
-    with single_thread():
-        while sum(spent) < seconds:
-            turn = min(range(len(parts)), key=lambda index: spent[index])
-            started = time.perf_counter()
-            done = min(1.0, sum(spent) / seconds)
-            learner = learners[turn]
-            learner.set_learning_rate(done)
-            made[turn] += learner.update(done).timesteps
-            spent[turn] += time.perf_counter() - started
-            if on_progress is not None:
-                on_progress(min(1.0, sum(spent) / seconds))
-            share = spent[turn] * len(parts) / seconds
-            if share < (probes[turn] + 1) / _PROBES and sum(spent) < seconds:
-                continue
-            probes[turn] += 1
-            for index, name in enumerate(names) if sum(spent) >= seconds else [(turn, names[turn])]:
-                policy = learners[index].checkpoint()
-                score = relative_score(with_policy(agent, policy), entry.validation_budget, held_out[index])
-                if score < best[name]:
-                    best[name] = score
-                    policy.training = {
-                        "agent": "ppo", "mixture": [f"{part.env_id}:{part.dataset}" for part in parts],
-                        "parameters": parts[index].parameters, "hyperparameters": hyperparameters or {},
-                        "seconds": seconds, "seed": seed, "timesteps_done": made[index],
-                        "validation_cost_over_greedy": round(score, 5), **describe_machine(),
-                    }  # fmt: skip
-                    policy.save(Path(folder) / name)
-    return best
+    first = parts[0]
+    run = TrainingRun(
+        first.env_id, first.dataset, parameters=first.parameters, hyperparameters=hyperparameters or {},
+        seconds=seconds, seed=seed, device=device, checkpoint_minutes=checkpoint_minutes,
+        mixture=tuple(asdict(part) for part in parts),
+    )  # fmt: skip
+    return _scores(run, Path(folder), None, on_progress, trackers)
 
 
-def _names(parts: list[Part]) -> list[str]:
-    environments = [part.env_id for part in parts]
-    return [
-        part.env_id if environments.count(part.env_id) == 1 else f"{part.env_id}-{part.dataset}-{number}"
-        for number, part in enumerate(parts)
-    ]
+def go_on_pretraining(
+    folder: str | Path,
+    on_progress: Callable[[float], None] | None = None,
+    trackers: Sequence[Tracker] = (),
+) -> dict[str, float]:
+    """Go on with a pre-training that was broken off, with its own configuration; otherwise as ``pretrain``.
+
+    Raises:
+        FileNotFoundError: there is none in the folder, or it is complete.
+        ValueError: its state is damaged, or of a training of one policy.
+    """
+    run, state = broken_off(folder)
+    if not run.mixture:
+        raise ValueError(f"{folder}: this is the training of one policy, placezoo train --resume goes on with it")
+    return _scores(run, Path(folder), state, on_progress, trackers)
+
+
+def _scores(
+    run: TrainingRun,
+    folder: Path,
+    state: Any,
+    on_progress: Callable[[float], None] | None,
+    trackers: Sequence[Tracker],
+) -> dict[str, float]:
+    training = Training(run, folder, lambda _, done: on_progress(done) if on_progress else None, trackers)
+    training.go_on(state)
+    return dict(zip(mixture_folders(run.mixture), training.best, strict=True))

@@ -47,6 +47,8 @@ class TrainingRun:
         method: what of ``start`` learns on: ``full``, ``head``, ``superposition`` or ``experts``.
         scale: for ``rllib``: ``env_runners``, ``learners``, ``gpus``, ``address``.
         checkpoint_minutes: how often the state is written that a killed run goes on from.
+        mixture: several datasets to learn over one trunk instead of one: ``env_id``, ``dataset`` and ``parameters`` of
+            each; the fields of these names above are then the first's.
     """
 
     env_id: str
@@ -66,6 +68,7 @@ class TrainingRun:
     method: str = "full"
     scale: dict[str, Any] = field(default_factory=dict)
     checkpoint_minutes: float = 1.0
+    mixture: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,7 @@ def train(
         ValueError: something in the run is wrong.
         ImportError: the ``agents`` extra is missing.
     """
-    return _Training(run, Path(folder), on_progress, trackers).go_on(None)
+    return Training(run, Path(folder), on_progress, trackers).go_on(None)
 
 
 def resume(
@@ -122,15 +125,48 @@ def resume(
         FileNotFoundError: there is none in the folder, or it is complete.
         ValueError: its state is damaged.
     """
+    run, state = broken_off(folder)
+    if run.mixture:
+        raise ValueError(f"{folder}: this is a pre-training, placezoo pretrain --resume goes on with it")
+    return Training(run, Path(folder), on_progress, trackers).go_on(state)
+
+
+def broken_off(folder: str | Path) -> tuple[TrainingRun, Any]:
+    """Return what was to be trained in a folder, and the state it was broken off in.
+
+    Raises:
+        FileNotFoundError: nothing, or it is complete.
+        ValueError: the state is damaged.
+    """
     from placezoo.agents.learning.training_state import TrainingState
 
     state = TrainingState.load(Path(folder))
-    run = TrainingRun(**state.record["run"])
-    return _Training(run, Path(folder), on_progress, trackers).go_on(state)
+    return TrainingRun(**state.record["run"]), state
 
 
-class _Training:
-    """One training with its curve and its validations."""
+@dataclass
+class _Policy:
+    """One of the policies that are trained: where it is kept, and the best of it so far."""
+
+    folder: Path
+    task: dict[str, Any]  # env_id, dataset, instance, parameters
+    source: ProblemSource
+    held_out: list[Any] = field(default_factory=list)
+    best: float = np.inf
+
+
+class Training:
+    """One training with its curve and its validations.
+
+    Args:
+        run: what to train.
+        folder: where to write.
+        on_progress: called with each point of the curve and the share of training done.
+        trackers: where to log the curve as well.
+
+    Raises:
+        ValueError: something in the run is wrong.
+    """
 
     def __init__(
         self,
@@ -149,48 +185,63 @@ class _Training:
             if name not in known:
                 raise ValueError(f"{run.agent}: {unknown_name('hyperparameter', name, known)}")
         self._config = config_class(**run.hyperparameters)
-        self._source = ProblemSource(
-            problem_class(run.env_id), instance=run.instance, dataset=run.dataset, split="train",
-            parameters=run.parameters,
-        )  # fmt: skip
+        single = {"env_id": run.env_id, "dataset": run.dataset, "instance": run.instance, "parameters": run.parameters}
+        folders = mixture_folders(run.mixture) if run.mixture else [""]
+        self._policies = [
+            _Policy(folder / name, task, _source(**task))
+            for name, task in zip(folders, run.mixture or (single,), strict=True)
+        ]
         self._curve: list[CurvePoint] = []
-        self._best = np.inf
         self._validating = 0.0  # seconds
         self._saved = -np.inf  # the first state is written at once
 
+    @property
+    def best(self) -> list[float]:
+        """The best validation cost of each policy over greedy construction's."""
+        return [policy.best for policy in self._policies]
+
     def go_on(self, state: Any) -> list[CurvePoint]:
         """Train from the beginning, or from a state."""
-        from placezoo.agents.learning.training_state import STATE, restore_learner
-        from placezoo.agents.networks.checkpoint import Checkpoint, checkpoint_folder
+        from placezoo.agents.learning.training_state import STATE
         from placezoo.agents.networks.threads import single_thread
 
-        run = self._run
-        start = None
-        if run.start is not None:
-            start = Checkpoint.load(checkpoint_folder(run.start, run.agent, run.env_id))
-        learner = self._learner_class(
-            self._source, run.formulation or self._entry.formulation, self._config, run.seed, run.device, start,
-            **self._options(),
-        )  # fmt: skip
+        run, learner = self._run, self._learner()
         try:
             progress = {}
             if state is not None:
-                restore_learner(learner, state.tensors)
+                learner.load_state(state.tensors)
                 progress = {"begun": state.progress}
-                self._best = state.record["best"] if state.record["best"] is not None else np.inf
+                for policy, best in zip(self._policies, state.record["best"], strict=True):
+                    policy.best = np.inf if best is None else best
                 self._validating = state.record["validating"]
                 self._curve = [CurvePoint(*row) for row in read_rows(state.record["curve"])]
-            self._held_out = validation_problems(self._source)
+            for policy in self._policies:
+                policy.held_out = validation_problems(policy.source)
             with single_thread():
                 learner.learn(run.timesteps, run.seconds, lambda status: self._note(learner, status), **progress)
         finally:
-            if hasattr(learner, "close"):
-                learner.close()
+            learner.close()
             for tracker in self._trackers:
                 tracker.close()
         _draw_curve(self._curve, self._folder / "curve.png", run)
         (self._folder / STATE).unlink(missing_ok=True)
         return self._curve
+
+    def _learner(self) -> Any:
+        from placezoo.agents.networks.checkpoint import Checkpoint, checkpoint_folder
+
+        run, formulation = self._run, self._run.formulation or self._entry.formulation
+        if run.mixture:
+            from placezoo.agents.ppo.mixture_learner import MixtureLearner
+
+            sources = [policy.source for policy in self._policies]
+            return MixtureLearner(sources, formulation, self._config, run.seed, run.device)
+        start = None
+        if run.start is not None:
+            start = Checkpoint.load(checkpoint_folder(run.start, run.agent, run.env_id))
+        return self._learner_class(
+            self._policies[0].source, formulation, self._config, run.seed, run.device, start, **self._options()
+        )
 
     def _options(self) -> dict[str, Any]:
         run = self._run
@@ -211,11 +262,7 @@ class _Training:
         validation_cost = np.nan
         if status.done >= validated / run.validations or status.done >= 1.0:
             started = time.perf_counter()
-            agent = with_policy(self._agent_class(**self._entry.validation), learner.checkpoint())
-            validation_cost = relative_score(agent, self._entry.validation_budget, self._held_out)
-            if validation_cost < self._best:
-                self._best = validation_cost
-                learner.checkpoint(**_training_record(run, status, self._best)).save(self._folder)
+            validation_cost = self._validate(learner, status)
             self._validating += time.perf_counter() - started
         point = CurvePoint(
             status.timesteps,
@@ -229,26 +276,53 @@ class _Training:
         if time.monotonic() - self._saved >= 60.0 * run.checkpoint_minutes:
             self._save_state(learner, status)
         for tracker in self._trackers:
-            tracker.log(point, getattr(learner, "metrics", {}))
+            tracker.log(point, learner.metrics)
         if self._on_progress is not None:
             self._on_progress(point, status.done)
 
+    def _validate(self, learner: Any, status: Any) -> float:
+        """Score each policy on its held-out problems, and keep those that were never better; return the mean score."""
+        scores = []
+        for part, policy in zip(learner.parts, self._policies, strict=True):
+            agent = with_policy(self._agent_class(**self._entry.validation), part.checkpoint())
+            scores.append(relative_score(agent, self._entry.validation_budget, policy.held_out))
+            if scores[-1] < policy.best:
+                policy.best = scores[-1]
+                part.checkpoint(**_training_record(self._run, policy, status)).save(policy.folder)
+        return float(np.mean(scores))
+
     def _save_state(self, learner: Any, status: Any) -> None:
-        from placezoo.agents.learning.learner import Progress
-        from placezoo.agents.learning.training_state import TrainingState, learner_tensors
+        from placezoo.agents.learning.training_state import Progress, TrainingState
 
         record = {
             "run": asdict(self._run),
-            "best": float(self._best) if np.isfinite(self._best) else None,
+            "best": [float(best) if np.isfinite(best) else None for best in self.best],
             "validating": self._validating,
             "curve": curve_text(self._curve),
         }
         progress = Progress(status.timesteps, status.episodes, status.seconds)
-        TrainingState(learner_tensors(learner), progress, record).save(self._folder)
+        TrainingState(learner.state(), progress, record).save(self._folder)
         self._saved = time.monotonic()
 
 
+def _source(
+    env_id: str, dataset: str | None = None, instance: Any = None, parameters: dict[str, Any] | None = None
+) -> ProblemSource:
+    return ProblemSource(problem_class(env_id), instance=instance, dataset=dataset, parameters=parameters)
+
+
+def mixture_folders(mixture: Sequence[dict[str, Any]]) -> list[str]:
+    """Return where below a folder each part's policy goes: its environment, numbered where that occurs twice."""
+    environments = [part["env_id"] for part in mixture]
+    return [
+        env_id if environments.count(env_id) == 1 else f"{env_id}-{part['dataset']}-{number}"
+        for number, (env_id, part) in enumerate(zip(environments, mixture, strict=True))
+    ]
+
+
 def _check_run(run: TrainingRun) -> None:
+    if run.mixture and (run.agent != "ppo" or run.backend not in (None, "fast") or run.start is not None):
+        raise ValueError("a mixture is learned by ppo, by the backend fast, from the beginning")
     if run.seconds is not None and not run.seconds > 0:
         raise ValueError(f"seconds must be above 0, not {run.seconds}")
     if run.timesteps is not None and run.timesteps < 1:
@@ -276,12 +350,13 @@ def relative_score(agent: Any, budget: Callable[[Any], Budget], problems: list[A
     )
 
 
-def _training_record(run: TrainingRun, status: Any, score: float) -> dict[str, Any]:
+def _training_record(run: TrainingRun, policy: _Policy, status: Any) -> dict[str, Any]:
     return {
         **asdict(run),
+        **policy.task,
         "timesteps_done": status.timesteps,
         "seconds_done": round(status.seconds, 1),
-        "validation_cost_over_greedy": round(score, 5),
+        "validation_cost_over_greedy": round(policy.best, 5),
         **describe_machine(),
     }
 
@@ -319,5 +394,8 @@ def read_rows(text: str) -> list[tuple[int, int, float, float, float]]:
 def _draw_curve(curve: list[CurvePoint], path: Path, run: TrainingRun) -> None:
     from placezoo.experiments.plots import draw_learning_curve, figure_bytes
 
-    title = f"{run.agent} on {run.env_id}, {run.dataset or run.instance}"
+    what = [f"{part['env_id']}, {part['dataset']}" for part in run.mixture] or [
+        f"{run.env_id}, {run.dataset or run.instance}"
+    ]
+    title = f"{run.agent} on {' and '.join(what)}"
     write_atomically(path, figure_bytes(lambda axes: draw_learning_curve(curve, axes, title), "png"))

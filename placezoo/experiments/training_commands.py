@@ -116,9 +116,9 @@ def finetune(
 
 def pretrain_policy(
     mixture: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(metavar="ENV:DATASET[,NAME=VALUE] ...", help="What to learn together, over one trunk."),
-    ],
+    ] = None,
     settings: Settings = None,
     seconds: Annotated[float, typer.Option(help="Wall time.")] = 600.0,
     seed: Seed = 0,
@@ -126,16 +126,30 @@ def pretrain_policy(
     out: Annotated[Path, typer.Option(help="The folder: one checkpoint for each environment.")] = Path(
         "runs/pretrained"
     ),
+    checkpoint_minutes: Annotated[float, typer.Option(help="How often to write what --resume goes on from.")] = 1.0,
+    track: Track = None,
+    go_on: Annotated[
+        bool, typer.Option("--resume", help="Go on with the pre-training in --out, with its own configuration.")
+    ] = False,
 ) -> None:
     """Train one trunk on several datasets, even of several environments; each gets a checkpoint of its own."""
-    from placezoo.experiments.pretrain import parse_part, pretrain
+    from placezoo.experiments.pretrain import go_on_pretraining, parse_part, pretrain
 
-    parts = [parse_part(text) for text in mixture]
+    if go_on and (mixture or settings):
+        raise ValueError("--resume goes on with the run's own configuration: give only --out with it")
+    parts = [parse_part(text) for text in mixture or ()]
+    trackers = make_trackers(track, out, {"mixture": list(mixture or ()), "seconds": seconds, "seed": seed})
     with progress_bar("pre-training", 1.0) as (bar, task):
-        scores = pretrain(
-            parts, out, parse_settings(settings), seconds, seed, device,
-            lambda done: bar.update(task, completed=done),
-        )  # fmt: skip
+
+        def show(done: float) -> None:
+            bar.update(task, completed=done)
+
+        if go_on:
+            scores = go_on_pretraining(out, show, trackers)
+        else:
+            scores = pretrain(
+                parts, out, parse_settings(settings), seconds, seed, device, show, trackers, checkpoint_minutes
+            )
     for name, score in scores.items():
         console.print(f"{name}: validation cost {score:.4f} x greedy construction's")
     console.print(f"checkpoints: {out}")

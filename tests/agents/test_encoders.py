@@ -8,7 +8,7 @@ import torch
 
 import placezoo
 from placezoo.agents.networks.adapters import chosen_rows
-from placezoo.agents.networks.checkpoint import item_graph_of, network_config
+from placezoo.agents.networks.checkpoint import network_config
 from placezoo.agents.networks.encoders import ENCODERS, Encoder, Links
 from placezoo.agents.networks.encoders.two_way import TwoWayLayer
 from placezoo.agents.networks.gathering import (
@@ -18,6 +18,7 @@ from placezoo.agents.networks.gathering import (
     scattered_neighbours,
 )
 from placezoo.agents.networks.graph_batch import Graphs, Samples
+from placezoo.agents.networks.graph_memory import item_graph_of
 from placezoo.agents.networks.policy_network import PolicyNetwork
 
 

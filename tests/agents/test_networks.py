@@ -5,9 +5,10 @@ import torch
 
 import placezoo
 from placezoo.agents.networks.architectures import feature_record
-from placezoo.agents.networks.checkpoint import Checkpoint, item_graph_of, network_config
+from placezoo.agents.networks.checkpoint import Checkpoint, network_config
 from placezoo.agents.networks.encoders import Links
 from placezoo.agents.networks.graph_batch import Graphs, padded_graph, samples_of, unpad
+from placezoo.agents.networks.graph_memory import item_graph_of
 from placezoo.agents.networks.policy_network import PolicyNetwork
 from placezoo.agents.ppo.construct_decoder import ConstructDecoder
 from placezoo.datasets import Graph

@@ -13,10 +13,10 @@ from torch import nn
 
 from placezoo.agents.networks.checkpoint import network_config
 from placezoo.agents.networks.graph_batch import Graphs, padded_graph, samples_of, unpad
+from placezoo.agents.networks.observation_reader import ObservationReader
 from placezoo.agents.networks.policy_network import PolicyNetwork
 from placezoo.agents.ppo.sb3_policy import RaggedGraphPolicy
 from placezoo.agents.ragged.collate import collate
-from placezoo.agents.ragged.placement import ObservationReader
 from placezoo.agents.ragged.sb3 import GraphExtractor, GraphVecEnv
 from placezoo.agents.ragged.store import GraphStore
 from placezoo.envs.wrappers import PackedObservation, PackedSpace, PackGraphs, PadGraph

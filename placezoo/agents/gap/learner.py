@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +11,7 @@ from torch import nn
 
 from placezoo.agents.gap.agents import answer_at_once
 from placezoo.agents.gap.network import GapConfig, GapGraph, GapNetwork, expected_cut, imbalance
-from placezoo.agents.learning.learner import Batch, UpdateLearner, check_device, mean_greedy_cost
-from placezoo.agents.networks.architectures import feature_record
+from placezoo.agents.learning.learner import Batch, UpdateLearner, mean_greedy_cost
 from placezoo.agents.networks.checkpoint import Checkpoint
 from placezoo.agents.ppo.config import check_number
 from placezoo.envs.partition.problem import GraphPartitionProblem
@@ -56,15 +54,17 @@ class GAPLearner(UpdateLearner):
 
     Args:
         source: where graphs come from; their problem says into how many parts.
-        formulation: ``one-shot``.
+        formulation: ``one-shot``, the only one.
         config: hyperparameters.
         seed: of the network and the draws.
         device: ``cpu`` or ``cuda``.
         start: a trained network to go on from.
-
-    Raises:
-        ValueError: the source is not of graphs, or another formulation is asked for.
     """
+
+    agent = "gap"
+    config_class = GAPConfig
+    formulations = ("one-shot",)
+    env_ids = (GraphPartitionProblem.env_id,)
 
     def __init__(
         self,
@@ -75,39 +75,21 @@ class GAPLearner(UpdateLearner):
         device: str = "cpu",
         start: Checkpoint | None = None,
     ) -> None:
-        self.config = config or GAPConfig()
-        check_device(device, "gap")
-        problem = source.first()
-        if not isinstance(problem, GraphPartitionProblem) or formulation != "one-shot":
-            raise ValueError("gap learns GraphPartition-v0 in the formulation one-shot")
-        torch.manual_seed(seed)
+        super().__init__(source, formulation, config, seed, device, start)
         sizes = GapConfig(
-            problem.num_resources, self.config.landmarks, self.config.encoder, self.config.width, self.config.layers
-        )
-        if start is not None:
-            start.check_fits(problem)
-            sizes = start.network.config
-        self.network = GapNetwork(sizes)
-        if start is not None:
-            self.network.load_state_dict(start.network.state_dict())
-        self.network.to(device)
-        self.source, self._device = source, device
-        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=self.config.learning_rate)
-        self._rng = np.random.default_rng(seed)
-
-    def checkpoint(self, **training: Any) -> Checkpoint:
-        """Return a copy of the policy as it is now, on the CPU."""
-        problem, network = self.source.first(), copy.deepcopy(self.network).cpu().eval()
-        return Checkpoint(network, problem.env_id, "one-shot", feature_record(problem, network.architecture), training)
+            source.first().num_resources, self.config.landmarks, self.config.encoder, self.config.width,
+            self.config.layers,
+        )  # fmt: skip
+        self.adopt(GapNetwork(sizes if start is None else start.network.config), start)
 
     def update(self, done: float, room: int | None = None) -> Batch:
         """Take 25 steps of Adam; a timestep is a graph."""
         costs: list[float] = []
         for _ in range(25):
             problems: list[Any] = [self.source.draw(self._rng) for _ in range(self.config.batch_size)]
-            loss = torch.zeros((), device=self._device)
+            loss = torch.zeros((), device=self.device)
             for problem in problems:
-                graph = GapGraph.of(problem.instance, self.network.config.landmarks, self._device)
+                graph = GapGraph.of(problem.instance, self.network.config.landmarks, self.device)
                 log_probabilities = self.network(graph)
                 loss = loss + expected_cut(log_probabilities, graph)
                 loss = loss + self.config.balance * imbalance(log_probabilities, graph)
@@ -115,7 +97,7 @@ class GAPLearner(UpdateLearner):
             (loss / len(problems)).backward()
             nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
             self.optimizer.step()
-        if self._device == "cpu":
+        if self.device == "cpu":
             answers = [problem.evaluate(answer_at_once(self.network, problem)) for problem in problems]
             costs = [cost.total / mean_greedy_cost(p) for cost, p in zip(answers, problems, strict=True)]
         return Batch(25 * self.config.batch_size, 25 * self.config.batch_size, float(np.mean(costs or [np.nan])))

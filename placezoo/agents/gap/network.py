@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -76,6 +76,7 @@ class GapNetwork(nn.Module):
     """
 
     architecture = "gap"
+    reads: ClassVar[dict[str, tuple[str, ...]]] = {"nodes": ("landmark_distances", "weighted_degree", "weight")}
 
     def __init__(self, config: GapConfig) -> None:
         super().__init__()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -17,8 +16,7 @@ from placezoo.agents.giph.gp_net_batch import GpNetBatch
 from placezoo.agents.giph.network import GpNetConfig, GpNetNetwork
 from placezoo.agents.giph.placeto_network import PlacetoNetwork
 from placezoo.agents.giph.selections import MAX_DEVICES, moves_of
-from placezoo.agents.learning.learner import Batch, UpdateLearner, check_device, mean_greedy_cost
-from placezoo.agents.networks.architectures import feature_record
+from placezoo.agents.learning.learner import Batch, UpdateLearner, mean_greedy_cost
 from placezoo.agents.networks.checkpoint import Checkpoint
 from placezoo.datasets.suggestion import unknown_name
 from placezoo.envs.edge.gp_net import EDGE_FEATURES, NODE_FEATURES
@@ -149,7 +147,7 @@ class _Step:
 
 
 class ImprovementLearner(UpdateLearner):
-    """One training run.
+    """One training run, of ``giph`` or ``placeto``.
 
     Args:
         source: where problems come from.
@@ -158,10 +156,12 @@ class ImprovementLearner(UpdateLearner):
         seed: of network, problems and actions.
         device: ``cpu`` or ``cuda``, where the network is trained.
         start: a policy to go on from; it decides the network's sizes.
-
-    Raises:
-        ValueError: the problems are not those of EdgePlace-v0, or the policy is for another problem.
     """
+
+    agent = "giph"
+    config_class = GiPHConfig
+    formulations = ("improve",)
+    env_ids = (EdgePlaceProblem.env_id,)
 
     def __init__(
         self,
@@ -172,35 +172,14 @@ class ImprovementLearner(UpdateLearner):
         device: str = "cpu",
         start: Checkpoint | None = None,
     ) -> None:
-        check_device(device, "giph")
-        if formulation != "improve":
-            raise ValueError(f"giph improves placements, it has no formulation {formulation!r}")
-        if not isinstance(source.first(), EdgePlaceProblem):
-            raise ValueError(f"giph is for EdgePlace-v0, it cannot learn {source.first().env_id}")
-        self.config = config or GiPHConfig()
-        self.source = source
-        self._device = device
-        torch.manual_seed(seed)
+        super().__init__(source, formulation, config, seed, device, start)
         sizes = self.config.network()
         network_class: Any = PlacetoNetwork if sizes.selection == "traversal" else GpNetNetwork
-        if start is not None:
-            start.check_fits(source.first())
-            if not isinstance(start.network, network_class):
-                raise ValueError(f"this checkpoint holds another kind of policy: {start.architecture}")
+        if start is not None and isinstance(start.network, network_class):
             sizes = start.network.config
-        self.network: Any = network_class(sizes)
-        if start is not None:
-            self.network.load_state_dict(start.network.state_dict())
-        self.network.to(device)
+        self.adopt(network_class(sizes), start)
         self._moves = moves_of(sizes.selection)
-        self._rng = np.random.default_rng(seed)
         self._generator = torch.Generator().manual_seed(seed)
-        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=self.config.learning_rate)
-
-    def checkpoint(self, **training: Any) -> Checkpoint:
-        """Return a copy of the policy as it is now, on the CPU."""
-        problem, network = self.source.first(), copy.deepcopy(self.network).cpu().eval()
-        return Checkpoint(network, problem.env_id, "improve", feature_record(problem, network.architecture), training)
 
     def update(self, done: float, room: int | None = None) -> Batch:
         """Play a batch of episodes and learn from it; episodes are whole, whatever room is left."""
@@ -214,7 +193,7 @@ class ImprovementLearner(UpdateLearner):
         problems: list[EdgePlaceProblem] = []
         starts: list[NDArray[np.int64]] = []
         for _ in range(self.config.instances):
-            problem: Any = self.source.draw(self._rng).next_episode(self._rng)
+            problem: Any = self.source.draw(self._rng)
             problems += [problem] * self.config.group
             starts += [problem.initial_assignment(self._rng)] * self.config.group
         episodes = ImprovementEpisodes(problems, starts, self._moves)
@@ -222,14 +201,14 @@ class ImprovementLearner(UpdateLearner):
         steps: list[_Step] = []
         rewards: list[NDArray[np.float64]] = []
         while (active := episodes.active).size:
-            batch = episodes.observe(active, self._device)
+            batch = episodes.observe(active, self.device)
             with torch.no_grad():
                 scores = torch.log_softmax(self.network(batch), 1)
             chosen = draw(scores, self._generator)
             row = np.full(len(problems), np.nan)
             row[active] = episodes.step(active, chosen.numpy()) / scale[active]
             rewards.append(row)
-            chosen = chosen.clamp(min=0).to(self._device)
+            chosen = chosen.clamp(min=0).to(self.device)
             steps.append(_Step(batch, active, chosen, scores.gather(1, chosen[:, None])[:, 0]))
             self._follow_changes(episodes, active)
         return episodes, steps, np.array(rewards)
@@ -267,7 +246,7 @@ class ImprovementLearner(UpdateLearner):
                     ratio = (scores.gather(1, step.chosen[:, None])[:, 0] - step.log_probability).exp()
                     # Where nothing can be chosen all scores are -inf and there is nothing to learn.
                     ratio = torch.where(torch.isfinite(ratio), ratio, torch.ones_like(ratio))
-                    gain = torch.from_numpy(advantages[number, step.episodes]).float().to(self._device)
+                    gain = torch.from_numpy(advantages[number, step.episodes]).float().to(self.device)
                     clipped = ratio.clamp(1 - config.clip_range, 1 + config.clip_range)
                     losses.append(-torch.minimum(ratio * gain, clipped * gain).sum())
                     count += len(step.episodes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from placezoo.agents.giph.gp_net_batch import GpNetBatch
 from placezoo.agents.networks.topological_pass import TopologicalPass
 from placezoo.datasets.suggestion import unknown_name
+from placezoo.envs.edge.gp_net import EDGE_FEATURES, NODE_FEATURES
 
 with warnings.catch_warnings():
     # PyTorch Geometric 2.8 calls torch.jit.script while it is imported, which torch 2.13 says is deprecated.
@@ -71,6 +72,7 @@ class GpNetNetwork(nn.Module):
     """
 
     architecture = "gp-net"
+    reads: ClassVar[dict[str, tuple[str, ...]]] = {"nodes": NODE_FEATURES, "edges": EDGE_FEATURES}
 
     def __init__(self, config: GpNetConfig) -> None:
         super().__init__()

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from placezoo.agents.giph.gp_net_batch import GpNetBatch
-from placezoo.agents.giph.network import GpNetConfig
+from placezoo.agents.giph.network import GpNetConfig, GpNetNetwork
 from placezoo.agents.networks.topological_pass import TopologicalPass
 
 
@@ -23,6 +23,7 @@ class PlacetoNetwork(nn.Module):
     """
 
     architecture = "placeto"
+    reads = GpNetNetwork.reads
 
     def __init__(self, config: GpNetConfig) -> None:
         super().__init__()

@@ -1,19 +1,26 @@
-"""What all learners have in common: how far training is, and the scale of its costs."""
+"""What all learners have in common: construction, the loop of updates, and the scale of costs."""
 
 from __future__ import annotations
 
+import copy
 import functools
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
+from placezoo.agents.learning.training_state import NETWORK, Progress, moment_tensors, moments_of
+from placezoo.agents.networks.checkpoint import Checkpoint
 from placezoo.agents.search.repair import repair
 from placezoo.envs.problem import PlacementProblem
+from placezoo.envs.source import ProblemSource
+from placezoo.envs.vector import FORMULATIONS
 
 
 @dataclass(frozen=True)
@@ -42,14 +49,6 @@ def share_done(timesteps: int, seconds: float, of_timesteps: int | None, of_seco
     return min(1.0, max(by_steps, by_time))
 
 
-class Progress(NamedTuple):
-    """What had been done when a run that goes on was broken off."""
-
-    timesteps: int = 0
-    episodes: int = 0
-    seconds: float = 0.0
-
-
 class Batch(NamedTuple):
     """What one update of a learner was made with."""
 
@@ -61,13 +60,88 @@ class Batch(NamedTuple):
 class UpdateLearner(ABC):
     """A learner that trains by updates: what they make is counted, and the learning rate falls to a tenth.
 
+    A subclass makes its network after this constructor, which has seeded torch, and ``adopt``s it.
+
+    Args:
+        source: where problems come from.
+        formulation: default the first that it can learn in.
+        config: hyperparameters, of ``config_class``.
+        seed: of networks, problems and actions.
+        device: ``cpu`` or ``cuda``.
+        start: a policy to go on from; it decides the network's sizes.
+
+    Class attributes:
+        agent: whose policies it trains.
+        config_class: of its hyperparameters; they have the ``learning_rate`` at the start.
+        formulations: those that it can learn in.
+        env_ids: the environments that it is for, default all.
+
     Attributes:
-        config: has the ``learning_rate`` at the start.
+        network: being trained.
         optimizer: whose learning rate is set.
+        best: the cost and assignment of the best feasible episode, where the source is one problem that stays as it is;
+            else None.
+        metrics: what else the last update measured, by name.
+
+    Raises:
+        ValueError: it cannot learn the problem, in this formulation, there or from this start.
     """
 
-    config: Any
+    agent: ClassVar[str]
+    config_class: ClassVar[Any]
+    formulations: ClassVar[tuple[str, ...]] = tuple(FORMULATIONS)
+    env_ids: ClassVar[tuple[str, ...]] = ()
+
+    network: Any
     optimizer: torch.optim.Optimizer
+
+    def __init__(
+        self,
+        source: ProblemSource,
+        formulation: str | None = None,
+        config: Any = None,
+        seed: int = 0,
+        device: str = "cpu",
+        start: Checkpoint | None = None,
+    ) -> None:
+        check_device(device, self.agent)
+        env_id = source.problem_class.env_id
+        if self.env_ids and env_id not in self.env_ids:
+            raise ValueError(f"{self.agent} learns {' and '.join(self.env_ids)}, not {env_id}")
+        self.formulation = formulation or self.formulations[0]
+        if self.formulation not in self.formulations:
+            raise ValueError(f"{self.agent} has no formulation {formulation!r}, only {', '.join(self.formulations)}")
+        self.source, self.config, self.device = source, config or self.config_class(), device
+        self.best: tuple[float, NDArray[np.int64]] | None = None
+        self.metrics: dict[str, float] = {}
+        if start is not None:
+            self._check_start(start)
+        torch.manual_seed(seed)
+        self._rng = np.random.default_rng(seed)
+
+    def _check_start(self, start: Checkpoint) -> None:
+        """Check that training can go on from a policy."""
+        start.check_fits(self.source.first())
+        start.check_goes_on(self.formulation)
+
+    def adopt(self, network: Any, start: Checkpoint | None = None, **adam: Any) -> None:
+        """Train a network, from the weights of a policy of the same kind if there is one; ``adam`` as torch takes it.
+
+        Raises:
+            ValueError: the policy is of another kind.
+        """
+        if start is not None:
+            if type(start.network) is not type(network):
+                raise ValueError(f"this checkpoint holds another kind of policy: {start.architecture}")
+            network.load_state_dict(start.network.state_dict())
+        self.network = network.to(self.device)
+        learning = [parameter for parameter in network.parameters() if parameter.requires_grad]
+        self.optimizer = torch.optim.Adam(learning, lr=self.config.learning_rate, **adam)
+
+    @property
+    def parts(self) -> Sequence[UpdateLearner]:
+        """The learners that have a policy each: this one, unless it trains several."""
+        return [self]
 
     @abstractmethod
     def update(self, done: float, room: int | None = None) -> Batch:
@@ -77,6 +151,32 @@ class UpdateLearner(ABC):
             done: the share of the training that is over.
             room: how many timesteps are left, None for any number.
         """
+
+    def checkpoint(self, **training: Any) -> Checkpoint:
+        """Return a copy of the policy as it is now, on the CPU; ``training`` says how it was trained."""
+        network = copy.deepcopy(self.network).cpu().eval()
+        return Checkpoint.of(network, self.source.first(), self.formulation, training)
+
+    def state(self) -> dict[str, Tensor]:
+        """Return weights and the optimiser's moments, to go on from later."""
+        weights = {f"{NETWORK}{name}": value for name, value in self.network.state_dict().items()}
+        return {**weights, **moment_tensors(self.optimizer.state_dict()["state"])}
+
+    def load_state(self, tensors: dict[str, Tensor]) -> None:
+        """Go on from what ``state`` returned.
+
+        Raises:
+            ValueError: it is of another network.
+        """
+        weights = {name.removeprefix(NETWORK): tensors[name] for name in tensors if name.startswith(NETWORK)}
+        try:
+            self.network.load_state_dict(weights)
+            self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": moments_of(tensors)})
+        except (RuntimeError, KeyError) as error:
+            raise ValueError(f"the training state is of another network ({str(error).splitlines()[0]})") from None
+
+    def close(self) -> None:  # noqa: B027 - most have nothing to give back
+        """Give back what the learner holds outside of this process."""
 
     def set_learning_rate(self, done: float) -> None:
         """Set the learning rate for a share of the training that is over."""

@@ -73,8 +73,8 @@ LEARNERS = {
     "ppo": LearnerEntry(
         "ppo.config:PPOConfig",
         {
-            "fast": "ppo.own_learner:FastPPOLearner", "sb3": "ppo.sb3_learner:PPOLearner",
-            "rllib": "ppo.rllib_learner:RLlibLearner",
+            "fast": "ppo.own_learner:PPOLearner", "sb3": "ppo.sb3_learner:SB3PPOLearner",
+            "rllib": "ppo.rllib_learner:RLlibPPOLearner",
         },
         "ppo.agent:PPO", "construct", {"samples": 1},
         lambda problem: Budget(evaluations=1),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError
@@ -13,12 +13,19 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from placezoo.agents.learning.learner import Progress
 from placezoo.datasets.files import read_bytes, write_atomically
 
 STATE = "state.safetensors"
 _FORMAT = "placezoo.TrainingState/1"
-_NETWORK, _OPTIMIZER = "network.", "optimizer."  # what the names of tensors begin with
+NETWORK, _OPTIMIZER = "network.", "optimizer."  # what the names of tensors begin with
+
+
+class Progress(NamedTuple):
+    """What had been done when a run that goes on was broken off."""
+
+    timesteps: int = 0
+    episodes: int = 0
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -67,14 +74,6 @@ class TrainingState:
             raise ValueError(f"{path}: not a training state of this version ({error})") from None
 
 
-def learner_tensors(learner: Any) -> dict[str, Tensor]:
-    """Return what a learner must remember: its own ``state()``, or its network and optimiser."""
-    if hasattr(learner, "state"):
-        return learner.state()
-    tensors = {f"{_NETWORK}{name}": value for name, value in learner.network.state_dict().items()}
-    return {**tensors, **moment_tensors(learner.optimizer.state_dict()["state"])}
-
-
 def moment_tensors(state: dict[int, dict[str, Any]]) -> dict[str, Tensor]:
     """Return the moments of an optimiser, for each parameter's number, under names of their own."""
     return {
@@ -92,20 +91,3 @@ def moments_of(tensors: dict[str, Tensor]) -> dict[int, dict[str, Tensor]]:
             _, number, what = name.split(".", 2)
             moments.setdefault(int(number), {})[what] = value
     return moments
-
-
-def restore_learner(learner: Any, tensors: dict[str, Tensor]) -> None:
-    """Give a learner back what ``learner_tensors`` returned.
-
-    Raises:
-        ValueError: it is another kind of learner.
-    """
-    if hasattr(learner, "load_state"):
-        learner.load_state(tensors)
-        return
-    weights = {name.removeprefix(_NETWORK): value for name, value in tensors.items() if not name.startswith(_OPTIMIZER)}
-    try:
-        learner.network.load_state_dict(weights)
-        learner.optimizer.load_state_dict({**learner.optimizer.state_dict(), "state": moments_of(tensors)})
-    except (RuntimeError, KeyError) as error:
-        raise ValueError(f"the training state is of another network ({str(error).splitlines()[0]})") from None

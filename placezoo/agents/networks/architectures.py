@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib
 from typing import Any
 
-from torch import nn
-
-from placezoo.agents.gap.network import GapConfig, GapNetwork
-from placezoo.agents.giph.network import GpNetConfig, GpNetNetwork
-from placezoo.agents.giph.placeto_network import PlacetoNetwork
-from placezoo.agents.networks.heads import make_network
-from placezoo.agents.networks.policy_network import NetworkConfig
-from placezoo.agents.one_shot.network import OneShotConfig, OneShotNetwork
 from placezoo.datasets.suggestion import unknown_name
-from placezoo.envs.edge.gp_net import EDGE_FEATURES, NODE_FEATURES
 from placezoo.envs.problem import PlacementProblem
 
-ARCHITECTURES: dict[str, Callable[[dict[str, Any]], nn.Module]] = {
-    "policy": lambda config: make_network(NetworkConfig(**config)),
-    GapNetwork.architecture: lambda config: GapNetwork(GapConfig(**config)),
-    GpNetNetwork.architecture: lambda config: GpNetNetwork(GpNetConfig(**config)),
-    OneShotNetwork.architecture: lambda config: OneShotNetwork(OneShotConfig(**config)),
-    PlacetoNetwork.architecture: lambda config: PlacetoNetwork(GpNetConfig(**config)),
+# The class of each architecture's sizes, and what makes a fresh network of them: ``module:name`` on this floor.
+ARCHITECTURES = {
+    "policy": ("networks.policy_network:NetworkConfig", "networks.heads:make_network"),
+    "gap": ("gap.network:GapConfig", "gap.network:GapNetwork"),
+    "gp-net": ("giph.network:GpNetConfig", "giph.network:GpNetNetwork"),
+    "one-shot": ("one_shot.network:OneShotConfig", "one_shot.network:OneShotNetwork"),
+    "placeto": ("giph.network:GpNetConfig", "giph.placeto_network:PlacetoNetwork"),
 }
 
 
@@ -35,13 +27,19 @@ def rebuild_network(architecture: str, config: dict[str, Any]) -> Any:
     """
     if architecture not in ARCHITECTURES:
         raise ValueError(unknown_name("architecture", architecture, ARCHITECTURES))
-    return ARCHITECTURES[architecture](config)
+    sizes, make = (_find(location) for location in ARCHITECTURES[architecture])
+    return make(sizes(**config))
 
 
-def feature_record(problem: PlacementProblem, architecture: str = "policy") -> dict[str, list[str]]:
-    """Return the names of the features that an architecture reads of a problem, as JSON values."""
-    if architecture in ("policy", OneShotNetwork.architecture):
-        return {kind: list(names) for kind, names in problem.feature_names.__dict__.items()}
-    if architecture == GapNetwork.architecture:
-        return {"nodes": ["landmark_distances", "weighted_degree", "weight"]}
-    return {"nodes": list(NODE_FEATURES), "edges": list(EDGE_FEATURES)}
+def _find(location: str) -> Any:
+    module, _, name = location.partition(":")
+    return getattr(importlib.import_module(f"placezoo.agents.{module}"), name)
+
+
+def feature_record(problem: PlacementProblem, network: Any) -> dict[str, list[str]]:
+    """Return the names of the features that a network reads of a problem, as JSON values.
+
+    They are the problem's own, unless the network says that it always reads the same (``reads``).
+    """
+    names = getattr(network, "reads", None) or problem.feature_names.__dict__
+    return {kind: list(columns) for kind, columns in names.items()}

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_weights
 from safetensors.torch import save as save_weights
 
 from placezoo.agents.networks.architectures import feature_record, rebuild_network
-from placezoo.agents.networks.graph_batch import Graphs
+from placezoo.agents.networks.observation_reader import ObservationReader
 from placezoo.agents.networks.policy_network import NetworkConfig
 from placezoo.datasets.files import read_bytes, write_atomically
 from placezoo.datasets.refusal import refuses_in_one_line
@@ -43,10 +43,20 @@ class Checkpoint:
     features: dict[str, list[str]]
     training: dict[str, Any] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, network: Any, problem: PlacementProblem, formulation: str, training: dict[str, Any]) -> Checkpoint:
+        """Return a policy for a problem's environment."""
+        return cls(network, problem.env_id, formulation, feature_record(problem, network), training)
+
     @property
     def architecture(self) -> str:
         """The name of the network's kind."""
         return str(getattr(self.network, "architecture", "policy"))
+
+    @cached_property
+    def reader(self) -> ObservationReader:
+        """What answers observations with the policy, keeping the embeddings of graphs it has met."""
+        return ObservationReader(self.network, self.formulation != "construct")
 
     def save(self, folder: str | Path) -> None:
         """Write ``policy.safetensors`` and ``policy.json`` into a folder."""
@@ -103,7 +113,7 @@ class Checkpoint:
         """
         if self.env_id != problem.env_id:
             raise ValueError(f"this checkpoint was trained for {self.env_id}, it cannot solve {problem.env_id}")
-        if self.features != feature_record(problem, self.architecture):
+        if self.features != feature_record(problem, self.network):
             raise ValueError(f"this checkpoint reads other features than {problem.env_id} has; train it again")
 
     def check_goes_on(self, formulation: str) -> None:
@@ -148,20 +158,8 @@ def network_config(
     )
 
 
-def sizes_to_train(problem: PlacementProblem, formulation: str, config: Any, start: Checkpoint | None) -> NetworkConfig:
-    """Return the sizes of the network that a learner of PPO trains: those of its start, or of its configuration.
-
-    Raises:
-        ValueError: the policy to start from is for another problem or formulation.
-    """
-    if start is None:
-        return network_config(problem, config.encoder, config.width, config.layers, config.head)
-    start.check_fits(problem)
-    start.check_goes_on(formulation)
-    return start.network.config
-
-
-def item_graph_of(problem: PlacementProblem) -> Graphs:
-    """Return a problem's item graph as tensors."""
-    links, edge_features = problem.item_edges
-    return Graphs.of(torch.tensor(problem.item_features), torch.tensor(links), torch.tensor(edge_features))
+def sizes_to_train(problem: PlacementProblem, config: Any, start: Checkpoint | None) -> NetworkConfig:
+    """Return the sizes of the network that a learner of PPO trains: those of its start, or of its configuration."""
+    if start is not None:
+        return start.network.config
+    return network_config(problem, config.encoder, config.width, config.layers, config.head)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -106,6 +107,39 @@ class Samples:
     resource_features: Tensor  # float32 [B, K, Fr]
     mask: Tensor  # bool [B, K], the current item's resources, or [B, M, K], every item's
 
+    @classmethod
+    def of(
+        cls,
+        graph: Any,
+        assignment: Any,
+        current_item: Any,
+        resource_features: Any,
+        mask: Any,
+        every_item: bool,
+        device: torch.device | str = "cpu",
+    ) -> Samples:
+        """Pack what changes from step to step, arrays or tensors: the one way from observations to the network.
+
+        Args:
+            graph: int [B], which graph each sample is over.
+            assignment: int [B, M].
+            current_item: int [B] or [B, 1].
+            resource_features: float32 [B, K, Fr].
+            mask: above 0 where an action is allowed: B times K, or M * K in any shape.
+            every_item: whether an action concerns any item (``improve``, ``one-shot``) or the current one.
+            device: where to.
+        """
+        features = torch.as_tensor(resource_features).to(device)
+        batch, resources = features.shape[:2]
+        allowed = torch.as_tensor(mask).to(device).bool()
+        return cls(
+            graph=torch.as_tensor(graph).to(device),
+            assignment=torch.as_tensor(assignment).to(device),
+            current_item=torch.as_tensor(current_item).to(device).reshape(-1),
+            resource_features=features,
+            mask=allowed.reshape((batch, -1, resources) if every_item else (batch, resources)),
+        )
+
     def pairs(self, graphs: Graphs) -> Pairs:
         """Return the pairs to score: those that the mask allows."""
         device = self.mask.device
@@ -164,13 +198,7 @@ def samples_of(observations: dict[str, Tensor], graph: Tensor, every_item: bool)
         graph: int64 [B], which graph each sample is over.
         every_item: whether an action concerns any item (``improve``, ``one-shot``) or the current one.
     """
-    features = observations["resource_features"]
-    batch, resources = features.shape[:2]
-    mask = observations["action_mask"].bool()
-    return Samples(
-        graph=graph,
-        assignment=observations["assignment"],
-        current_item=observations["current_item"].reshape(-1),
-        resource_features=features,
-        mask=mask.view(batch, -1, resources) if every_item else mask.view(batch, resources),
-    )
+    return Samples.of(
+        graph, observations["assignment"], observations["current_item"], observations["resource_features"],
+        observations["action_mask"], every_item, graph.device,
+    )  # fmt: skip

@@ -10,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from placezoo.agents.networks.checkpoint import item_graph_of
 from placezoo.agents.networks.graph_batch import Graphs
 from placezoo.agents.networks.policy_network import Encoded
 from placezoo.envs.problem import PlacementProblem
@@ -46,6 +45,12 @@ class Entry(NamedTuple):
     key: Hashable
     anchor: object  # kept with the graph: what the key, if it is an id, belongs to
     make: Callable[[], Graphs]
+
+
+def item_graph_of(problem: PlacementProblem) -> Graphs:
+    """Return a problem's item graph as tensors."""
+    links, edge_features = problem.item_edges
+    return Graphs.of(torch.tensor(problem.item_features), torch.tensor(links), torch.tensor(edge_features))
 
 
 def problem_entry(problem: PlacementProblem) -> Entry:

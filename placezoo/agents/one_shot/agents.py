@@ -75,8 +75,9 @@ class GDP(Agent):
             learner.network(learner.graph(problem))
 
     def _learner(self, problem: PlacementProblem, seed: int) -> OneShotLearner:
-        source = ProblemSource(type(problem), instance=problem.instance, parameters=problem.parameters)
-        return OneShotLearner(source, config=self.config_class(windows=self.windows), seed=seed, start=self.policy)
+        return OneShotLearner(
+            ProblemSource.of(problem), config=self.config_class(windows=self.windows), seed=seed, start=self.policy
+        )
 
     def act(self, observation: dict[str, Any]) -> NDArray[np.int64]:
         """Refuse: the network reads a problem, not an observation."""

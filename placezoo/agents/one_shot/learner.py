@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from placezoo.agents.learning.learner import Batch, UpdateLearner, check_device, mean_greedy_cost
-from placezoo.agents.networks.architectures import feature_record
+from placezoo.agents.learning.learner import Batch, UpdateLearner, mean_greedy_cost
 from placezoo.agents.networks.checkpoint import Checkpoint
 from placezoo.agents.one_shot.network import OneShotConfig, OneShotGraph, OneShotNetwork
 from placezoo.envs.problem import PlacementProblem, draw_each
@@ -168,7 +167,7 @@ def graph_of(problem: PlacementProblem, device: str = "cpu") -> OneShotGraph:
 
 
 class OneShotLearner(UpdateLearner):
-    """One training run.
+    """One training run, of ``gdp``, ``go`` or ``one-shot-ppo``.
 
     Args:
         source: where problems come from.
@@ -180,10 +179,11 @@ class OneShotLearner(UpdateLearner):
 
     Attributes:
         best: cost and assignment of the best one drawn in the last ``learn``, where all problems are one.
-
-    Raises:
-        ValueError: the policy is for another problem.
     """
+
+    agent = "gdp"
+    config_class = GDPConfig
+    formulations = ("one-shot",)
 
     def __init__(
         self,
@@ -194,46 +194,34 @@ class OneShotLearner(UpdateLearner):
         device: str = "cpu",
         start: Checkpoint | None = None,
     ) -> None:
-        check_device(device, "gdp")
-        if formulation != "one-shot":
-            raise ValueError(f"gdp answers at once, it has no formulation {formulation!r}")
-        self.config = config or GDPConfig()
-        self.source = source
-        self._device = device
-        torch.manual_seed(seed)
+        super().__init__(source, formulation, config, seed, device, start)
         first = source.first()
         sizes = self.config.network(first)
-        if start is not None:
-            start.check_fits(first)
-            if not isinstance(start.network, OneShotNetwork):
-                raise ValueError(f"this checkpoint holds another kind of policy: {start.architecture}")
+        if start is not None and isinstance(start.network, OneShotNetwork):
             sizes = start.network.config
         if first.num_resources > sizes.max_resources:
             raise ValueError(f"gdp tells {sizes.max_resources} resources apart, here are {first.num_resources}")
-        self.network = OneShotNetwork(sizes)
-        if start is not None:
-            self.network.load_state_dict(start.network.state_dict())
-        self.network.to(device)
-        self._rng = np.random.default_rng(seed)
-        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=self.config.learning_rate)
-        self._graphs: dict[PlacementProblem, OneShotGraph] = {}
-        self._elite: dict[PlacementProblem, tuple[float, NDArray[np.int64]]] = {}
-
-    @property
-    def best(self) -> tuple[float, NDArray[np.int64]] | None:
-        """Cost and assignment of the best one drawn so far of the problem that stands for all."""
-        return self._elite.get(self.source.first())
+        self.adopt(OneShotNetwork(sizes), start)
+        # Problems of a world that changes live no longer than their episode.
+        self._graphs: WeakKeyDictionary[PlacementProblem, OneShotGraph] = WeakKeyDictionary()
+        self._elite: WeakKeyDictionary[PlacementProblem, tuple[float, NDArray[np.int64]]] = WeakKeyDictionary()
 
     def graph(self, problem: PlacementProblem) -> OneShotGraph:
         """Return the (remembered) problem as the network reads it."""
         if problem not in self._graphs:
-            self._graphs[problem] = graph_of(problem, self._device)
+            self._graphs[problem] = graph_of(problem, self.device)
         return self._graphs[problem]
 
     def offer(self, assignment: NDArray[np.int64]) -> None:
         """Make an assignment of the problem that stands for all the best one so far."""
         problem = self.source.first()
-        self._elite[problem] = problem.evaluate(assignment).total, np.array(assignment, np.int64)
+        self._keep(problem, problem.evaluate(assignment).total, np.array(assignment, np.int64))
+
+    def _keep(self, problem: PlacementProblem, cost: float, assignment: NDArray[np.int64]) -> None:
+        """Make an assignment the best one so far of its problem."""
+        self._elite[problem] = cost, assignment
+        if problem is self.source.first():
+            self.best = cost, assignment
 
     def soften(self, temperature: float) -> None:
         """Divide the policy's scores by a temperature."""
@@ -241,18 +229,13 @@ class OneShotLearner(UpdateLearner):
             for parameter in self.network.score.parameters():
                 parameter.div_(temperature)
 
-    def checkpoint(self, **training: Any) -> Checkpoint:
-        """Return a copy of the policy as it is now, on the CPU."""
-        problem, network = self.source.first(), copy.deepcopy(self.network).cpu().eval()
-        return Checkpoint(network, problem.env_id, "one-shot", feature_record(problem, network.architecture), training)
-
     def update(self, done: float, room: int | None = None) -> Batch:
         """Draw a batch of groups and learn from it; at most ``room`` assignments."""
         batch: list[_Group] = []
         relative: list[float] = []
         drawn = 0
         for _ in range(self.config.instances if self.source.dataset is not None else 1):
-            problem = self.source.draw(self._rng).next_episode(self._rng)
+            problem = self.source.draw(self._rng)
             groups, costs = self._play(problem, None if room is None else room - drawn)
             batch += groups
             relative.append(float(np.mean(costs)) / mean_greedy_cost(problem))
@@ -286,14 +269,14 @@ class OneShotLearner(UpdateLearner):
                 costs = np.append(costs, cost)
             best = int(np.argmin(costs))
             if problem not in self._elite or costs[best] < self._elite[problem][0]:
-                self._elite[problem] = float(costs[best]), assignments[best].copy()
+                self._keep(problem, float(costs[best]), assignments[best].copy())
             rewards = -np.sqrt(np.clip(costs, 0.0, problem.infeasible_penalty))
             advantage = (rewards - rewards.mean()) / (rewards.std() + 1e-12)
-            chosen = torch.tensor(drawn, device=self._device)
+            chosen = torch.tensor(drawn, device=self.device)
             picked = log_probabilities.gather(1, chosen.T).T
-            gain = torch.tensor(advantage, dtype=torch.float32, device=self._device)
+            gain = torch.tensor(advantage, dtype=torch.float32, device=self.device)
             groups.append(_Group(graph, last, chosen, picked, gain))
-            last = torch.tensor(assignments[best], device=self._device)
+            last = torch.tensor(assignments[best], device=self.device)
         return groups, spent
 
     def _keep_outside_windows(self, problem: PlacementProblem, assignments: NDArray[np.int64]) -> None:

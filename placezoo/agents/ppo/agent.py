@@ -7,24 +7,21 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from placezoo.agents.agent import Agent
 from placezoo.agents.networks.checkpoint import Checkpoint, checkpoint_folder
-from placezoo.agents.networks.graph_batch import padded_graph, samples_of
 from placezoo.agents.networks.threads import single_thread
 from placezoo.agents.ppo.config import PPOConfig
-from placezoo.agents.ppo.construct_decoder import ConstructDecoder, choose
-from placezoo.agents.ppo.own_learner import FastPPOLearner
-from placezoo.agents.ragged.placement import observed_graph
+from placezoo.agents.ppo.construct_decoder import ConstructDecoder
+from placezoo.agents.ppo.own_learner import PPOLearner
 from placezoo.agents.search.repair import compile_repair, repair
 from placezoo.agents.search.search import Search
 from placezoo.envs.greedy import place_greedily
+from placezoo.envs.improve import ImproveEnv
+from placezoo.envs.one_shot import OneShotEnv
 from placezoo.envs.problem import Kernel, PlacementProblem
-from placezoo.envs.registration import make_env
 from placezoo.envs.source import ProblemSource
-from placezoo.envs.wrappers.pad_graph import PadGraph
 
 _TRAINING_SHARE = 0.7  # of the budget, where there is no checkpoint
 
@@ -89,7 +86,7 @@ class PPO(Agent):
 
     def act(self, observation: dict[str, Any]) -> int | NDArray[np.int64]:
         """Return the most likely allowed action for an observation, as it is or of ``PadGraph``."""
-        return _answer(self.policy, observation, None)
+        return self.policy.reader.act(observation)
 
     def _search(self, search: Search) -> None:
         with single_thread():
@@ -104,11 +101,9 @@ class PPO(Agent):
                 self._one_shot(policy, search)
 
     def _train(self, search: Search, start: Checkpoint | None) -> Checkpoint:
-        source = ProblemSource(
-            type(search.problem), instance=search.problem.instance, parameters=search.problem.parameters
-        )
+        source = ProblemSource.of(search.problem)
         seed, formulation = int(search.rng.integers(2**31)), start.formulation if start else "construct"
-        learner = FastPPOLearner(source, formulation, _on_one_instance(search.problem), seed, start=start)
+        learner = PPOLearner(source, formulation, _on_one_instance(search.problem), seed, start=start)
         budget, share = search.budget, self.finetune if start else _TRAINING_SHARE
         seconds = None if budget.seconds is None else max(0.01, share * budget.seconds - search.seconds)
         episodes = None if budget.evaluations is None else max(1, int(share * budget.evaluations))
@@ -142,28 +137,22 @@ class PPO(Agent):
             drawn += count
 
     def _improve(self, policy: Checkpoint, search: Search) -> None:
-        problem = search.problem
-        env = PadGraph(make_env(problem.env_id, instance=problem.instance, formulation="improve", **problem.parameters))
-        inner: Any = env.unwrapped
+        env = ImproveEnv(ProblemSource.of(search.problem))
         for _ in range(self.samples):
             observation, _ = env.reset(seed=int(search.rng.integers(2**31)))
-            search.evaluate(inner.assignment)
+            search.evaluate(env.assignment)
             truncated = False
             while not truncated and not search.is_over:
-                observation, _, _, truncated, _ = env.step(_answer(policy, observation, search.rng))
-                search.evaluate(inner.assignment)
+                observation, _, _, truncated, _ = env.step(policy.reader.act(observation, search.rng))
+                search.evaluate(env.assignment)
             if search.is_over:
                 return
 
     def _one_shot(self, policy: Checkpoint, search: Search) -> None:
-        problem = search.problem
-        env = PadGraph(
-            make_env(problem.env_id, instance=problem.instance, formulation="one-shot", **problem.parameters)
-        )
-        observation, _ = env.reset(seed=0)
+        observation, _ = OneShotEnv(ProblemSource.of(search.problem)).reset(seed=0)
         for sample in range(self.samples):
-            answer = _answer(policy, observation, None if sample == 0 else search.rng)
-            search.evaluate(repair(problem, np.asarray(answer)))
+            answer = policy.reader.act(observation, None if sample == 0 else search.rng)
+            search.evaluate(repair(search.problem, np.asarray(answer)))
             if search.is_over:
                 return
 
@@ -180,27 +169,3 @@ def _on_one_instance(problem: PlacementProblem) -> PPOConfig:
         gae_lambda=1.0, entropy_coefficient=0.0, worst_reward=1.3, encoder="edge-gnn",
         head="deconvolution" if problem.feature_roles.grid else "pair",
     )  # fmt: skip
-
-
-@torch.no_grad()
-def _answer(
-    policy: Checkpoint, observation: dict[str, Any], rng: np.random.Generator | None
-) -> int | NDArray[np.int64]:
-    """Return the most likely allowed action for an observation, or with a generator one drawn."""
-    if "items" in observation:
-        items, resources = observation["items"], observation["resources"]
-        graphs = observed_graph(items)
-        changing = {"resource_features": resources.nodes, **observation}
-    else:
-        tensors = {name: torch.as_tensor(np.asarray(values))[None] for name, values in observation.items()}
-        graphs = padded_graph(tensors, 0)
-        changing = observation
-    batch = {
-        name: torch.as_tensor(np.asarray(changing[name]))[None]
-        for name in ("assignment", "current_item", "resource_features", "action_mask")
-    }
-    samples = samples_of(batch, torch.zeros(1, dtype=torch.int64), policy.formulation != "construct")
-    network, mask = policy.network, np.asarray(observation["action_mask"])
-    scores, _ = network(graphs, network.encode(graphs), samples)
-    chosen = choose(scores[0].reshape(mask.shape), mask, rng)
-    return int(chosen) if mask.ndim == 1 else chosen

@@ -9,9 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from placezoo.agents.networks.checkpoint import item_graph_of
 from placezoo.agents.networks.deconvolution import DeconvolutionNetwork
 from placezoo.agents.networks.graph_batch import Graphs, Samples
+from placezoo.agents.networks.graph_memory import item_graph_of
+from placezoo.agents.networks.observation_reader import choose
 from placezoo.agents.networks.policy_network import Encoded, PolicyNetwork
 from placezoo.envs.problem import Kernel, PlacementProblem
 
@@ -107,13 +108,8 @@ class ConstructDecoder:
     def _whole_scores(self, item: int, assignments: NDArray[np.int64], features: NDArray[np.float32]) -> Tensor:
         """Return the scores of one item by the network's own forward pass: [S, K]."""
         count = len(assignments)
-        samples = Samples(
-            graph=torch.zeros(count, dtype=torch.int64),
-            assignment=torch.from_numpy(assignments),
-            current_item=torch.full((count,), item),
-            resource_features=torch.from_numpy(features),
-            mask=torch.ones(features.shape[:2], dtype=torch.bool),
-        )
+        everywhere = np.ones(features.shape[:2], np.bool_)
+        samples = Samples.of(np.zeros(count, np.int64), assignments, np.full(count, item), features, everywhere, False)
         return self.network(self._graphs, self._encoded, samples)[0]
 
     def _scores(self, item: int, assignments: NDArray[np.int64], features: Tensor, contents: Tensor) -> Tensor:
@@ -134,17 +130,3 @@ class ConstructDecoder:
         query = network.queries(self._query[item], neighbours[:, 0])[:, None]
         hidden = network.hidden_pairs(query, network.resources(features, contents), neighbours[:, 1:])
         return network.pair_scores(hidden, features)
-
-
-def choose(scores: Tensor, masks: NDArray[np.int8], rng: np.random.Generator | None) -> NDArray[np.int64]:
-    """Return the most likely allowed action of each row, or with a generator one drawn from the softmax.
-
-    Args:
-        scores: [..., actions].
-        masks: of the same shape, above 0 where allowed.
-        rng: draws, or None.
-    """
-    logits = np.where(masks > 0, scores.numpy().astype(np.float64), -np.inf)
-    if rng is not None:
-        logits = logits + rng.gumbel(size=logits.shape)  # the largest of these is a draw from the softmax
-    return np.argmax(logits, axis=-1)

@@ -10,9 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from placezoo.agents.learning.learner import Batch, UpdateLearner, check_device, mean_greedy_cost
+from placezoo.agents.learning.learner import Batch, UpdateLearner, mean_greedy_cost
 from placezoo.agents.learning.transfer import transfer_network
-from placezoo.agents.networks.architectures import feature_record
 from placezoo.agents.networks.checkpoint import Checkpoint, sizes_to_train
 from placezoo.agents.networks.graph_batch import Samples
 from placezoo.agents.networks.graph_memory import GraphMemory, problem_entry
@@ -27,37 +26,34 @@ from placezoo.envs.vector import PlacementVectorEnv
 _CHUNK = 128  # consecutive steps that stay together in a minibatch: they share a graph, which is encoded once
 
 
-class FastPPOLearner(UpdateLearner):
-    """One training run of masked PPO, the same algorithm and network as ``PPOLearner`` trains by MaskablePPO.
+class PPOLearner(UpdateLearner):
+    """One training run of masked PPO, the same algorithm and network as ``SB3PPOLearner`` trains by MaskablePPO.
 
     Environments are stepped in one compiled call, all of them are answered by one forward pass over embeddings that are
     kept until the weights change, and transitions are stored by episode in arrays of the instance's own size. A
     minibatch consists of runs of consecutive steps, so that few graphs are encoded for many transitions.
 
     Args:
-        source: where problems come from.
+        source: as for ``UpdateLearner``, as are formulation, config, seed and device.
         formulation: ``construct``, ``improve`` or ``one-shot``.
         config: hyperparameters.
         seed: of network, environments and actions.
         device: ``cpu`` or ``cuda``.
-        start: a policy to go on from; it decides the network's sizes.
+        start: a policy to go on from, perhaps of another environment.
         network: a network to train instead, possibly with frozen parameters.
         method: what of ``start`` learns on; see ``transfer_network``.
         settings: keyword arguments of the formulation.
 
-    Attributes:
-        best: the cost and assignment of the best feasible episode, where the source is one instance; else None.
-
-    Raises:
-        ValueError: the policy to start from is for another problem or formulation.
-
     Source: Schulman et al. 2017; Huang & Ontanon 2022 for the masks.
     """
+
+    agent = "ppo"
+    config_class = PPOConfig
 
     def __init__(
         self,
         source: ProblemSource,
-        formulation: str,
+        formulation: str = "construct",
         config: PPOConfig | None = None,
         seed: int = 0,
         device: str = "cpu",
@@ -66,36 +62,22 @@ class FastPPOLearner(UpdateLearner):
         method: str = "full",
         **settings: Any,
     ) -> None:
-        self.config = config or PPOConfig()
-        check_device(device, "ppo")
-        self.source, self.formulation, self.device = source, formulation, device
-        self.best: tuple[float, NDArray[np.int64]] | None = None
-        problem = source.first()
-        torch.manual_seed(seed)
+        super().__init__(source, formulation, config, seed, device, start)
         if start is not None:
-            if start.env_id == problem.env_id:
-                start.check_goes_on(formulation)
-            network = transfer_network(start, problem, method)
+            network = transfer_network(start, source.first(), method)
         elif network is None:
-            network = make_network(sizes_to_train(problem, formulation, self.config, None))
-        self.network = network.to(device).train()
+            network = make_network(sizes_to_train(source.first(), self.config, None))
+        self.adopt(network.train(), eps=1e-5, fused=True)
         # What the policy said before it went on learning, to be held to (Lifelong-MoE's regularisation).
         self._anchor = copy.deepcopy(self.network).eval() if self.config.hold > 0 and start is not None else None
-        self.optimizer = torch.optim.Adam(
-            [parameter for parameter in self.network.parameters() if parameter.requires_grad],
-            lr=self.config.learning_rate, eps=1e-5, fused=True,
-        )  # fmt: skip
-        self._rng = np.random.default_rng(seed)
         self._env = PlacementVectorEnv(self.config.num_envs, source, formulation, **settings)
         self._memory = GraphMemory(self.network, device)
         self._seed = seed
         self._begun = False
 
-    def checkpoint(self, **training: Any) -> Checkpoint:
-        """Return a copy of the policy as it is now, on the CPU."""
-        problem = self.source.first()
-        network = copy.deepcopy(self.network).cpu().eval()
-        return Checkpoint(network, problem.env_id, self.formulation, feature_record(problem), training)
+    def _check_start(self, start: Checkpoint) -> None:
+        if start.env_id == self.source.problem_class.env_id:  # else its trunk alone goes on
+            super()._check_start(start)
 
     def update(self, done: float, room: int | None = None) -> Batch:
         """Collect transitions once and learn from them.
@@ -178,16 +160,9 @@ class FastPPOLearner(UpdateLearner):
         count, each_item = env.num_envs, self.formulation == "one-shot"
         graphs, encoded, which = self._memory.recall([problem_entry(problem) for problem in env.problems])
         arrays = env.arrays()
-        mask = torch.from_numpy(env.action_masks()).bool()
-        samples = Samples(
-            *(
-                tensor.to(self.device)
-                for tensor in (
-                    torch.from_numpy(which), torch.from_numpy(arrays.assignment),
-                    torch.from_numpy(arrays.current_item), torch.from_numpy(arrays.resource_features),
-                    mask if self.formulation == "construct" else mask.view(count, env.source.max_items, -1),
-                )
-            )
+        samples = Samples.of(
+            which, arrays.assignment, arrays.current_item, arrays.resource_features, env.action_masks(),
+            self.formulation != "construct", self.device,
         )  # fmt: skip
         pairs = samples.pairs(graphs)
         scores, values = self.network.score_pairs(graphs, encoded, samples, pairs)
@@ -239,7 +214,7 @@ class FastPPOLearner(UpdateLearner):
 
     def _keep_best(self, index: int, problem: PlacementProblem) -> None:
         arrays = self._env.arrays()
-        if self.source.dataset is None and arrays.feasible[index]:
+        if self.source.is_one_problem and arrays.feasible[index]:
             total = float(arrays.total[index])
             if self.best is None or total < self.best[0]:
                 self.best = total, arrays.assignment[index, : problem.num_items].copy()

@@ -16,7 +16,6 @@ from torch import Tensor
 
 from placezoo.agents.learning.learner import Batch, UpdateLearner
 from placezoo.agents.learning.training_state import moment_tensors, moments_of
-from placezoo.agents.networks.architectures import feature_record
 from placezoo.agents.networks.checkpoint import Checkpoint, sizes_to_train
 from placezoo.agents.networks.heads import make_network
 from placezoo.agents.ppo.config import PPOConfig
@@ -26,7 +25,7 @@ from placezoo.envs.source import ProblemSource
 _MODULE = "default_policy"
 
 
-class RLlibLearner(UpdateLearner):
+class RLlibPPOLearner(UpdateLearner):
     """One training run by RLlib's PPO (new API stack), the same algorithm and network as the other learners train.
 
     Environment runners that fail are started again, wherever there is room for them.
@@ -45,17 +44,15 @@ class RLlibLearner(UpdateLearner):
         best: None; environment runners keep no assignments.
         metrics: of the last update: ``best_cost``, ``feasible`` (share of episodes), ``gap`` (of the mean cost to the
             lowest seen, for a single instance), ``env_steps_per_second``.
-
-    Raises:
-        ValueError: the policy to start from is for another problem or formulation.
     """
 
-    best = None
+    agent = "ppo"
+    config_class = PPOConfig
 
     def __init__(
         self,
         source: ProblemSource,
-        formulation: str,
+        formulation: str = "construct",
         config: PPOConfig | None = None,
         seed: int = 0,
         device: str = "cpu",
@@ -63,14 +60,11 @@ class RLlibLearner(UpdateLearner):
         scale: Scale | None = None,
         **settings: Any,
     ) -> None:
-        self.config = config or PPOConfig()
-        self.source, self.formulation, self.scale = source, formulation, scale or Scale()
-        self.metrics: dict[str, float] = {}
+        super().__init__(source, formulation, config, seed, device, start)
+        self.scale = scale or Scale()
         self._best_cost = math.inf
         self._closing = ExitStack()
-        problem = source.first()
-        torch.manual_seed(seed)
-        self._sizes = sizes = sizes_to_train(problem, formulation, self.config, start)
+        self._sizes = sizes = sizes_to_train(source.first(), self.config, start)
         processes = 1 + self.scale.env_runners + self.scale.learners
         self._closing.enter_context(ray_session(self.scale.address, cpus=processes))
         with warnings.catch_warnings():
@@ -170,13 +164,13 @@ class RLlibLearner(UpdateLearner):
 
         self._algorithm.learner_group.foreach_learner(change)
 
-    def checkpoint(self, **training: Any) -> Checkpoint:
-        """Return a copy of the policy as it is now, on the CPU."""
+    @property
+    def network(self) -> Any:
+        """A copy of the policy network as it is now, on the CPU."""
         network = make_network(self._sizes)
         weights = self._module_state()
         network.load_state_dict({name: torch.as_tensor(np.array(value)) for name, value in weights.items()})
-        problem = self.source.first()
-        return Checkpoint(network.eval(), problem.env_id, self.formulation, feature_record(problem), training)
+        return network
 
     def _learner_state(self) -> dict[str, Any]:
         return self._algorithm.learner_group.get_state()["learner"]

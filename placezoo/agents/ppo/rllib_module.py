@@ -13,8 +13,8 @@ from ray.rllib.core.rl_module.torch.torch_rl_module import TorchRLModule
 from torch import Tensor
 
 from placezoo.agents.networks.heads import make_network
+from placezoo.agents.networks.observation_reader import ObservationReader
 from placezoo.agents.networks.policy_network import NetworkConfig
-from placezoo.agents.ragged.placement import ObservationReader
 from placezoo.agents.ragged.rllib import ModuleStore
 
 _FORBIDDEN = -1e9  # logit of an action that the mask forbids

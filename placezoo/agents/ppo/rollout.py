@@ -158,15 +158,10 @@ def collate(chunks: list[Chunk], formulation: str, device: str = "cpu") -> Train
         return np.concatenate([getattr(chunk.segment, name)[chunk.begin : chunk.end] for chunk in chunks])
 
     advantage = joined("advantage")
-    tensors = [
-        torch.from_numpy(array).to(device)
-        for array in (
-            graph, assignment, joined("current_item"), features, mask, np.concatenate(places), joined("log_prob"),
-            advantage, advantage + joined("value"),
-        )
-    ]  # fmt: skip
+    samples = Samples.of(graph, assignment, joined("current_item"), features, mask, every_item, device)
+    learned = (np.concatenate(places), joined("log_prob"), advantage, advantage + joined("value"))
     graphs = Graphs.join(list(distinct.values())).to(device)
-    return TrainingBatch(graphs, Samples(*tensors[:5]), *tensors[5:])
+    return TrainingBatch(graphs, samples, *(torch.from_numpy(array).to(device) for array in learned))
 
 
 def _places(

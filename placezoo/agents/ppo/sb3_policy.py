@@ -13,8 +13,8 @@ from torch import Tensor
 from placezoo.agents.networks.graph_batch import Graphs, padded_graph, samples_of, unpad
 from placezoo.agents.networks.graph_memory import Entry, GraphMemory
 from placezoo.agents.networks.heads import make_network
+from placezoo.agents.networks.observation_reader import ObservationReader
 from placezoo.agents.networks.policy_network import NetworkConfig
-from placezoo.agents.ragged.placement import ObservationReader
 from placezoo.agents.ragged.store import GraphStore
 
 

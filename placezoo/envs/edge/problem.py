@@ -87,6 +87,11 @@ class EdgePlaceProblem(PlacementProblem):
         """Whether ``next_step`` may return another problem."""
         return self.parameters["churn"] > 0
 
+    @property
+    def changes_between_episodes(self) -> bool:
+        """Whether ``next_episode`` may return another problem."""
+        return self.parameters["episode_churn"] > 0
+
     def next_episode(self, rng: np.random.Generator) -> EdgePlaceProblem:
         """Return the problem of the next episode: the cluster after ``episode_churn`` changes."""
         problem = self

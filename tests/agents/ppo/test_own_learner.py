@@ -8,14 +8,14 @@ import torch
 
 import placezoo
 from placezoo.agents.agent import with_policy
-from placezoo.agents.learning.training_state import TrainingState, learner_tensors, restore_learner
+from placezoo.agents.learning.training_state import Progress, TrainingState
 from placezoo.agents.learning.transfer import transfer_network, without_adapter
 from placezoo.agents.networks.pair_distribution import PairDistribution
 from placezoo.agents.ppo.agent import PPO
 from placezoo.agents.ppo.config import PPOConfig
-from placezoo.agents.ppo.own_learner import FastPPOLearner
+from placezoo.agents.ppo.own_learner import PPOLearner
 from placezoo.agents.ppo.rollout import collate, cut, minibatches
-from placezoo.agents.ppo.sb3_learner import PPOLearner
+from placezoo.agents.ppo.sb3_learner import SB3PPOLearner
 from placezoo.envs.registration import problem_class
 from placezoo.envs.source import ProblemSource
 
@@ -35,7 +35,7 @@ def source(env_id="GraphPartition-v0", dataset="grid", **parameters):
 
 def learner(env_id="GraphPartition-v0", dataset="grid", parameters=None, formulation="construct", config=SMALL, **more):
     parameters = {"num_parts": 3} if parameters is None else parameters
-    return FastPPOLearner(source(env_id, dataset, **parameters), formulation, config, **more)
+    return PPOLearner(source(env_id, dataset, **parameters), formulation, config, **more)
 
 
 def all_on(env_id, instance, **parameters):
@@ -151,7 +151,7 @@ def test_trains_saves_and_solves(env_id, dataset, parameters, formulation, tmp_p
 def test_one_gradient_is_that_of_sb3():
     """On the same transitions, with the same weights, both losses have the same gradient."""
     config = dataclasses.replace(SMALL, num_epochs=1, batch_size=120, entropy_coefficient=0.02)
-    sb3 = PPOLearner(source(num_parts=3), "construct", config, seed=3)
+    sb3 = SB3PPOLearner(source(num_parts=3), "construct", config, seed=3)
     fast = learner(config=config)
     fast.network.load_state_dict(sb3.network.state_dict())
     segments, _ = fast.collect(20)
@@ -185,7 +185,7 @@ def test_learns_to_separate_two_cliques():
     clique = [(a, b) for a in range(6) for b in range(a)]
     edges = [*clique, *[(a + 6, b + 6) for a, b in clique], (0, 6)]
     graph = placezoo.datasets.Graph.from_edges(12, edges)
-    one = FastPPOLearner(
+    one = PPOLearner(
         ProblemSource(problem_class("GraphPartition-v0"), instance=graph, parameters={"num_parts": 2}), "construct",
         PPOConfig(num_envs=16, num_steps=24, batch_size=128, width=16, learning_rate=5e-3),
     )  # fmt: skip
@@ -199,12 +199,12 @@ def test_learns_to_separate_two_cliques():
 def test_a_restored_learner_goes_on_as_the_one_it_was_taken_from(tmp_path):
     one = learner()
     one.learn(timesteps=120)
-    state = TrainingState(learner_tensors(one), placezoo.agents.learning.learner.Progress(120, 1, 2.0), {"a": 1})
+    state = TrainingState(one.state(), Progress(120, 1, 2.0), {"a": 1})
     state.save(tmp_path)
     loaded = TrainingState.load(tmp_path)
     assert (loaded.progress, loaded.record) == (state.progress, {"a": 1})
     other = learner(seed=9)
-    restore_learner(other, loaded.tensors)
+    other.load_state(loaded.tensors)
     segments, _ = one.collect(10)
     for segment in segments:
         segment.estimate_advantages(0.99, 0.95)
@@ -220,7 +220,7 @@ def test_damaged_and_foreign_states_are_one_line(tmp_path):
         TrainingState.load(tmp_path)
     one = learner()
     one.learn(timesteps=120)
-    TrainingState(learner_tensors(one), placezoo.agents.learning.learner.Progress(), {}).save(tmp_path)
+    TrainingState(one.state(), Progress(), {}).save(tmp_path)
     path = tmp_path / "state.safetensors"
     content = path.read_bytes()
     for damaged in (b"", content[:100], content[:-10], b"\0" * 200):
@@ -229,7 +229,7 @@ def test_damaged_and_foreign_states_are_one_line(tmp_path):
             TrainingState.load(tmp_path)
         assert "\n" not in str(caught.value)
     with pytest.raises(ValueError, match="another network"):
-        restore_learner(learner(config=dataclasses.replace(SMALL, width=12)), learner_tensors(one))
+        learner(config=dataclasses.replace(SMALL, width=12)).load_state(one.state())
 
 
 @pytest.mark.parametrize("method", ["full", "head", "superposition", "experts"])

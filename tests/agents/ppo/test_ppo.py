@@ -10,7 +10,7 @@ from placezoo.agents.agent import with_policy
 from placezoo.agents.networks.checkpoint import Checkpoint
 from placezoo.agents.ppo.agent import PPO
 from placezoo.agents.ppo.config import PPOConfig
-from placezoo.agents.ppo.sb3_learner import PPOLearner
+from placezoo.agents.ppo.sb3_learner import SB3PPOLearner
 from placezoo.agents.ppo.sb3_vec_env import PaddedVecEnv
 from placezoo.datasets import Graph
 from placezoo.envs.partition.problem import GraphPartitionProblem
@@ -23,7 +23,7 @@ SMALL = {"num_envs": 4, "num_steps": 16, "batch_size": 32, "num_epochs": 2, "wid
 
 def learner(formulation="construct", dataset=None, instance=None, k=2, seed=0, **config):
     source = ProblemSource(GraphPartitionProblem, dataset=dataset, instance=instance, parameters={"num_parts": k})
-    return PPOLearner(source, formulation, PPOConfig(**{**SMALL, **config}), seed)
+    return SB3PPOLearner(source, formulation, PPOConfig(**{**SMALL, **config}), seed)
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def test_bad_hyperparameters(settings):
 def test_devices_that_are_not_there(device):
     source = ProblemSource(GraphPartitionProblem, dataset="grid", parameters={"num_parts": 2})
     with pytest.raises(ValueError, match="cannot be used"):
-        PPOLearner(source, "construct", PPOConfig(**SMALL), device=device)
+        SB3PPOLearner(source, "construct", PPOConfig(**SMALL), device=device)
 
 
 def test_a_checkpoint_is_a_copy_that_training_leaves_alone():

@@ -14,7 +14,7 @@ def test_a_killed_node_costs_nothing_but_its_part_of_a_batch(monkeypatch):
     from ray.cluster_utils import Cluster
 
     from placezoo.agents.ppo.ray_cluster import Scale
-    from placezoo.agents.ppo.rllib_learner import RLlibLearner
+    from placezoo.agents.ppo.rllib_learner import RLlibPPOLearner
 
     assert not ray.is_initialized()
     cluster = Cluster(
@@ -26,7 +26,7 @@ def test_a_killed_node_costs_nothing_but_its_part_of_a_batch(monkeypatch):
     source = ProblemSource(problem_class("GraphPartition-v0"), dataset="grid", parameters={"num_parts": 3})
     config = PPOConfig(num_envs=6, num_steps=32, batch_size=64, width=8, layers=1)
     # Three runners need a processor each and the head has two: at least one lives on the worker.
-    one = RLlibLearner(source, "construct", config, scale=Scale(env_runners=3, address=cluster.address))
+    one = RLlibPPOLearner(source, "construct", config, scale=Scale(env_runners=3, address=cluster.address))
     try:
         before = one.checkpoint().network.state_dict()
         steps, alive = [], []

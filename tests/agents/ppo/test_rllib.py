@@ -7,10 +7,9 @@ import pytest
 import torch
 
 import placezoo
-from placezoo.agents.learning.training_state import learner_tensors, restore_learner
 from placezoo.agents.ppo.config import PPOConfig
 from placezoo.agents.ppo.ray_cluster import Scale, ray_session
-from placezoo.agents.ppo.rllib_learner import RLlibLearner
+from placezoo.agents.ppo.rllib_learner import RLlibPPOLearner
 from placezoo.envs.registration import problem_class
 from placezoo.envs.source import ProblemSource
 
@@ -23,7 +22,7 @@ SMALL = PPOConfig(num_envs=4, num_steps=24, batch_size=48, width=8, layers=1)
 
 def learner(formulation="construct", **more):
     source = ProblemSource(problem_class("GraphPartition-v0"), dataset="grid", parameters={"num_parts": 3})
-    return RLlibLearner(source, formulation, SMALL, **more)
+    return RLlibPPOLearner(source, formulation, SMALL, **more)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -37,8 +36,8 @@ def ray_on():
 def test_one_module_and_one_checkpoint_serve_every_learner(tmp_path):
     """What RLlib trained is loaded by the agent, by the fast learner and by SB3's, and back."""
     from placezoo.agents.networks.checkpoint import Checkpoint
-    from placezoo.agents.ppo.own_learner import FastPPOLearner
-    from placezoo.agents.ppo.sb3_learner import PPOLearner
+    from placezoo.agents.ppo.own_learner import PPOLearner
+    from placezoo.agents.ppo.sb3_learner import SB3PPOLearner
 
     one = learner()
     before = one.checkpoint().network.state_dict()
@@ -56,11 +55,11 @@ def test_one_module_and_one_checkpoint_serve_every_learner(tmp_path):
         problem, placezoo.Budget(evaluations=1)
     )
     assert solution.cost.feasible
-    for other in (FastPPOLearner, PPOLearner, RLlibLearner):
+    for other in (PPOLearner, SB3PPOLearner, RLlibPPOLearner):
         again = other(one.source, "construct", SMALL, start=loaded)
         for name, value in again.checkpoint().network.state_dict().items():
             torch.testing.assert_close(value, loaded.network.state_dict()[name])
-        if other is RLlibLearner:
+        if other is RLlibPPOLearner:
             again.close()
 
 
@@ -74,11 +73,11 @@ def test_other_formulations_train(formulation):
 def test_state_comes_back(tmp_path):
     one = learner()
     one.learn(timesteps=96)
-    tensors = learner_tensors(one)
+    tensors = one.state()
     assert any(name.startswith("optimizer.") for name in tensors)
     one.learn(timesteps=96)
-    restore_learner(one, tensors)
-    for name, value in learner_tensors(one).items():
+    one.load_state(tensors)
+    for name, value in one.state().items():
         torch.testing.assert_close(value, tensors[name])
     one.close()
 

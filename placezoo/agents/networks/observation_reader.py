@@ -1,4 +1,4 @@
-"""placezoo's own observations, unpadded, as the policy network reads them."""
+"""Observations as the policy network reads them, padded or not, each distinct graph encoded once."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import torch
 from gymnasium.spaces import GraphInstance
+from numpy.typing import NDArray
 from torch import Tensor
 
-from placezoo.agents.networks.graph_batch import Graphs, Samples
+from placezoo.agents.networks.graph_batch import Graphs, Samples, padded_graph
 from placezoo.agents.networks.graph_memory import Entry, GraphMemory
 
 
@@ -33,12 +34,12 @@ class ObservationReader:
         """Return scores of the flattened mask's shape and values.
 
         Args:
-            observations: of an environment, packed or not.
+            observations: of an environment, packed or of ``PadGraph`` or as they are.
             device: where the network is.
             learning: whether weights are about to change; else embeddings are kept until they do.
         """
         opened = [getattr(observation, "value", observation) for observation in observations]
-        entries = [graph_entry(observation["items"]) for observation in opened]
+        entries = [_entry_of(observation) for observation in opened]
         self._memory.move_to(device)
         if learning:
             self._memory.forget()
@@ -47,6 +48,36 @@ class ObservationReader:
         else:
             graphs, encoded, which = self._memory.recall(entries)
         return self._network(graphs, encoded, join_samples(opened, which, self._every_item, device))
+
+    @torch.no_grad()
+    def act(self, observation: Any, rng: np.random.Generator | None = None) -> int | NDArray[np.int64]:
+        """Return the most likely allowed action for an observation, or with a generator one drawn."""
+        mask = np.asarray(getattr(observation, "value", observation)["action_mask"])
+        device = next(self._network.parameters()).device
+        scores, _ = self.scores([observation], device, learning=False)
+        chosen = choose(scores[0].cpu().reshape(mask.shape), mask, rng)
+        return int(chosen) if mask.ndim == 1 else chosen
+
+
+def choose(scores: Tensor, masks: NDArray[np.int8], rng: np.random.Generator | None) -> NDArray[np.int64]:
+    """Return the most likely allowed action of each row, or with a generator one drawn from the softmax.
+
+    Args:
+        scores: [..., actions].
+        masks: of the same shape, above 0 where allowed.
+        rng: draws, or None.
+    """
+    logits = np.where(masks > 0, scores.numpy().astype(np.float64), -np.inf)
+    if rng is not None:
+        logits = logits + rng.gumbel(size=logits.shape)  # the largest of these is a draw from the softmax
+    return np.argmax(logits, axis=-1)
+
+
+def _entry_of(observation: dict[str, Any]) -> Entry:
+    if "items" in observation:
+        return graph_entry(observation["items"])
+    batch = {name: torch.as_tensor(np.array(values))[None] for name, values in observation.items()}
+    return Entry(int(batch["instance_key"][0, 0]), None, lambda: padded_graph(batch, 0))
 
 
 def graph_entry(graph: GraphInstance) -> Entry:
@@ -70,14 +101,15 @@ def join_samples(
         every_item: as for ``ObservationReader``.
         device: where to.
     """
-    nodes = [observation["resources"].nodes for observation in observations]
-    mask = np.stack([observation["action_mask"] for observation in observations]).astype(bool)
+    nodes = [
+        observation["resources"].nodes if "resources" in observation else observation["resource_features"]
+        for observation in observations
+    ]
+    mask = np.stack([observation["action_mask"] for observation in observations])
     assignment = np.stack([observation["assignment"] for observation in observations])
-    batch, items = assignment.shape
-    resources = mask.reshape(batch, -1).shape[1] // (items if every_item else 1)
-    features = np.zeros((batch, resources, nodes[0].shape[1]), np.float32)
+    resources = mask[0].size // (assignment.shape[1] if every_item else 1)
+    features = np.zeros((len(nodes), resources, nodes[0].shape[1]), np.float32)
     for row, rows in zip(features, nodes, strict=True):
         row[: len(rows)] = rows
-    current = np.array([int(observation["current_item"]) for observation in observations])
-    arrays = (which, assignment, current, features, mask.reshape((batch, items, -1) if every_item else (batch, -1)))
-    return Samples(*(torch.from_numpy(array).to(device) for array in arrays))
+    current = np.array([int(np.asarray(observation["current_item"]).reshape(())) for observation in observations])
+    return Samples.of(which, assignment, current, features, mask, every_item, device)
