@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from placezoo.cost_models.assignment import check_assignment
 from placezoo.cost_models.chip.proxy_cost import ProxyCost
 from placezoo.cost_models.cost import Cost
 from placezoo.cost_models.device.step_time import StepTime
@@ -14,7 +15,10 @@ from placezoo.cost_models.partition.cost import PartitionCost
 if TYPE_CHECKING:
     from placezoo.cost_models.chip.differentiable_proxy_cost import DifferentiableProxyCost
 
-__all__ = ["Cost", "DifferentiableProxyCost", "Makespan", "PartitionCost", "PipelineInterval", "ProxyCost", "StepTime"]
+__all__ = [
+    "Cost", "DifferentiableProxyCost", "Makespan", "PartitionCost", "PipelineInterval", "ProxyCost", "StepTime",
+    "check_assignment",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

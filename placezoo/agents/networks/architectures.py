@@ -36,7 +36,7 @@ def _find(location: str) -> Any:
     return getattr(importlib.import_module(f"placezoo.agents.{module}"), name)
 
 
-def feature_record(problem: PlacementProblem, network: Any) -> dict[str, list[str]]:
+def feature_record(problem: PlacementProblem, network: Any = None) -> dict[str, list[str]]:
     """Return the names of the features that a network reads of a problem, as JSON values.
 
     They are the problem's own, unless the network says that it always reads the same (``reads``).

@@ -1,0 +1,1 @@
+"""Programs beside the package, written as those of its users are."""
