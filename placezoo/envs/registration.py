@@ -92,6 +92,12 @@ def problem_class(env_id: str) -> Any:
     return PROBLEMS[name]
 
 
+def portable_id(problem: Any) -> str:
+    """Return an id by which another process finds a problem class: ``module:Id-v0`` where no package names it."""
+    own = problem.__module__.startswith("placezoo.") or entry_points(group=ENTRY_POINTS, name=problem.env_id)
+    return str(problem.env_id) if own else f"{problem.__module__}:{problem.env_id}"
+
+
 def _load(point: EntryPoint) -> None:
     try:
         problem = point.load()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from pathlib import Path
@@ -73,6 +74,21 @@ def _one_line(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
         return f"{error.filename}: {error.strerror.lower()}"
     return " ".join(str(error).split()) or type(error).__name__
+
+
+@app.callback()
+def import_first(
+    modules: Annotated[
+        list[str] | None,
+        typer.Option("--import", metavar="MODULE", help="Import a module that registers environments; repeatable."),
+    ] = None,
+) -> None:
+    """Import what registers environments, datasets and agents of other packages."""
+    for name in modules or ():
+        try:
+            importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            raise ImportError(f"--import {name}: {error.msg.lower()}") from None
 
 
 @app.command("envs")

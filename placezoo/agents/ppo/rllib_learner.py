@@ -20,6 +20,7 @@ from placezoo.agents.networks.checkpoint import Checkpoint, sizes_to_train
 from placezoo.agents.networks.heads import make_network
 from placezoo.agents.ppo.config import PPOConfig
 from placezoo.agents.ppo.ray_cluster import Scale, ray_session
+from placezoo.envs.registration import portable_id
 from placezoo.envs.source import ProblemSource
 
 _MODULE = "default_policy"
@@ -87,7 +88,7 @@ class RLlibPPOLearner(UpdateLearner):
         register_env(ENV_NAME, make_training_env)
         config, scale = self.config, self.scale
         env_config = {
-            "env_id": self.source.problem_class.env_id,
+            "env_id": portable_id(self.source.problem_class),
             "worst_reward": config.worst_reward,
             "settings": {**self.source.settings(), "formulation": self.formulation, **settings},
         }
