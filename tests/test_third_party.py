@@ -84,7 +84,7 @@ def test_all_formulations_scalar_and_batched(qap, formulation):
     while not ended:
         masks = many["action_mask"]
         action = masks.argmax(axis=-1) if formulation != "one-shot" else np.tile(np.arange(8), (2, 1))
-        many, rewards, terminated, truncated, infos = batched.step(action)
+        many, rewards, terminated, truncated, _ = batched.step(action)
         first, reward, *over, info = scalar.step(action[0])
         assert reward == pytest.approx(rewards[0])
         assert (terminated[0], truncated[0]) == tuple(over)
@@ -181,7 +181,7 @@ def test_what_is_registered_must_be_whole_and_its_name_free(qap):
         placezoo.register_problem(Nameless)
     with pytest.raises(ValueError, match="cannot be registered without cost_of, draw"):
         placezoo.register_problem(placezoo.envs.PlacementProblem)
-    with pytest.raises(ValueError, match="greedy is search.greedy:Greedy, choose another name"):
+    with pytest.raises(ValueError, match=r"greedy is search\.greedy:Greedy, choose another name"):
         placezoo.register_agent("greedy", "elsewhere:Greedy")
     with pytest.raises(ValueError, match="there is a dataset giph already"):
         placezoo.datasets.register_dataset(placezoo.datasets.Dataset("giph", "", lambda rng, name: None, {}, 1, 1))
