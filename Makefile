@@ -5,7 +5,7 @@ BIN := .venv/bin
 RUN_STAMP := .venv/.installed
 STAMP := .venv/.installed-dev
 
-.PHONY: leaderboard test test-slow lint bench fuzz docs clean
+.PHONY: leaderboard test test-slow lint bench bench-check fuzz docs clean
 
 leaderboard: $(RUN_STAMP)
 	$(BIN)/placezoo leaderboard quick --out leaderboard
@@ -23,11 +23,10 @@ lint: $(STAMP)
 	$(BIN)/lint-imports
 
 bench: $(STAMP)
-	$(BIN)/python -m benchmarks.partition.cost
-	$(BIN)/python -m benchmarks.chip.cost
-	$(BIN)/python -m benchmarks.edge.cost
-	$(BIN)/python -m benchmarks.device.cost
-	$(BIN)/python -m benchmarks.mcm.cost
+	set -e; for domain in partition chip edge device mcm; do $(BIN)/python -m benchmarks.$$domain.cost; done
+
+bench-check: $(STAMP)
+	missed=0; for domain in partition chip edge device mcm; do $(BIN)/python -m benchmarks.$$domain.cost --check || missed=1; done; exit $$missed
 
 fuzz: $(STAMP)
 	$(BIN)/python -W ignore -m tests.fuzzing 30

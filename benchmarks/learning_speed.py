@@ -1,21 +1,20 @@
 """How many transitions a second each backend of PPO learns from, how soon it starts, and how much memory it takes.
 
-Each measurement runs in a process of its own: ``python -m benchmarks.learning_speed [CASE]``; ``curves`` compares what
-is learned for each transition instead. Instances are made and their reference costs known before the clock starts.
+Each measurement runs in a process of its own: ``python -m benchmarks.learning_speed [speeds [CASE ...]]``; ``curves``
+compares what is learned for each transition instead. Instances are made and their reference costs known before the
+clock starts.
 """
 
 from __future__ import annotations
 
 import resource
-import subprocess
 import sys
 import time
+from collections.abc import Iterator
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
-from benchmarks.measuring import machine_line
+from benchmarks.measuring import Row, measured_apart, run
 
 CASES = {
     "GraphPartition-v0": ("delaunay", {"num_parts": 4, "order": "spectral"}, "construct"),
@@ -68,7 +67,7 @@ def measure(case: str, backend: str) -> None:
     print(f"RESULT {start_up:.1f} {speed:.0f} {own:.0f}")
 
 
-def curves(case: str, backend: str, seed: int, timesteps: int) -> None:
+def measure_curve(case: str, backend: str, seed: int, timesteps: int) -> None:
     """Print the mean relative cost of the episodes of each eighth of a training."""
     learner, _ = make(case, backend, seed)
     costs = []
@@ -76,47 +75,45 @@ def curves(case: str, backend: str, seed: int, timesteps: int) -> None:
     print("RESULT", *(f"{np.nanmean(part):.3f}" for part in np.array_split(costs, 8)))
 
 
-def run(*arguments: str) -> list[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.learning_speed", *arguments], capture_output=True, text=True, check=False
-    )
-    lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT")]
-    return lines[-1].split()[1:] if lines else ["failed", done.stderr.strip().splitlines()[-1][:60], ""]
-
-
-def main(cases: list[str]) -> None:
-    print(machine_line())
-    console = Console(width=140)
+def speeds(cases: list[str]) -> Iterator[Row]:
+    columns = {"start-up s": ".1f", "transitions/s": ".0f", "peak MB (learner's process)": ".0f"}
     for case in cases or CASES:
-        table = Table("backend", "start-up s", "transitions/s", "times sb3", "peak MB (learner's process)", title=case)
-        yardstick = None
+        yardstick = np.nan
         for backend in BACKENDS:
-            start_up, speed, memory = run("measure", case, backend)
-            yardstick = yardstick or float(speed)
-            times = f"{float(speed) / yardstick:.1f}" if start_up != "failed" else ""
-            table.add_row(backend, start_up, speed, times, memory)
-        console.print(table)
+            found = measured_apart("benchmarks.learning_speed", "measure", case, backend)
+            if isinstance(found, str):
+                yield Row(backend, np.nan, column="start-up s", shown=f"failed: {found}", table=case, key="backend")
+                continue
+            if backend == BACKENDS[0]:
+                yardstick = found[1]
+            for value, (column, form) in zip(found, columns.items(), strict=True):
+                yield Row(backend, value, column=column, shown=f"{value:{form}}", table=case, key="backend")
+            times = found[1] / yardstick
+            yield Row(backend, times, column=f"times {BACKENDS[0]}", shown=f"{times:.1f}", table=case, key="backend")
 
 
-def main_curves() -> None:
-    print(machine_line())
-    console = Console(width=140)
-    for case, timesteps in (("GraphPartition-v0", 200_000), ("EdgePlace-v0", 200_000)):
+def curves(cases: list[str]) -> Iterator[Row]:
+    timesteps = 200_000
+    for case in cases or ("GraphPartition-v0", "EdgePlace-v0"):
         title = f"{case}: cost of drawn episodes over greedy's, by eighths of {timesteps:,} transitions"
-        table = Table("backend", "seed", *(str(eighth + 1) for eighth in range(8)), title=title)
         for backend in ("sb3", "fast"):
             for seed in (0, 1):
-                table.add_row(backend, str(seed), *run("curves", case, backend, str(seed), str(timesteps)))
-        console.print(table)
+                name = f"{backend}, {seed}"
+                found = measured_apart("benchmarks.learning_speed", "curve", case, backend, str(seed), str(timesteps))
+                if isinstance(found, str):
+                    yield Row(name, np.nan, column="1", shown=f"failed: {found}", table=title, key="backend, seed")
+                    continue
+                for eighth, value in enumerate(found):
+                    column = str(eighth + 1)
+                    yield Row(name, value, column=column, shown=f"{value:.3f}", table=title, key="backend, seed")
 
 
 if __name__ == "__main__":
     match sys.argv[1:]:
         case ["measure", name, backend]:
             measure(name, backend)
-        case ["curves", name, backend, seed, timesteps]:
-            curves(name, backend, int(seed), int(timesteps))
-        case ["curves"]:
-            main_curves()
-        case names:
-            main(names)
+        case ["curve", name, backend, seed, timesteps]:
+            measure_curve(name, backend, int(seed), int(timesteps))
+        case _:
+            cases = ("cases", {"nargs": "*", "help": f"of {', '.join(CASES)}; default all"})
+            run(__doc__, {"speeds": speeds, "curves": curves}, cases)

@@ -5,14 +5,13 @@ Costs are over greedy construction's, means over the first 20 instances of the t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 import placezoo
-from benchmarks.measuring import machine_line
+from benchmarks.measuring import Row, run
 from placezoo.agents.learning.learner import mean_greedy_cost
 from placezoo.agents.networks.checkpoint import Checkpoint, checkpoint_folder
 from placezoo.agents.networks.threads import single_thread
@@ -28,9 +27,7 @@ BASELINES: dict[str, tuple[str, ...]] = {
 }
 
 
-def main() -> None:
-    print(machine_line())
-    table = Table("environment", "agent", "budget", "cost / greedy's", "feasible", "seconds")
+def policies() -> Iterator[Row]:
     for env_id, others in BASELINES.items():
         training = Checkpoint.load(checkpoint_folder("pretrained", "ppo", env_id)).training
         source = ProblemSource(
@@ -53,14 +50,14 @@ def main() -> None:
             solutions = [solver.solve(problem, budget, seed=0) for problem in problems]
             ratios = [s.cost.total / mean_greedy_cost(p) for s, p in zip(solutions, problems, strict=True)]
             feasible = sum(solution.cost.feasible for solution in solutions)
-            seconds = np.mean([solution.seconds for solution in solutions])
-            table.add_row(
-                env_id, name, effort, f"{np.mean(ratios):.3f}", f"{feasible} of {len(problems)}", f"{seconds:.3f}"
-            )
-        table.add_section()
-    Console(width=120).print(table)
+            seconds = float(np.mean([solution.seconds for solution in solutions]))
+            label, key = f"{env_id}, {name}, {effort}", "environment, agent, budget"
+            mean = float(np.mean(ratios))
+            yield Row(label, mean, column="cost / greedy's", shown=f"{mean:.3f}", key=key)
+            yield Row(label, feasible, column="feasible", shown=f"{feasible} of {len(problems)}", key=key)
+            yield Row(label, seconds, column="seconds", shown=f"{seconds:.3f}", key=key)
 
 
 if __name__ == "__main__":
     with single_thread():
-        main()
+        run(__doc__, {"policies": policies})

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import pickle
 import resource
-import subprocess
 import sys
 import time
+from collections.abc import Iterator
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
-from benchmarks.measuring import machine_line
+from benchmarks.measuring import Row, measured_apart, run
 
 STEPS, ENVS = 64, 4
 
@@ -88,11 +86,10 @@ def _distinct_bytes(observations) -> int:
     return sum(arrays.values())
 
 
-def sent() -> list[tuple[str, str]]:
+def sent() -> Iterator[Row]:
     """Return the bytes of an episode's observations as they go from an environment runner to a learner."""
     from placezoo.envs.wrappers import PackGraphs, PadGraph
 
-    rows = []
     for name, wrap in (("padded", PadGraph), ("packed, nothing shared", None), ("packed, shared", PackGraphs)):
         env = (wrap or PackGraphs)(make_env(1))
         observation, _ = env.reset(seed=0)
@@ -103,32 +100,26 @@ def sent() -> list[tuple[str, str]]:
             size = sum(len(pickle.dumps(one, protocol=5)) for one in observations)
         else:
             size = len(pickle.dumps(observations, protocol=5))
-        rows.append((name, f"{size / len(observations) / 1024:.1f}"))
-    return rows
+        kibibytes = size / len(observations) / 1024
+        title, column = "an episode on 5,000 nodes, sent", "KiB for each step"
+        yield Row(name, kibibytes, column=column, shown=f"{kibibytes:.1f}", table=title, key="observations")
 
 
-def main() -> None:
-    print(machine_line())
-    console = Console(width=120)
-    table = Table(
-        "observations", "rollout, MB", "peak above start, MB", "transitions/s",
-        title=f"{ENVS} environments of 50 and 5,000 nodes, {STEPS} steps each, MaskablePPO",
-    )  # fmt: skip
+def rollouts() -> Iterator[Row]:
+    title = f"{ENVS} environments of 50 and 5,000 nodes, {STEPS} steps each, MaskablePPO"
+    columns = {"rollout, MB": ".1f", "peak above start, MB": ".0f", "transitions/s": ".0f"}
     for kind in ("padded", "ragged"):
-        done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.ragged", kind], capture_output=True, text=True, check=False
-        )
-        lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT")]
-        table.add_row(kind, *(lines[-1].split()[1:] if lines else [done.stderr.strip().splitlines()[-1][:60]]))
-    console.print(table)
-    table = Table("an episode on 5,000 nodes, sent", "KiB for each step")
-    for row in sent():
-        table.add_row(*row)
-    console.print(table)
+        found = measured_apart("benchmarks.ragged", "measure", kind)
+        if isinstance(found, str):
+            yield Row(kind, np.nan, column="rollout, MB", shown=found, table=title, key="observations")
+            continue
+        for value, (column, form) in zip(found, columns.items(), strict=True):
+            yield Row(kind, value, column=column, shown=f"{value:{form}}", table=title, key="observations")
+    yield from sent()
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        measure(sys.argv[1])
+    if sys.argv[1:2] == ["measure"]:
+        measure(sys.argv[2])
     else:
-        main()
+        run(__doc__, {"rollouts": rollouts})

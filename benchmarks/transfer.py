@@ -7,16 +7,14 @@ held-out instances, the best of 4 answers. ``python -m benchmarks.transfer [CHEC
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 import placezoo
-from benchmarks.measuring import machine_line
+from benchmarks.measuring import Row, run
 from placezoo.agents.agent import with_policy
 from placezoo.agents.learning.learner import mean_greedy_cost
 from placezoo.agents.learning.transfer import METHODS, without_adapter
@@ -29,6 +27,7 @@ from placezoo.envs.registration import make_problem, problem_class
 from placezoo.envs.source import ProblemSource
 
 TIMESTEPS, PROBES, SEEDS = 65_536, 4, (0, 1, 2)
+AFTER, REACHED = f"after {TIMESTEPS:,} transitions", "transitions to scratch's best"
 
 
 @dataclass(frozen=True)
@@ -81,44 +80,42 @@ def train(task: Task, held_out: list[Any], seed: int, **more: Any) -> tuple[list
     return scores, learner
 
 
-def spread(values: list[float]) -> str:
-    return f"{np.mean(values):.3f} ± {np.std(values):.3f}"
-
-
-def main(folder: str) -> None:
-    print(machine_line())
-    console = Console(width=160)
+def transfer(checkpoints: str) -> Iterator[Row]:
     for old, new in PAIRS:
-        start = Checkpoint.load(checkpoint_folder(folder, "ppo", old.env_id))
+        start = Checkpoint.load(checkpoint_folder(checkpoints, "ppo", old.env_id))
         before, target = old.held_out(), new.held_out()
         same = old.env_id == new.env_id
         name = f"{old.env_id} {old.dataset} -> {new.env_id} {new.dataset} {new.parameters or ''}"
-        table = Table(
-            "method", "zero-shot", f"after {TIMESTEPS:,} transitions", "transitions to scratch's best",
-            "on the old problem: before", "after, not told which", "after, told which", title=name,
-        )  # fmt: skip
+
+        def cell(method: str, column: str, values: list[float], shown: str = "", title: str = name) -> Row:
+            spread = f" ± {np.std(values):.3f}" if len(values) > 1 else ""
+            shown = shown or f"{np.mean(values):.3f}{spread}"
+            return Row(method, float(np.mean(values)), column=column, shown=shown, table=title, key="method")
+
         scratch = [train(new, target, seed)[0] for seed in SEEDS]
         goal = float(np.mean([min(scores) for scores in scratch]))
-        table.add_row("scratch", "", spread([scores[-1] for scores in scratch]), f"{TIMESTEPS:,}", "", "", "")
-        known = score(start, before)
-        zero = f"{score(start, target):.3f}" if same else ""
+        if same:
+            known, zero = score(start, before), score(start, target)
+        yield cell("scratch", AFTER, [scores[-1] for scores in scratch])
+        yield cell("scratch", REACHED, [TIMESTEPS], f"{TIMESTEPS:,}")
         for method in METHODS:
             results = [train(new, target, seed, start=start, method=method) for seed in SEEDS]
             reached = [next((i + 1 for i, value in enumerate(scores) if value <= goal), None) for scores, _ in results]
             steps = ", ".join(f"{r * TIMESTEPS // PROBES:,}" if r else "never" for r in reached)
-            cells = ["", ""]
             if same:
+                yield cell(method, "zero-shot", [zero])
+            yield cell(method, AFTER, [scores[-1] for scores, _ in results])
+            yield cell(method, REACHED, [r * TIMESTEPS // PROBES if r else np.inf for r in reached], steps)
+            if same:
+                yield cell(method, "on the old problem: before", [known])
                 policies = [learner.checkpoint() for _, learner in results]
-                cells[0] = spread([score(policy, before) for policy in policies])
+                yield cell(method, "after, not told which", [score(policy, before) for policy in policies])
                 if method in ("superposition", "experts"):
                     for policy in policies:
                         policy.network = without_adapter(policy.network)
-                    cells[1] = spread([score(policy, before) for policy in policies])
-            after = spread([scores[-1] for scores, _ in results])
-            table.add_row(method, zero, after, steps, f"{known:.3f}" if same else "", *cells)
-        console.print(table)
+                    yield cell(method, "after, told which", [score(policy, before) for policy in policies])
 
 
 if __name__ == "__main__":
     with single_thread():
-        main(sys.argv[1] if len(sys.argv) > 1 else "pretrained")
+        run(__doc__, {"scores": transfer}, ("checkpoints", {"nargs": "?", "default": "pretrained"}))

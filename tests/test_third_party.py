@@ -78,7 +78,7 @@ def test_all_formulations_scalar_and_batched(qap, formulation):
     scalar = gym.make(ENV, dataset="quadratic-assignment", formulation=formulation)
     batched = gym.make_vec(ENV, 2, dataset="quadratic-assignment", formulation=formulation)
     first, info = scalar.reset(seed=5)
-    many, infos = batched.reset(seed=5)
+    many, _ = batched.reset(seed=5)
     np.testing.assert_array_equal(first["assignment"], many["assignment"][0])
     ended, paid = False, 0.0
     while not ended:

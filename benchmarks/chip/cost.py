@@ -8,16 +8,14 @@ Needs the public netlists in PLACEZOO_DATA or on the network.
 
 from __future__ import annotations
 
-import platform
-import sys
-import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numba import njit
 
 import placezoo
-from placezoo.agents.solution import describe_machine
+from benchmarks.measuring import SLACK, Row, best_time, run
 from placezoo.cost_models import ProxyCost
 from placezoo.cost_models.chip import moves as chip_moves
 from placezoo.cost_models.chip import proxy_state
@@ -29,17 +27,6 @@ from placezoo.datasets.public_files import find_file, public_files
 from placezoo.envs.registration import make_env
 
 NETLISTS = ("ariane133-ng45", "nvdla-ng45", "ariane136-ng45")
-
-
-def seconds_of(function: Callable[[], object], repeats: int = 9) -> float:
-    """Return the least time of a call, compiled and warm: what else runs on the machine only adds to it."""
-    function()
-    times = []
-    for _ in range(repeats):
-        begun = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - begun)
-    return min(times)
 
 
 @njit(nogil=True, error_model="numpy")
@@ -60,93 +47,81 @@ def _anneal(state, rng, count):
             chip_moves.apply(state, move)
 
 
-def speeds() -> None:
-    """Print the speed table of Ariane-133."""
+def speeds() -> list[Row]:
+    """Return the speeds on Ariane-133; yardsticks are the published programs' on a machine of this kind."""
     entry = public_files()["ariane133-ng45"]
     netlist = placezoo.datasets.load("ariane133-ng45")
     files = [find_file(file) for file in entry.files]
     model = ProxyCost(netlist)
     rng = np.random.default_rng(0)
-    rows = [("read netlist and placement", seconds_of(lambda: read_netlist(*files)), "1 s (1.4 s, open Python)")]
-    rows += [
-        ("full proxy cost", seconds_of(lambda: model.evaluate(netlist.placement), 300), "1 ms (11.6 s, open Python)")
-    ]
+    read = best_time(lambda: read_netlist(*files), 9)
+    full = best_time(lambda: model.evaluate(netlist.placement), 300)
     state = model.state()
     blocks = model.block_of_node[netlist.hard_macros]
     places = rng.uniform(0.1, 0.9, (997, 2)) * [netlist.canvas.width, netlist.canvas.height]
     count = 20_000
-    rows += [
-        ("one macro moved, exact cost", seconds_of(lambda: _try_moves(state, blocks, places, count)) / count, "20 us")
-    ]
-    problem = placezoo.make_problem("ChipPlace-v0", netlist)
+    moved = best_time(lambda: _try_moves(state, blocks, places, count), 9) / count
+    problem: Any = placezoo.make_problem("ChipPlace-v0", netlist)
     assignment = problem.initial_assignment(rng)
     kernel = problem.kernel(assignment)
-    rows += [
-        (
-            "one annealing action",
-            seconds_of(lambda: _anneal(kernel.state, rng, count)) / count,
-            "20 us (147 us, open C++)",
-        )
-    ]
+    action = best_time(lambda: _anneal(kernel.state, rng, count), 9) / count
     soft = model.block_of_node[netlist.soft_macros]
     links = springs(soft, state.net_ptr, state.net_weights, state.terminal_block, state.terminal_offset)
     forces = [np.array(values) for values in (STEPS, ATTRACT, REPEL, MOVE_FACTORS)]
-    rows += [
-        (
-            "300 force-directed steps",
-            seconds_of(lambda: force_directed(state, links, *forces, 1.0)),
-            "50 ms (136 ms, open C++)",
-        )
-    ]
+    pushed = best_time(lambda: force_directed(state, links, *forces, 1.0), 9)
     by_force = model.cost_of(state).total
 
     def our_placer() -> None:
         sweep(state, links.blocks, place_soft_macros(state, links), 3)
         proxy_state.rebuild(state)
 
-    rows += [("soft macros placed by us", seconds_of(our_placer), "-")]
+    placed = best_time(our_placer, 9)
     ours = model.cost_of(state).total
-    rows += [("evaluate an assignment", seconds_of(lambda: problem.evaluate(assignment)), "-")]
     env = make_env("ChipPlace-v0", instance=netlist)
 
     def episode() -> None:
         observation, _ = env.reset(seed=0)
         done = False
         while not done:
-            action = int(np.flatnonzero(observation["action_mask"])[0])
-            observation, _, done, _, _ = env.step(action)
+            choice = int(np.flatnonzero(observation["action_mask"])[0])
+            observation, _, done, _, _ = env.step(choice)
 
-    rows += [("construct episode, 133 steps", seconds_of(episode), "100 ms")]
-    print(f"{'':34} {'here':>12}   goal (yardstick)")
-    for name, value, goal in rows:
-        shown = (
-            f"{value:.2f} s" if value > 0.5 else f"{1e3 * value:.2f} ms" if value > 5e-4 else f"{1e6 * value:.1f} us"
-        )
-        print(f"{name:34} {shown:>12}   {goal}")
-    print(f"\ncommercial hard macros, soft macros by forces {by_force:.4f}, by our placer {ours:.4f}")
+    quality = "commercial hard macros"
+    return [
+        Row("read netlist and placement", read, "s", SLACK * 1.0, "1 s (1.4 s, open Python)"),
+        Row("full proxy cost", full, "s", SLACK * 1e-3, "1 ms (11.6 s, open Python)"),
+        Row("one macro moved, exact cost", moved, "s", SLACK * 20e-6, "20 us"),
+        Row("one annealing action", action, "s", SLACK * 20e-6, "20 us (147 us, open C++)"),
+        Row("300 force-directed steps", pushed, "s", 136e-3, "50 ms (136 ms, open C++)"),
+        Row("soft macros placed by us", placed, "s"),
+        Row("evaluate an assignment", best_time(lambda: problem.evaluate(assignment), 9), "s", 0.74,
+            "0.74 s, Google's force-directed pass"),
+        Row("construct episode, 133 steps", best_time(episode, 9), "s", SLACK * 0.1, "100 ms"),
+        Row("soft macros by forces", by_force, shown=f"{by_force:.4f}", table=quality, column="proxy cost"),
+        Row("by our placer", ours, "", by_force, "by forces", "proxy cost", f"{ours:.4f}", quality),
+    ]  # fmt: skip
 
 
-def quality() -> None:
-    """Print what the agents reach."""
-    print(f"{'':34} {'random':>8} {'greedy':>8} " + " ".join(f"{f'{a} {s} s':>14}" for a, s in RUNS) + "  commercial")
+def quality() -> Iterator[Row]:
+    """Return what the agents reach."""
     for name in NETLISTS:
         netlist = placezoo.datasets.load(name)
         problem = placezoo.make_problem("ChipPlace-v0", netlist)
-        drawn = placezoo.make_agent("random").solve(problem, placezoo.Budget(evaluations=1), seed=0).cost.total
-        greedy = placezoo.make_agent("greedy").solve(problem, placezoo.Budget(evaluations=1), seed=0).cost.total
-        line = f"{name:34} {drawn:8.4f} {greedy:8.4f} "
+        commercial = ProxyCost(netlist).evaluate(netlist.placement).total
         for agent, seconds in RUNS:
-            solution = placezoo.make_agent(agent).solve(problem, placezoo.Budget(seconds=seconds), seed=0)
-            line += f"{solution.cost.total:14.4f} "
-        print(f"{line} {ProxyCost(netlist).evaluate(netlist.placement).total:.4f}", flush=True)
+            once = seconds is None
+            budget = placezoo.Budget(evaluations=1) if once else placezoo.Budget(seconds=seconds)
+            total = placezoo.make_agent(agent).solve(problem, budget, seed=0).cost.total
+            column = agent if once else f"{agent} {seconds} s"
+            yield Row(name, total, column=column, shown=f"{total:.4f}", key="netlist")
+        yield Row(name, commercial, column="commercial", shown=f"{commercial:.4f}", key="netlist")
 
 
 RUNS = (
+    ("random", None), ("greedy", None),
     ("simulated-annealing", 10), ("simulated-annealing", 60), ("simulated-annealing", 300),
     ("wire-mask", 60), ("analytic", 60), ("random", 60),
 )  # fmt: skip
 
 if __name__ == "__main__":
-    machine = describe_machine()
-    print(f"{machine.get('processor', platform.processor())}, Python {platform.python_version()}\n")
-    {"speed": speeds, "quality": quality}[sys.argv[1] if len(sys.argv) > 1 else "speed"]()
+    run(__doc__, {"speeds": speeds, "quality": quality})

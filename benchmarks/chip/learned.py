@@ -7,16 +7,21 @@ The command that trains it is in docs/environments/chip-place.md.
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Iterator
 
 import numpy as np
 
 import placezoo
+from benchmarks.measuring import Row, run
 from placezoo.datasets import get_dataset
 
 
-def held_out(checkpoint: str) -> None:
-    """Print mean costs on the 20 test chips."""
+def costs(checkpoint: str, instance: str | None, seconds: float) -> Iterator[Row]:
+    return held_out(checkpoint) if instance is None else one_instance(checkpoint, instance, seconds)
+
+
+def held_out(checkpoint: str) -> Iterator[Row]:
+    """Return mean costs on the 20 test chips."""
     dataset = get_dataset("synthetic-chips")
     problems = [placezoo.make_problem("ChipPlace-v0", dataset.instance("test", i)) for i in range(dataset.size("test"))]
     rows = {
@@ -28,7 +33,6 @@ def held_out(checkpoint: str) -> None:
         "wire-mask, 2 s": ("wire-mask", {}, placezoo.Budget(seconds=2)),
         "simulated-annealing, 2 s": ("simulated-annealing", {}, placezoo.Budget(seconds=2)),
     }
-    print("| agent | mean cost | over greedy | seconds |\n|---|---|---|---|")
     base: list[float] = []
     for label, (name, hyperparameters, budget) in rows.items():
         agent = placezoo.make_agent(name, **hyperparameters)
@@ -36,14 +40,16 @@ def held_out(checkpoint: str) -> None:
         totals = [solution.cost.total for solution in solutions]
         if label == "greedy":
             base = totals
-        over = f"{np.mean(np.array(totals) / np.array(base)):.4f}" if base else ""
-        print(
-            f"| {label} | {np.mean(totals):.4f} | {over} | {np.mean([s.seconds for s in solutions]):.2f} |", flush=True
-        )
+        mean, seconds = float(np.mean(totals)), float(np.mean([s.seconds for s in solutions]))
+        yield Row(label, mean, column="mean cost", shown=f"{mean:.4f}", key="agent")
+        if base:
+            over = float(np.mean(np.array(totals) / np.array(base)))
+            yield Row(label, over, column="over greedy", shown=f"{over:.4f}", key="agent")
+        yield Row(label, seconds, column="seconds", shown=f"{seconds:.2f}", key="agent")
 
 
-def one_instance(checkpoint: str, instance: str, seconds: float) -> None:
-    """Print costs on one netlist, all agents with the same seconds."""
+def one_instance(checkpoint: str, instance: str, seconds: float) -> Iterator[Row]:
+    """Return costs on one netlist, all agents with the same seconds."""
     problem = placezoo.make_problem("ChipPlace-v0", instance)
     budget = placezoo.Budget(seconds=seconds)
     rows = {
@@ -59,16 +65,18 @@ def one_instance(checkpoint: str, instance: str, seconds: float) -> None:
     likeliest = placezoo.make_agent("ppo", checkpoint=checkpoint, samples=1).solve(
         problem, placezoo.Budget(evaluations=1)
     )
-    print(f"\n{instance}, {seconds:g} s; ppo zero-shot, likeliest actions: {likeliest.cost.total:.4f}\n")
-    print("| agent | cost | evaluations |\n|---|---|---|")
+    title = f"{instance}, {seconds:g} s; ppo zero-shot, likeliest actions: {likeliest.cost.total:.4f}"
     for label, (name, hyperparameters) in rows.items():
         solution = placezoo.make_agent(name, **hyperparameters).solve(problem, budget, seed=0)
-        print(f"| {label} | {solution.cost.total:.4f} | {solution.evaluations:,} |", flush=True)
+        made, total = solution.evaluations, solution.cost.total
+        yield Row(label, total, column="cost", shown=f"{total:.4f}", table=title, key="agent")
+        yield Row(label, made, column="evaluations", shown=f"{made:,}", table=title, key="agent")
 
 
 if __name__ == "__main__":
-    folder = sys.argv[1]
-    if len(sys.argv) > 2:
-        one_instance(folder, sys.argv[2], float(sys.argv[3]) if len(sys.argv) > 3 else 120.0)
-    else:
-        held_out(folder)
+    run(
+        __doc__, {"costs": costs},
+        ("checkpoint", {"help": "what `placezoo train --out FOLDER` wrote"}),
+        ("instance", {"nargs": "?", "help": "one netlist instead of the test chips"}),
+        ("seconds", {"nargs": "?", "type": float, "default": 120.0, "help": "of each agent on it"}),
+    )  # fmt: skip

@@ -6,16 +6,14 @@ places traced models (the first time it traces them, half a minute in all).
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numba import njit
-from rich.console import Console
-from rich.table import Table
 
 import placezoo
-from benchmarks.measuring import best_time, machine_line
+from benchmarks.measuring import SLACK, Row, best_time, run
 from placezoo.cost_models import StepTime
 from placezoo.datasets import OpGraph, load_topology
 
@@ -24,17 +22,6 @@ MODELS = ("bert-base", "gpt2", "bart-base", "vit-base", "swin-tiny", "resnet-50"
 TOPOLOGIES = (("p100x2-pcie", 0.75), ("v100x8-pcie", 0.3))  # and the memory, as a share of what one device would need
 AGENTS = ("single-device", "expert", "m-topo", "m-etf", "m-heft", "greedy", "simulated-annealing", "local-search")
 SECONDS = 10.0
-
-
-def main() -> None:
-    print(machine_line() + "\n")
-    if sys.argv[1:] == ["quality"]:
-        quality()
-        return
-    table = Table("what", "measured", "yardstick", box=None, pad_edge=False, header_style="bold")
-    for row in speeds():
-        table.add_row(*row)
-    Console(width=150).print(table)
 
 
 @njit(nogil=True)
@@ -56,10 +43,10 @@ def random_model(num_ops: int) -> OpGraph:
     )  # fmt: skip
 
 
-def speeds() -> list[tuple[str, str, str]]:
+def speeds() -> list[Row]:
     rows = []
     topology = load_topology("v100x8-pcie")
-    for num_ops, count, most in ((1_000, 1_000, "0.3 ms"), (50_000, 20, "50 ms")):
+    for num_ops, count, most in ((1_000, 1_000, 0.3e-3), (50_000, 20, 50e-3)):
         model = StepTime(random_model(num_ops), topology)
         rng = np.random.default_rng(0)
         placements = {"random": rng.integers(0, 8, num_ops), "eight blocks": np.arange(num_ops) * 8 // num_ops}
@@ -69,31 +56,31 @@ def speeds() -> list[tuple[str, str, str]]:
                 lambda k=kernel, n=count: _try_moves(k.state, k.propose, k.delta, np.random.default_rng(0), n), 3
             )
             name = f"step time, {num_ops:,} operators, 8 devices, {label}"
-            rows.append((name, f"{1e3 * seconds / count:.3f} ms", f"at most {most}"))
+            rows.append(Row(name, seconds / count, "s", SLACK * most, f"at most {1e3 * most:g} ms"))
     return rows
 
 
-def quality() -> None:
+def quality() -> Iterator[Row]:
     for topology, share in TOPOLOGIES:
-        table = Table("agent", *MODELS, "mean to the bound", box=None, pad_edge=False, header_style="bold")
         problems = [problem_of(name, topology, share) for name in MODELS]
-        for agent in AGENTS:
-            cells, ratios = [], []
-            for problem in problems:
-                solution = placezoo.make_agent(agent).solve(problem, placezoo.Budget(seconds=SECONDS), seed=0)
-                step_time = solution.cost.terms["step_time"]
-                cells.append(f"{1e3 * step_time:.2f}" if solution.cost.feasible else "memory")
-                ratios.append(step_time / problem.cost_model.lower_bound if solution.cost.feasible else np.nan)
-            mean = "-" if np.isnan(ratios).any() else f"{100 * (np.mean(ratios) - 1):+.0f} %"
-            table.add_row(agent, *cells, mean)
-        bounds = [f"{1e3 * problem.cost_model.lower_bound:.2f}" for problem in problems]
-        table.add_row("lower bound", *bounds, "")
+        bounds = [problem.cost_model.lower_bound for problem in problems]
         memories = ", ".join(f"{problem.parameters['memory_gb']:.2f}" for problem in problems)
-        print(
+        title = (
             f"{topology}, training, batch 8, milliseconds a step; GB a device: {memories}; {SECONDS:g} s each, seed 0"
         )
-        Console(width=150).print(table)
-        print()
+        for agent in AGENTS:
+            ratios = []
+            for model, problem, bound in zip(MODELS, problems, bounds, strict=True):
+                solution = placezoo.make_agent(agent).solve(problem, placezoo.Budget(seconds=SECONDS), seed=0)
+                step_time = solution.cost.terms["step_time"]
+                shown = f"{1e3 * step_time:.2f}" if solution.cost.feasible else "memory"
+                yield Row(agent, step_time, "s", column=model, shown=shown, table=title, key="agent")
+                ratios.append(step_time / bound if solution.cost.feasible else np.nan)
+            mean = float(np.mean(ratios))
+            shown = "-" if np.isnan(mean) else f"{100 * (mean - 1):+.0f} %"
+            yield Row(agent, mean, column="mean to the bound", shown=shown, table=title, key="agent")
+        for model, bound in zip(MODELS, bounds, strict=True):
+            yield Row("lower bound", bound, column=model, shown=f"{1e3 * bound:.2f}", table=title, key="agent")
 
 
 def problem_of(name: str, topology: str, share: float) -> Any:
@@ -105,4 +92,4 @@ def problem_of(name: str, topology: str, share: float) -> Any:
 
 
 if __name__ == "__main__":
-    main()
+    run(__doc__, {"speeds": speeds, "quality": quality})

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 import placezoo
-from benchmarks.measuring import machine_line
+from benchmarks.measuring import Row, run
 from placezoo.experiments.train import TrainingRun, train
 
 ENV, DATASET = "DevicePlace-v0", "networks"
@@ -59,52 +58,57 @@ def contenders(topology: str, folder: Path) -> dict[str, tuple[str, dict[str, An
     return found
 
 
-def main(topology: str, folder_name: str, only: str = "") -> None:
-    folder = Path(folder_name)
-    print(machine_line() + "\n")
+def step_times(topology: str, folder: Path, only: str) -> Iterator[Row]:
     size = placezoo.datasets.get_dataset(DATASET).size("test")
     problems = [placezoo.make_problem(ENV, f"{DATASET}/test/{index}", **parameters(topology)) for index in range(size)]
     names = [problem.instance.name.split(":")[1].split(",")[0] for problem in problems]
-    table = Table("agent", *names, "mean to the bound", box=None, pad_edge=False, header_style="bold")
+    bounds = [problem.cost_model.lower_bound for problem in problems]  # type: ignore[attr-defined]
+    title = f"{topology}, training step, batch 8, milliseconds; {SECONDS:g} s each, seed 0"
     ratios: dict[str, list[float]] = {}
     traces: dict[str, list[list[list[float]]]] = {}
     for name, (agent, hyperparameters, budget) in contenders(topology, folder).items():
         if only not in name:
             continue
-        cells = []
-        for problem in problems:
-            bound = problem.cost_model.lower_bound  # type: ignore[attr-defined]
+        for column, problem, bound in zip(names, problems, bounds, strict=True):
             solution = placezoo.make_agent(agent, **hyperparameters).solve(problem, budget, seed=0)
             step_time = solution.cost.terms["step_time"]
-            cells.append(f"{1e3 * step_time:.1f}" if solution.cost.feasible else "memory")
+            shown = f"{1e3 * step_time:.1f}" if solution.cost.feasible else "memory"
+            yield Row(name, step_time, "s", column=column, shown=shown, table=title, key="agent")
             ratios.setdefault(name, []).append(step_time / bound if solution.cost.feasible else np.nan)
             trace = [[point.evaluations, point.seconds, point.total] for point in solution.trace]
             traces.setdefault(name, []).append(trace)
-        mean = "-" if np.isnan(ratios[name]).any() else f"{100 * (np.mean(ratios[name]) - 1):+.0f} %"
-        table.add_row(name, *cells, mean)
-        print(name, *cells, mean, flush=True)
-    bounds = [f"{1e3 * problem.cost_model.lower_bound:.1f}" for problem in problems]  # type: ignore[attr-defined]
-    table.add_row("lower bound", *bounds, "")
-    print(f"\n{topology}, training step, batch 8, milliseconds; {SECONDS:g} s each, seed 0")
-    Console(width=170).print(table)
+        mean = float(np.mean(ratios[name]))
+        shown = "-" if np.isnan(mean) else f"{100 * (mean - 1):+.0f} %"
+        yield Row(name, mean, column="mean to the bound", shown=shown, table=title, key="agent")
+    for column, bound in zip(names, bounds, strict=True):
+        yield Row("lower bound", bound, column=column, shown=f"{1e3 * bound:.1f}", table=title, key="agent")
+    title = "evaluations until fine-tuning is as good as training from scratch ends, of its evaluations"
     for agent in [agent for agent in ("gdp", "go") if f"{agent}, fine-tuned" in traces]:
-        print(agent, faster(traces[f"{agent}, from scratch"], traces[f"{agent}, fine-tuned"]))
+        found = faster(traces[f"{agent}, from scratch"], traces[f"{agent}, fine-tuned"])
+        for column, (made, shown) in zip(names, found, strict=True):
+            yield Row(agent, made, column=column, shown=shown, table=title, key="agent")
     (folder / f"traces-{topology}.json").write_text(json.dumps(traces))
 
 
-def faster(scratch: list[list[list[float]]], tuned: list[list[list[float]]]) -> str:
-    """Say how many evaluations fine-tuning takes to the best that training from scratch reaches."""
+def faster(scratch: list[list[list[float]]], tuned: list[list[list[float]]]) -> list[tuple[float, str]]:
+    """Return how many evaluations fine-tuning takes to the best that training from scratch reaches, and in words."""
     found = []
     for one, other in zip(scratch, tuned, strict=True):
         goal = one[-1][2]
         reached = next((point[0] for point in other if point[2] <= goal * (1 + 1e-9)), None)
         last = next(point[0] for point in one if point[2] <= goal * (1 + 1e-9))
-        found.append(f"{reached:.0f} of {last:.0f}" if reached is not None else f"never ({last:.0f})")
-    return "reaches the best of scratch after, of its evaluations: " + "; ".join(found)
+        shown = f"{reached:.0f} of {last:.0f}" if reached is not None else f"never ({last:.0f})"
+        found.append((np.inf if reached is None else reached, shown))
+    return found
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "train":
+    if sys.argv[1:2] == ["train"]:
         train_all(Path(sys.argv[2]))
     else:
-        main(*sys.argv[1:])
+        run(
+            __doc__, {"step times": step_times},
+            ("topology", {"choices": MEMORY_SHARES}),
+            ("folder", {"type": Path, "help": "what `train FOLDER` wrote"}),
+            ("only", {"nargs": "?", "default": "", "help": "part of the names of the rows to measure"}),
+        )  # fmt: skip

@@ -10,17 +10,15 @@ Source: Hu et al. 2023 (GiPH), section 5.3.
 
 from __future__ import annotations
 
-import argparse
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.table import Table
 
 import placezoo
-from benchmarks.measuring import machine_line
+from benchmarks.measuring import Row, run
 from placezoo.agents.edge.list_scheduling import heft_placement
 from placezoo.agents.edge.random_task_eft import earliest_finish_device
 from placezoo.agents.giph.episodes import ImprovementEpisodes, draw
@@ -34,26 +32,21 @@ ENV = "EdgePlace-v0"
 PROGRAMS, CHANGES, SEEDS = 20, 10, (0, 1, 2)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folders", nargs="*")
-    parser.add_argument("--figure", type=Path)
-    arguments = parser.parse_args()
-    print(machine_line())
+def ratios(folders: list[str], figure: Path | None) -> Iterator[Row]:
     results: dict[str, list[np.ndarray]] = {}
     for seed in SEEDS:
         stages = worlds(seed)
         rows = {"HEFT, planned anew": heft(stages), "best known (annealing, 20,000 moves)": annealing(stages, seed)}
         rows["random task, earliest finish"] = random_task_eft(stages, seed)
-        for folder in arguments.folders or [PRETRAINED]:
+        for folder in folders or [PRETRAINED]:
             label = "giph" if folder == PRETRAINED else Path(folder).name
             rows[f"{label}, not trained again"] = policy(stages, folder, seed)
         for label, values in rows.items():
             results.setdefault(label, []).append(values)
     means = {label: np.mean(values, axis=0) for label, values in results.items()}
-    show(means)
-    if arguments.figure is not None:
-        plot(means, arguments.figure)
+    yield from table(means)
+    if figure is not None:
+        plot(means, figure)
 
 
 def worlds(seed: int) -> list[list[Any]]:
@@ -129,20 +122,15 @@ def policy(stages: list[list[Any]], folder: str, seed: int) -> np.ndarray:
     return np.array(means)
 
 
-def show(means: dict[str, np.ndarray]) -> None:
+def table(means: dict[str, np.ndarray]) -> Iterator[Row]:
     best = means["best known (annealing, 20,000 moves)"]
     stages = {"20 devices": [0], "15": [5], "10": [10], "15 again": [15], "20 again": [20], "all stages": range(21)}
-    table = Table("mean SLR", *stages, box=None)
+    title = f"{PROGRAMS} programs, {len(SEEDS)} clusters, {2 * CHANGES} changes; mean SLR and its gap to the best known"
     for label, values in means.items():
-        cells = []
-        for rows in stages.values():
-            ratio = values[list(rows)].mean() / best[list(rows)].mean()
-            cells.append(f"{values[list(rows)].mean():.3f} ({100 * (ratio - 1):+.1f} %)")
-        table.add_row(label, *cells)
-    print(
-        f"\n{PROGRAMS} programs, {len(SEEDS)} clusters, {2 * CHANGES} changes; mean SLR and its gap to the best known"
-    )
-    Console(width=170).print(table)
+        for column, rows in stages.items():
+            mean = float(values[list(rows)].mean())
+            shown = f"{mean:.3f} ({100 * (mean / best[list(rows)].mean() - 1):+.1f} %)"
+            yield Row(label, mean, column=column, shown=shown, table=title, key="mean SLR")
 
 
 def plot(means: dict[str, np.ndarray], path: Path) -> None:
@@ -164,4 +152,8 @@ def plot(means: dict[str, np.ndarray], path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(
+        __doc__, {"ratios": ratios},
+        ("folders", {"nargs": "*", "help": "what `placezoo train` wrote"}),
+        ("--figure", {"type": Path}),
+    )  # fmt: skip

@@ -11,16 +11,14 @@ with the baselines on the published cases, which are left out where they are not
 
 from __future__ import annotations
 
-import argparse
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 import placezoo
-from benchmarks.measuring import machine_line
+from benchmarks.measuring import Row, run
 from placezoo.agents.networks.checkpoint import PRETRAINED, Checkpoint
 from placezoo.agents.solution import Solution
 from placezoo.datasets.public_files import is_here, public_files
@@ -29,9 +27,9 @@ ENV = "EdgePlace-v0"
 CASES = 100
 SEEDS = (0, 1, 2)
 START_NAMES = {"heft": "HEFT's placement", "instance": "the published starts"}
-Row = tuple[str, str, dict[str, Any]]
+Contender = tuple[str, str, dict[str, Any]]
 
-BASELINES: list[Row] = [
+BASELINES: list[Contender] = [
     ("random", "random", {}),
     ("annealing", "simulated-annealing", {}),
     ("random task, earliest finish", "random-task-eft", {}),
@@ -43,30 +41,24 @@ BASELINES: list[Row] = [
 ]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folders", nargs="*", help="what `placezoo train` wrote")
-    parser.add_argument("--figures", type=Path, help="write edge-search.svg there")
-    parser.add_argument("--optimum-seconds", type=float, default=10.0, help="of CP-SAT on each case; 0: leave it out")
-    arguments = parser.parse_args()
-    print(machine_line())
-    policies = [row_of(folder) for folder in arguments.folders or [PRETRAINED]]
+def ratios(folders: list[str], figures: Path | None, optimum_seconds: float) -> Iterator[Row]:
+    policies = [contender(folder) for folder in folders or [PRETRAINED]]
     for dataset in ("giph", "giph-published"):
         if dataset == "giph-published" and not is_here(public_files()["giph-test-cases"]):
             continue
         problems = [placezoo.make_problem(ENV, f"{dataset}/test/{number}") for number in range(CASES)]
-        bounds = optima(problems, arguments.optimum_seconds) if arguments.optimum_seconds > 0 else None
+        bounds = optima(problems, optimum_seconds) if optimum_seconds > 0 else None
         label, agent, settings = policies[0]
         starts = ("heft", "instance") if dataset == "giph-published" else ("heft",)
         rows = [*BASELINES, *(policies[:1] if dataset == "giph-published" else policies)]
         rows += [(f"{label}, from {START_NAMES[start]}", agent, {**settings, "start": start}) for start in starts]
         solutions = {label: solve_all(problems, agent, settings) for label, agent, settings in rows}
-        show(dataset, problems, solutions, bounds)
-        if arguments.figures is not None and dataset == "giph":
-            draw(solutions, problems, arguments.figures / "edge-search.svg")
+        yield from table(dataset, problems, solutions, bounds)
+        if figures is not None and dataset == "giph":
+            draw(solutions, problems, figures / "edge-search.svg")
 
 
-def row_of(folder: str) -> Row:
+def contender(folder: str) -> Contender:
     """Return the row of a trained policy, from random starts."""
     if folder == PRETRAINED:
         return "giph (comes with the package)", "giph", {"checkpoint": folder}
@@ -100,47 +92,48 @@ def optima(problems: list[Any], seconds: float) -> list[tuple[float, float]]:
     return found
 
 
-def show(dataset: str, problems: list[Any], solutions: Any, bounds: list[tuple[float, float]] | None) -> None:
+def table(dataset: str, problems: list[Any], solutions: Any, bounds: list[tuple[float, float]] | None) -> Iterator[Row]:
     slr = {label: np.array([[s.cost.terms["slr"] for s in run] for run in runs]) for label, runs in solutions.items()}
     heft = slr["HEFT (1 evaluation)"].mean()
     goal = slr["random task, earliest finish"].mean()
-    table = Table(
-        "agent", "mean SLR", "+- seeds", "to HEFT", "to best known", "evaluations per task to goal", "s per case",
-        box=None,
-    )  # fmt: skip
+    title = f"{dataset}/test, {len(problems)} cases, 2 x tasks evaluations, seeds {list(SEEDS)}; "
+    if bounds:
+        proved = sum(one - bound < 1e-4 * one for one, bound in bounds)
+        means = [float(np.mean(part)) for part in zip(*bounds, strict=True)]
+        title += f"best known: mean SLR {means[0]:.4f}, bound {means[1]:.4f}, {proved} proved optimal; "
+    title += f"goal: SLR {goal:.4f}, where the heuristic (random task, earliest finish) ends"
     best = np.mean([one for one, _ in bounds]) if bounds else np.nan
     for label, values in sorted(slr.items(), key=lambda entry: -entry[1].mean()):
         seconds = np.mean([solution.seconds for run in solutions[label] for solution in run])
         mean = values.mean()
-        table.add_row(
-            label, f"{mean:.4f}", f"{values.mean(axis=1).std():.4f}", f"{100 * (mean / heft - 1):+.1f} %",
-            f"{100 * (mean / best - 1):+.1f} %" if bounds else "-", reached(solutions[label], problems, goal),
-            f"{seconds:.3f}",
-        )  # fmt: skip
-    print(f"\n{dataset}/test, {len(problems)} cases, 2 x tasks evaluations, seeds {list(SEEDS)}")
-    if bounds:
-        proved = sum(one - bound < 1e-4 * one for one, bound in bounds)
-        print(f"best known: mean SLR {best:.4f}, bound {np.mean([b for _, b in bounds]):.4f}, {proved} proved optimal")
-    print(f"goal: SLR {goal:.4f}, where the heuristic (random task, earliest finish) ends")
-    Console(width=150).print(table)
+        spread, made = values.mean(axis=1).std(), reached(solutions[label], problems, goal)
+        for column, value, shown in (
+            ("mean SLR", mean, f"{mean:.4f}"),
+            ("+- seeds", spread, f"{spread:.4f}"),
+            ("to HEFT", mean / heft, f"{100 * (mean / heft - 1):+.1f} %"),
+            ("to best known", mean / best, f"{100 * (mean / best - 1):+.1f} %" if bounds else "-"),
+            ("evaluations per task to goal", made, "never" if np.isinf(made) else f"{made:.2f}"),
+            ("s per case", seconds, f"{seconds:.3f}"),
+        ):
+            yield Row(label, float(value), column=column, shown=shown, table=title, key="agent")
 
 
 def curve(runs: list[list[Solution]], problems: list[Any], shares: np.ndarray) -> np.ndarray:
     """Return the mean of the best SLR so far after so many evaluations per task."""
     rows = []
-    for run in runs:
-        for problem, solution in zip(problems, run, strict=True):
+    for solutions in runs:
+        for problem, solution in zip(problems, solutions, strict=True):
             made = np.array([point.evaluations for point in solution.trace]) / problem.num_items
             totals = np.array([point.total for point in solution.trace]) / problem.cost_model.lower_bound
             rows.append([totals[max(np.searchsorted(made, share, "right") - 1, 0)] for share in shares])
     return np.mean(rows, axis=0)
 
 
-def reached(runs: list[list[Solution]], problems: list[Any], goal: float) -> str:
+def reached(runs: list[list[Solution]], problems: list[Any], goal: float) -> float:
     """Return after how many evaluations per task the mean curve is as low as the goal."""
     shares = np.linspace(0.0, 2.0, 201)
     below = np.flatnonzero(curve(runs, problems, shares) <= goal + 1e-12)
-    return f"{shares[below[0]]:.2f}" if below.size else "never"
+    return float(shares[below[0]]) if below.size else np.inf
 
 
 def draw(solutions: Any, problems: list[Any], path: Path) -> None:
@@ -166,4 +159,9 @@ def draw(solutions: Any, problems: list[Any], path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(
+        __doc__, {"ratios": ratios},
+        ("folders", {"nargs": "*", "help": "what `placezoo train` wrote"}),
+        ("--figures", {"type": Path, "help": "write edge-search.svg there"}),
+        ("--optimum-seconds", {"type": float, "default": 10.0, "help": "of CP-SAT on each case; 0: leave it out"}),
+    )  # fmt: skip

@@ -6,15 +6,13 @@ Run with ``make bench`` or ``python -m benchmarks.mcm.cost`` for speeds and vali
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 import placezoo
-from benchmarks.measuring import best_time, machine_line
+from benchmarks.measuring import SLACK, Row, best_time, run
 from placezoo.datasets import OpGraph
 
 ENV = "MCMPartition-v0"
@@ -27,17 +25,6 @@ CASES = (
 )  # fmt: skip
 VALIDITY = [(nodes, package) for nodes in (10, 50, 200, 700, 2000) for package in ("mcm4", "mcm8", "mcm16", "mcm36")]
 CANDIDATES = 12_000
-
-
-def main() -> None:
-    print(machine_line() + "\n")
-    if sys.argv[1:] == ["quality"]:
-        quality()
-        return
-    table = Table("what", "measured", "yardstick", box=None, pad_edge=False, header_style="bold")
-    for row in (*speeds(), *validity()):
-        table.add_row(*row)
-    Console(width=150).print(table)
 
 
 def network(num_ops: int, rng: np.random.Generator) -> OpGraph:
@@ -67,7 +54,11 @@ def network(num_ops: int, rng: np.random.Generator) -> OpGraph:
     )  # fmt: skip
 
 
-def speeds() -> list[tuple[str, str, str]]:
+def speeds_and_validity() -> list[Row]:
+    return [*speeds(), *validity()]
+
+
+def speeds() -> list[Row]:
     problem: Any = placezoo.make_problem(ENV, network(2000, np.random.default_rng(0)), package="mcm36")
     rng = np.random.default_rng(0)
     even = np.full((problem.num_items, 36), 1 / 36)
@@ -78,13 +69,13 @@ def speeds() -> list[tuple[str, str, str]]:
     drawn = problem.sample(even, 1, rng)[0]
     evaluation = best_time(lambda: [problem.evaluate(drawn) for _ in range(50)], 3) / 50
     return [
-        (f"SAMPLE, {name}", f"{1e3 * sample:.2f} ms", "at most 5 ms"),
-        (f"FIX, {name}", f"{1e3 * fix:.2f} ms", "at most 5 ms"),
-        (f"evaluation, {name}", f"{1e3 * evaluation:.3f} ms", "at most 0.2 ms"),
+        Row(f"SAMPLE, {name}", sample, "s", SLACK * 5e-3, "at most 5 ms"),
+        Row(f"FIX, {name}", fix, "s", SLACK * 5e-3, "at most 5 ms"),
+        Row(f"evaluation, {name}", evaluation, "s", SLACK * 0.2e-3, "at most 0.2 ms"),
     ]
 
 
-def validity() -> list[tuple[str, str, str]]:
+def validity() -> list[Row]:
     rng = np.random.default_rng(1)
     tried, invalid = 0, 0
     each = CANDIDATES // len(VALIDITY) // 2
@@ -99,26 +90,24 @@ def validity() -> list[tuple[str, str, str]]:
         costs = [problem.evaluate(one) for one in found]
         tried += len(costs)
         invalid += sum(cost.terms["violations"] > 0 for cost in costs)
-    return [(f"invalid of {tried:,} candidates, 10-2,000 operators, 4-36 chiplets", str(invalid), "0")]
+    return [Row(f"invalid of {tried:,} candidates, 10-2,000 operators, 4-36 chiplets", invalid, "", 0, "0")]
 
 
-def quality() -> None:
-    table = Table(
-        "model", "package", "operators", *AGENTS, "proved bound", box=None, pad_edge=False, header_style="bold"
-    )
+def quality() -> Iterator[Row]:
+    title = f"microseconds an input; {SECONDS:g} s each, seed 0"
     for name, package in CASES:
-        problem = placezoo.make_problem(ENV, name, package=package)
-        cells, bound = [], float(problem.cost_model.lower_bound)  # type: ignore[attr-defined]
+        problem: Any = placezoo.make_problem(ENV, name, package=package)
+        case, bound = f"{name.split(':')[1]}, {package}", float(problem.cost_model.lower_bound)
+        cells = {"operators": (float(problem.num_items), str(problem.num_items))}
         for agent in AGENTS:
             solution = placezoo.make_agent(agent).solve(problem, placezoo.Budget(seconds=SECONDS), seed=0)
-            cells.append(f"{1e6 * solution.cost.total:.2f}" if solution.cost.feasible else "infeasible")
+            shown = f"{1e6 * solution.cost.total:.2f}" if solution.cost.feasible else "infeasible"
+            cells[agent] = solution.cost.total, shown
             bound = max(bound, solution.bound or 0.0)
-        short = name.split(":")[1]
-        table.add_row(short, package, str(problem.num_items), *cells, f"{1e6 * bound:.2f}")
-        print(short, package, *cells, f"{1e6 * bound:.2f}", flush=True)
-    print(f"\nmicroseconds an input; {SECONDS:g} s each, seed 0")
-    Console(width=170).print(table)
+        cells["proved bound"] = bound, f"{1e6 * bound:.2f}"
+        for column, (value, shown) in cells.items():
+            yield Row(case, value, column=column, shown=shown, table=title, key="model, package")
 
 
 if __name__ == "__main__":
-    main()
+    run(__doc__, {"speeds": speeds_and_validity, "quality": quality})

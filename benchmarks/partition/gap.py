@@ -5,18 +5,16 @@
 
 from __future__ import annotations
 
-import sys
 import time
+from collections.abc import Iterator
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
+from placezoo.agents.partition.metis import graph_of
 
 import placezoo
-from benchmarks.measuring import machine_line
+from benchmarks.measuring import Row, run
 from placezoo.agents.gap.agents import answer_at_once
 from placezoo.agents.networks.threads import single_thread
-from placezoo.agents.partition.metis import graph_of
 from placezoo.datasets.partition.landmarks import landmark_distances
 from placezoo.datasets.public_files import find_file, public_files
 
@@ -36,23 +34,25 @@ def families():
             yield name, [name]
 
 
-def main(checkpoint: str) -> None:
-    print(machine_line())
+def answers(checkpoint: str) -> Iterator[Row]:
     gap = placezoo.make_agent("gap", checkpoint=checkpoint)
     network = gap.policy.network
     baselines = {"metis, 1 run": ("metis", {"runs": 1}), "mt-kahypar, 1 run": ("mt-kahypar", {"runs": 1})}
-    table = Table(
-        "graphs", "agent", "cut / edge weight", "heaviest part / ideal", "ms a graph",
-        title="GAP, trained on Delaunay meshes of 100-200 nodes, k = 4, 3 %",
-    )  # fmt: skip
+    title = "GAP, trained on Delaunay meshes of 100-200 nodes, k = 4, 3 %"
     for family, instances in families():
         problems = [placezoo.make_problem(ENV, instance, num_parts=PARTS) for instance in instances]
         totals = np.array([problem.instance.edge_weights.sum() / 2 for problem in problems])
 
-        def row(agent: str, costs, seconds, family=family, totals=totals) -> None:
-            cuts = np.array([cost.terms["cut"] for cost in costs]) / totals
-            balance = np.mean([1 + cost.terms["imbalance"] for cost in costs])
-            table.add_row(family, agent, f"{cuts.mean():.4f}", f"{balance:.3f}", f"{1000 * np.mean(seconds):.1f}")
+        def row(agent: str, costs, seconds, family=family, totals=totals) -> Iterator[Row]:
+            cut = float(np.mean(np.array([cost.terms["cut"] for cost in costs]) / totals))
+            balance = float(np.mean([1 + cost.terms["imbalance"] for cost in costs]))
+            milliseconds = 1000 * float(np.mean(seconds))
+            for column, value, shown in (
+                ("cut / edge weight", cut, f"{cut:.4f}"),
+                ("heaviest part / ideal", balance, f"{balance:.3f}"),
+                ("ms a graph", milliseconds, f"{milliseconds:.1f}"),
+            ):
+                yield Row(f"{family}, {agent}", value, column=column, shown=shown, table=title, key="graphs, agent")
 
         costs, seconds = [], []
         for problem in problems:
@@ -62,18 +62,16 @@ def main(checkpoint: str) -> None:
             answer = answer_at_once(network, problem)
             seconds.append(time.perf_counter() - started)
             costs.append(problem.evaluate(answer))
-        row("gap, as it answers", costs, seconds)
+        yield from row("gap, as it answers", costs, seconds)
         for name, agent in (
             ("gap, mended", gap),
             ("gap + 20 passes of FM", placezoo.make_agent("gap", checkpoint=checkpoint, passes=20)),
             *((name, placezoo.make_agent(agent, **settings)) for name, (agent, settings) in baselines.items()),
         ):
             solutions = [agent.solve(problem, BUDGET, seed=0) for problem in problems]
-            row(name, [solution.cost for solution in solutions], [solution.seconds for solution in solutions])
-        table.add_section()
-    Console(width=120).print(table)
+            yield from row(name, [one.cost for one in solutions], [one.seconds for one in solutions])
 
 
 if __name__ == "__main__":
     with single_thread():
-        main(sys.argv[1] if len(sys.argv) > 1 else "pretrained")
+        run(__doc__, {"answers": answers}, ("checkpoint", {"nargs": "?", "default": "pretrained"}))

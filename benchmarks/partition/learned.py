@@ -5,15 +5,13 @@ Run with a folder that ``placezoo train`` wrote: ``python -m benchmarks.partitio
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 import placezoo
-from benchmarks.measuring import machine_line
+from benchmarks.measuring import Row, run
 from placezoo.agents.networks.checkpoint import Checkpoint
 from placezoo.datasets.public_files import find_file, public_files
 from placezoo.envs.problem import PlacementProblem
@@ -22,12 +20,10 @@ ENV = "GraphPartition-v0"
 BUDGET = placezoo.Budget(seconds=60)
 
 
-def main(folder: str) -> None:
+def costs_of(folder: str) -> Iterator[Row]:
     training = Checkpoint.load(folder).training
     parameters = training["parameters"]
-    print(machine_line())
     effort = f"{training['timesteps_done']:,} steps in {training['seconds_done']:g} s"
-    print(f"policy: {effort} on {training['dataset']}/train\n")
     rows = [
         ("random, 16 draws", "random", {}, placezoo.Budget(evaluations=16)),
         ("greedy", "greedy", {}, BUDGET),
@@ -40,34 +36,28 @@ def main(folder: str) -> None:
         ("mt-kahypar", "mt-kahypar", {"runs": 1}, BUDGET),
     ]
     problems = [placezoo.make_problem(ENV, f"delaunay/test/{index}", **parameters) for index in range(20)]
-    held_out = [problem_row(problems, *row) for row in rows]
-    table("delaunay/test, 20 graphs of 100-200 nodes, seed = number of the graph", held_out)
+    sets = {"delaunay/test, 20 graphs of 100-200 nodes, seed = number of the graph": problems}
     if find_file(public_files()["airfoil1"]):
-        large = [placezoo.make_problem(ENV, "airfoil1", **parameters)]
-        table("airfoil1 (4,253 nodes), seed 0", [problem_row(large, *row) for row in rows])
+        sets["airfoil1 (4,253 nodes), seed 0"] = [placezoo.make_problem(ENV, "airfoil1", **parameters)]
+    for title, members in sets.items():
+        for row in rows:
+            for cell in cells(members, *row):
+                yield cell._replace(table=f"{title}; policy: {effort} on {training['dataset']}/train", key="agent")
 
 
-def problem_row(
+def cells(
     problems: list[PlacementProblem], label: str, agent: str, settings: dict[str, Any], budget: placezoo.Budget
-) -> tuple[str, ...]:
+) -> Iterator[Row]:
     solver = placezoo.make_agent(agent, **settings)
     solutions = [solver.solve(problem, budget, seed) for seed, problem in enumerate(problems)]
     assert all(solution.cost.feasible for solution in solutions)
     costs = np.array([solution.cost.total for solution in solutions])
-    relative = np.mean([cost / problem.reference_cost for cost, problem in zip(costs, problems, strict=True)])
-    seconds = np.mean([solution.seconds for solution in solutions])
-    return label, f"{costs.mean():.1f}", f"{relative:.4f}", f"{seconds:.3f}"
-
-
-def table(title: str, rows: list[tuple[str, ...]]) -> None:
-    result = Table("agent", "mean cut", "cut / random cut", "seconds", title=title, title_justify="left", box=None)
-    for row in rows:
-        result.add_row(*row)
-    Console(width=120).print(result)
-    print()
+    relative = [cost / problem.reference_cost for cost, problem in zip(costs, problems, strict=True)]
+    seconds = [solution.seconds for solution in solutions]
+    for column, values, digits in (("mean cut", costs, 1), ("cut / random cut", relative, 4), ("seconds", seconds, 3)):
+        mean = float(np.mean(values))
+        yield Row(label, mean, column=column, shown=f"{mean:.{digits}f}")
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit("usage: python -m benchmarks.partition.learned FOLDER (what `placezoo train --out FOLDER` wrote)")
-    main(sys.argv[1])
+    run(__doc__, {"costs": costs_of}, ("folder", {"help": "what `placezoo train --out FOLDER` wrote"}))

@@ -5,54 +5,48 @@
 
 from __future__ import annotations
 
-import sys
-
-from rich.console import Console
-from rich.table import Table
+from collections.abc import Iterator
 
 import placezoo
-from benchmarks.measuring import machine_line
+from benchmarks.measuring import Row, run
 from placezoo.agents.networks.threads import single_thread
 from placezoo.datasets.public_files import find_file, public_files
 
 GRAPHS = ("airfoil1", "4elt", "fe_4elt2", "wing", "power", "PGPgiantcompo", "hep-th")
 
 
-def main(seconds: float) -> None:
-    print(machine_line())
-    table = Table(
-        "graph", "k", "metis", "mt-kahypar", "multilevel + ppo", "multilevel + fm", "ppo against metis",
-        "ppo against mt-kahypar", title=f"cuts within 3 %, {seconds:g} s for each multilevel run",
-    )  # fmt: skip
-    worse = []
+def cuts_of_public_graphs(seconds: float) -> Iterator[Row]:
+    title = f"cuts within 3 %, {seconds:g} s for each multilevel run"
     for name in GRAPHS:
         if find_file(public_files()[name]) is None:
             continue
         for parts in (2, 4, 8, 16):
             problem = placezoo.make_problem("GraphPartition-v0", name, num_parts=parts, order="spectral")
-            cuts = []
-            for agent, settings, budget in (
-                ("metis", {}, 60.0),
-                ("mt-kahypar", {}, 60.0),
-                ("multilevel", {"agent": "ppo", "checkpoint": "pretrained", "inner_evaluations": 4}, seconds),
-                ("multilevel", {}, seconds),
-            ):
+            case, cuts = f"{name}, k = {parts}", {}
+            for column, agent, settings, budget in (
+                ("metis", "metis", {}, 60.0),
+                ("mt-kahypar", "mt-kahypar", {}, 60.0),
+                ("multilevel + ppo", "multilevel",
+                 {"agent": "ppo", "checkpoint": "pretrained", "inner_evaluations": 4}, seconds),
+                ("multilevel + fm", "multilevel", {}, seconds),
+            ):  # fmt: skip
                 solution = placezoo.make_agent(agent, **settings).solve(
                     problem, placezoo.Budget(seconds=budget), seed=0
                 )
                 assert solution.cost.feasible
-                cuts.append(solution.cost.terms["cut"])
-            metis, kahypar, learned, _ = cuts
-            if learned > metis:
-                worse.append(f"{name} k = {parts}")
-            table.add_row(
-                name, str(parts), *(f"{cut:.0f}" for cut in cuts), f"{100 * (learned / metis - 1):+.1f} %",
-                f"{100 * (learned / kahypar - 1):+.1f} %",
-            )  # fmt: skip
-    Console(width=140).print(table)
-    print(f"worse than METIS: {', '.join(worse) or 'nowhere'}")
+                cuts[column] = solution.cost.terms["cut"]
+                yield Row(case, cuts[column], column=column, table=title, key="graph")
+            for other in ("metis", "mt-kahypar"):
+                ratio, column = cuts["multilevel + ppo"] / cuts[other], f"ppo against {other}"
+                shown = f"{100 * (ratio - 1):+.1f} %"
+                yield Row(case, ratio, column=column, shown=shown, table=title, key="graph")
+            worse = cuts["multilevel + ppo"] > cuts["metis"]
+            yield Row(case, worse, column="worse than METIS", shown="yes" if worse else "no", table=title, key="graph")
 
 
 if __name__ == "__main__":
     with single_thread():
-        main(float(sys.argv[1]) if len(sys.argv) > 1 else 10.0)
+        run(
+            __doc__, {"cuts": cuts_of_public_graphs},
+            ("seconds", {"nargs": "?", "type": float, "default": 10.0, "help": "for each multilevel run"}),
+        )  # fmt: skip

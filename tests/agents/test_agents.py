@@ -16,7 +16,7 @@ from placezoo.datasets import Graph
 from placezoo.datasets.partition import graph_generators as generators
 from placezoo.envs.partition.graph_growing import grow_parts
 from placezoo.envs.problem import PlacementProblem
-from tests.conftest import graphs
+from tests.instances import graphs, two_cliques
 
 ENV = "GraphPartition-v0"
 SEARCHERS = ["random", "greedy", "local-search", "simulated-annealing", "fm", "spectral", "metis", "mt-kahypar"]
@@ -123,9 +123,7 @@ def test_refinement_never_makes_it_worse(graph, k, seed):
 
 
 def test_refinement_finds_two_cliques_from_the_worst_start():
-    edges = [(u, v) for block in (0, 10) for u in range(block, block + 10) for v in range(u + 1, block + 10)]
-    graph = Graph.from_edges(20, [*edges, (0, 10)])
-    model = PartitionCost(graph, 2, 0.0)
+    model = PartitionCost(two_cliques(10), 2, 0.0)
     refined = refine(model, np.arange(20) % 2, np.random.default_rng(0))
     assert model.evaluate(refined).total == 1
     assert model.evaluate(refined).feasible

@@ -10,7 +10,7 @@ import placezoo
 from placezoo import Budget
 from placezoo.datasets import OpGraph
 from placezoo.envs.device.list_scheduling import favourite_children, list_placement
-from tests.conftest import placed_models
+from tests.instances import placed_models
 
 ENV = "DevicePlace-v0"
 

@@ -26,7 +26,7 @@ from placezoo.datasets import DeviceCluster, EdgeInstance, TaskGraph, generate_c
 from placezoo.envs.edge.gp_net import EDGE_FEATURES, NODE_FEATURES, GpNetBuilder
 from placezoo.envs.source import ProblemSource
 from placezoo.envs.wrappers import GpNet
-from tests.conftest import edge_instances
+from tests.instances import edge_instances
 
 ENV = "EdgePlace-v0"
 

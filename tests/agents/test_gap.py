@@ -13,21 +13,13 @@ from placezoo import Budget
 from placezoo.agents.gap.learner import GAPConfig, GAPLearner
 from placezoo.agents.gap.network import GapConfig, GapGraph, GapNetwork, expected_cut, imbalance
 from placezoo.agents.partition.coarsening import coarsen, contract
-from placezoo.datasets import Graph, similarity_graph
+from placezoo.datasets import similarity_graph
 from placezoo.datasets.partition.landmarks import landmark_distances
 from placezoo.envs.registration import problem_class
 from placezoo.envs.source import ProblemSource
+from tests.instances import random_graph
 
 ENV = "GraphPartition-v0"
-
-
-def random_graph(rng, nodes=None):
-    n = int(rng.integers(2, 25)) if nodes is None else nodes
-    pairs = [pair for pair in itertools.combinations(range(n), 2) if rng.random() < 0.3]
-    return Graph.from_edges(
-        n, np.array(pairs, np.int64).reshape(-1, 2), edge_weights=rng.integers(1, 9, len(pairs)),
-        node_weights=rng.integers(1, 5, n),
-    )  # fmt: skip
 
 
 @given(st.integers(0, 2**32 - 1))

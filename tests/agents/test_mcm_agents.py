@@ -11,32 +11,17 @@ import placezoo
 from placezoo import Budget
 from placezoo.agents.mcm.contiguous_blocks import best_blocks
 from placezoo.cost_models.mcm.pipeline_interval import PipelineInterval
-from placezoo.datasets import OpGraph
 from placezoo.datasets.mcm.package import MultiChipModule
-from tests.cost_models.mcm.slow_pipeline import is_valid, valid_partitions
-from tests.cost_models.mcm.test_pipeline_interval import dags
-from tests.envs.test_mcm_partition import ENV, links_of, model
+from tests.cost_models.mcm.slow_pipeline import is_valid, links_of, valid_partitions
+from tests.instances import built, random_model, replicating_models
+
+ENV = "MCMPartition-v0"
 
 
-@st.composite
-def small_models(draw, max_nodes=7):
-    n, links = draw(dags(max_nodes, 9))
-    rng = np.random.default_rng(draw(st.integers(0, 1000)))
-    cheap = rng.random(n) < 0.2
-    return OpGraph(
-        np.where(cheap, 0.0, rng.integers(1, 9, n) * 1e9), rng.integers(1, 9, n) * 1e6, rng.integers(0, 9, n) * 1e6,
-        np.where(cheap, 0.0, rng.integers(0, 9, n) * 1e6), np.array(links, np.int64).reshape(-1, 2),
-        kinds=tuple(np.where(cheap, "aten.add.Tensor", "aten.mm")),
-    )  # fmt: skip
-
-
-@given(small_models(8), st.integers(1, 4), st.sampled_from([20.0, 60.0, 1e3]))
+@given(replicating_models(8, 9, 1e9, 1e6), st.integers(1, 4), st.sampled_from([20.0, 60.0, 1e3]))
 def test_blocks_are_the_best_of_all_contiguous_chains(graph, count, sram):
     package = MultiChipModule(count, 4e12, 1e12, 1e6 * sram, 1e10, 1e-6)
-    try:
-        cost_model = PipelineInterval(graph, package)
-    except ValueError:
-        return
+    cost_model = built(lambda: PipelineInterval(graph, package), "nothing to partition", "a chiplet of mcm has")
     order, n = cost_model.order, cost_model.num_items
     links = cost_model.dag.links
     least = np.inf
@@ -58,13 +43,13 @@ def test_blocks_are_the_best_of_all_contiguous_chains(graph, count, sram):
         assert cost.total == pytest.approx(least)
 
 
-@given(small_models(6))
+@given(replicating_models(6, 9, 1e9, 1e6))
 def test_cp_sat_is_optimal(graph):
     pytest.importorskip("ortools")
-    try:
-        problem = placezoo.make_problem(ENV, graph, package="mcm4", sram_mb=100.0)
-    except ValueError:
-        return
+    problem = built(
+        lambda: placezoo.make_problem(ENV, graph, package="mcm4", sram_mb=100.0),
+        "operators to place", "nothing to partition",
+    )  # fmt: skip
     costs = [problem.evaluate(np.array(one)) for one in valid_partitions(problem.num_items, links_of(problem), 4)]
     least = min((cost.total for cost in costs if cost.feasible), default=None)
     solution = placezoo.make_agent("cp-sat", workers=1).solve(problem, Budget(seconds=20))
@@ -75,7 +60,7 @@ def test_cp_sat_is_optimal(graph):
 
 
 def test_equal_blocks_are_valid_and_about_equal():
-    problem = placezoo.make_problem(ENV, model(200), package="mcm8")
+    problem = placezoo.make_problem(ENV, random_model(200), package="mcm8")
     blocks = problem.equal_blocks()
     assert is_valid(links_of(problem), tuple(blocks.tolist()))
     compute = np.bincount(blocks, problem.cost_model.program.seconds)
@@ -84,7 +69,7 @@ def test_equal_blocks_are_valid_and_about_equal():
 
 def test_dynamic_programming_is_no_worse_than_equal_blocks():
     for seed in range(3):
-        problem = placezoo.make_problem(ENV, model(60, seed), package="mcm8")
+        problem = placezoo.make_problem(ENV, random_model(60, seed), package="mcm8")
         greedy = placezoo.make_agent("greedy").solve(problem).cost.total
         best = placezoo.make_agent("dynamic-programming").solve(problem)
         assert best.cost.feasible
@@ -93,7 +78,7 @@ def test_dynamic_programming_is_no_worse_than_equal_blocks():
 
 def test_the_learned_partitioner_learns_and_its_partitions_are_valid():
     pytest.importorskip("torch")
-    problem = placezoo.make_problem(ENV, model(24), package="mcm4")
+    problem = placezoo.make_problem(ENV, random_model(24), package="mcm4")
     drawn = placezoo.make_agent("random").solve(problem, Budget(evaluations=960))
     solution = placezoo.make_agent("one-shot-ppo").solve(problem, Budget(evaluations=960))
     assert solution.cost.feasible

@@ -20,7 +20,7 @@ from placezoo.datasets import (
     write_edge,
 )
 from placezoo.datasets.edge.edge_generator import MAX_DEVICES, MIN_DEVICES, NUM_TYPES
-from tests.conftest import edge_instances
+from tests.instances import edge_instances
 
 ONE = {"speed": [1.0], "delay": [[0.0]], "inverse_bandwidth": [[0.0]], "supports": [[0]]}
 TWO = {

@@ -192,7 +192,7 @@ def test_members_of_datasets_are_the_same_every_time_and_splits_differ():
         registry_copy = dataset.generate(np.random.default_rng([*name.encode(), 0, 3]), "again")
         assert first == registry_copy
         members = {datasets.load(f"{name}/{split}/{i}").digest for split in datasets.SPLITS for i in range(3)}
-        assert len(members) == (9 if name != "grid" else len(members))
+        assert len(members) == (9 if name != "grid" else 8)  # of 49 lattices, two of the nine are the same
 
 
 def test_datasets_keep_their_bounds():

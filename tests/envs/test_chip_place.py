@@ -18,7 +18,7 @@ from placezoo.datasets import generate_netlist
 from placezoo.datasets.chip.canvas import Canvas
 from placezoo.datasets.chip.netlist import Netlist, NodeType
 from placezoo.envs.chip.problem import ChipPlaceProblem
-from placezoo.envs.wrappers import CanvasImage, FlattenGraph, PadGraph, RelativeReward
+from placezoo.envs.wrappers import CanvasImage
 
 FORMULATIONS = ("construct", "improve", "one-shot")
 
@@ -315,21 +315,6 @@ def test_canvas_image(netlist):
         CanvasImage(gym.make("ChipPlace-v0", instance=netlist), shape=(4, 4)).reset()
     with pytest.raises(ValueError, match="not another environment"):
         CanvasImage(gym.make("GraphPartition-v0", instance="karate"))
-
-
-def test_the_other_wrappers_work_too(netlist):
-    for wrapper in (PadGraph, FlattenGraph, RelativeReward):
-        env = wrapper(gym.make("ChipPlace-v0", instance=netlist))
-        observation, _ = env.reset(seed=0)
-        assert observation in env.observation_space
-
-
-def test_pictures(netlist):
-    env = gym.make("ChipPlace-v0", instance=netlist, render_mode="rgb_array")
-    env.reset(seed=0)
-    empty = env.render()
-    env.step(int(np.flatnonzero(env.unwrapped.action_masks())[0]))
-    assert (env.render() != empty).any()
 
 
 @pytest.mark.parametrize(

@@ -9,53 +9,37 @@ from placezoo import Budget
 from placezoo.agents.device.heuristics import expert_blocks, topological_fill
 from placezoo.datasets import OpGraph
 from placezoo.envs.device.list_scheduling import list_placement
-from placezoo.envs.wrappers import FlattenGraph, PadGraph
-from tests.conftest import placed_models
 from tests.envs.checks import (
     assert_batched_equals_scalar,
     assert_rewards_sum_to_what_the_cost_fell_by,
     assert_totals_are_those_of_evaluate,
 )
+from tests.instances import placed_models, random_model
 
 ENV = "DevicePlace-v0"
 FORMULATIONS = ("construct", "improve", "one-shot")
-
-
-def model(n: int = 30, seed: int = 0, held: float = 1e6) -> OpGraph:
-    """Return a random model of about the proportions of a real one."""
-    rng = np.random.default_rng(seed)
-    edges = {(i - 1, i) for i in range(1, n)} | {(int(rng.integers(max(0, i - 8), i)), i) for i in range(1, n)}
-    return OpGraph(
-        rng.uniform(1e8, 2e9, n), rng.uniform(1e6, 1e7, n), rng.uniform(1e4, 1e6, n), rng.uniform(0, held, n),
-        sorted(edges), kinds=tuple(rng.choice(["aten.linear", "aten.relu", "aten.layer_norm"], n)), state_bytes=3.0,
-        name="random model",
-    )  # fmt: skip
 
 
 @pytest.mark.parametrize("formulation", FORMULATIONS)
 @pytest.mark.parametrize(("topology", "priorities"), [("p100x2-pcie", 1), ("p100x2-pcie", 5), ("v100x2x4-ethernet", 3)])
 def test_gymnasium_checker_is_silent(formulation, topology, priorities):
     settings = {"topology": topology, "priorities": priorities}
-    check_env(gym.make(ENV, instance=model(), formulation=formulation, **settings).unwrapped)
-
-
-@pytest.mark.filterwarnings("ignore:.*different from the unwrapped version")
-@pytest.mark.parametrize("wrap", [PadGraph, FlattenGraph])
-def test_wrapped_environments_pass_the_checker(wrap):
-    check_env(wrap(gym.make(ENV, instance=model())), skip_render_check=True)
+    check_env(gym.make(ENV, instance=random_model(), formulation=formulation, **settings).unwrapped)
 
 
 @pytest.mark.parametrize("formulation", FORMULATIONS)
 @pytest.mark.parametrize("priorities", [1, 4])
 def test_rewards_sum_to_what_the_cost_fell_by(formulation, priorities):
-    env = gym.make(ENV, instance=model(), formulation=formulation, priorities=priorities)
-    assert assert_rewards_sum_to_what_the_cost_fell_by(env, 4)["feasible"]
+    env = gym.make(ENV, instance=random_model(), formulation=formulation, priorities=priorities)
+    assert assert_rewards_sum_to_what_the_cost_fell_by(env)["feasible"]
 
 
 @pytest.mark.parametrize("priorities", [1, 3])
 @pytest.mark.parametrize("formulation", ["construct", "improve"])
 def test_the_batched_environment_equals_the_scalar_one(formulation, priorities):
-    assert_batched_equals_scalar(ENV, {"instance": model(12), "formulation": formulation, "priorities": priorities})
+    assert_batched_equals_scalar(
+        ENV, {"instance": random_model(12), "formulation": formulation, "priorities": priorities}
+    )
 
 
 @given(placed_models())
@@ -76,7 +60,7 @@ def test_features_links_and_order(case):
 
 
 def test_random_placements_respect_the_memory_of_parameters():
-    graph = model(60, held=1e8)
+    graph = random_model(60, held=1e8)
     problem = placezoo.make_problem(ENV, graph, topology="v100x4-nvlink", memory_gb=3.5)
     assert problem.cost_model.held_bytes.sum() > 0.7 * 4 * 3.5e9
     for seed in range(20):
@@ -85,14 +69,14 @@ def test_random_placements_respect_the_memory_of_parameters():
 
 
 def test_memory_as_a_share_of_what_the_model_needs_alone():
-    problem = placezoo.make_problem(ENV, model(60), topology="p100x2-pcie", memory_share=0.8)
+    problem = placezoo.make_problem(ENV, random_model(60), topology="p100x2-pcie", memory_share=0.8)
     alone = problem.evaluate(np.zeros(60, np.int64))
     assert not alone.feasible
     assert np.asarray(problem.topology.memory).tolist() == pytest.approx([0.8 * alone.terms["peak_memory"]] * 2)
 
 
 def test_legalizing_finds_room():
-    problem = placezoo.make_problem(ENV, model(60, held=1e8), topology="v100x4-nvlink", memory_gb=3.6)
+    problem = placezoo.make_problem(ENV, random_model(60, held=1e8), topology="v100x4-nvlink", memory_gb=3.6)
     for start in (np.zeros(60, np.int64), np.arange(60) % 2):
         before, after = problem.evaluate(start), problem.evaluate(problem.legalize(start))
         assert not before.feasible
@@ -111,7 +95,7 @@ def test_memory_masks_what_does_not_fit():
 
 @pytest.mark.parametrize("grouping", ["own", "chains", "layers"])
 def test_heuristics_place_everything_and_are_no_worse_than_one_device(grouping):
-    problem = placezoo.make_problem(ENV, model(80), grouping=grouping)
+    problem = placezoo.make_problem(ENV, random_model(80), grouping=grouping)
     alone = min(problem.evaluate(np.full(problem.num_items, d)).total for d in range(4))
     for name in ("single-device", "expert", "m-topo", "m-etf", "m-sct", "m-heft", "metis", "greedy", "local-search"):
         solution = placezoo.make_agent(name).solve(problem, Budget(evaluations=500))
@@ -136,14 +120,14 @@ def test_list_schedulers_on_any_model(case):
 
 
 def test_blocks_and_fills_are_contiguous():
-    problem = placezoo.make_problem(ENV, model(50))
+    problem = placezoo.make_problem(ENV, random_model(50))
     for placement in (expert_blocks(problem, 3), topological_fill(problem)):
         along = placement[problem.item_order]
         assert np.all(np.diff(along) >= 0)
     assert len(set(expert_blocks(problem, 3))) == 3
     times = np.bincount(problem.cost_model.groups, problem.cost_model.op_time[:, 0])
-    shares = np.bincount(expert_blocks(problem, 2), times)
-    assert abs(shares[0] - shares[1]) <= times.max() + 1e-12
+    first, second = np.bincount(expert_blocks(problem, 2), times)
+    assert 0 <= first - (first + second) / 2 < times.max()  # the operator that passes the half is the first one's last
 
 
 def test_a_chain_gains_nothing_and_a_fork_does():
@@ -170,19 +154,11 @@ def test_a_chain_gains_nothing_and_a_fork_does():
 )
 def test_bad_settings(settings, message):
     with pytest.raises(ValueError, match=message):
-        placezoo.make_problem(ENV, **{"instance": model(), **settings})
+        placezoo.make_problem(ENV, **{"instance": random_model(), **settings})
     with pytest.raises(ValueError, match=r"expert: devices must be in 1..4"):
-        placezoo.make_agent("expert", devices=9).solve(placezoo.make_problem(ENV, model()))
+        placezoo.make_agent("expert", devices=9).solve(placezoo.make_problem(ENV, random_model()))
 
 
 @pytest.mark.parametrize("priorities", [1, 4])
 def test_many_costs_at_once(priorities):
-    assert_totals_are_those_of_evaluate(placezoo.make_problem(ENV, model(), priorities=priorities))
-
-
-def test_pictures():
-    env = gym.make(ENV, instance=model(), render_mode="rgb_array", formulation="improve")
-    observation, _ = env.reset(seed=0)
-    first = env.render()
-    env.step(int(observation["action_mask"].argmax()))
-    assert (env.render() != first).any()
+    assert_totals_are_those_of_evaluate(placezoo.make_problem(ENV, random_model(), priorities=priorities))

@@ -184,18 +184,6 @@ def test_bad_settings(settings, message):
         make_env(ENV, **{"instance": "karate", "num_parts": 4, **settings})
 
 
-@pytest.mark.parametrize("formulation", FORMULATIONS)
-def test_pictures_show_the_assignment(formulation):
-    env = make(formulation=formulation, render_mode="rgb_array")
-    observation, _ = env.reset(seed=0)
-    first = env.render()
-    env.step(allowed_action(observation, np.random.default_rng(0)))
-    second = env.render()
-    assert first.shape == second.shape == (640, 640, 3)
-    assert first.dtype == np.uint8
-    assert (first != second).any()
-
-
 def test_human_mode_draws_in_a_window_and_closes_it():
     import matplotlib.pyplot as plt
 

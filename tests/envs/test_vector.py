@@ -4,20 +4,10 @@ import pytest
 from gymnasium.vector import SyncVectorEnv
 
 from placezoo.envs import PlacementVectorEnv
+from tests.envs.checks import assert_equal
 
 ENV = "GraphPartition-v0"
 SETTINGS = {"construct": {}, "improve": {"num_moves": 17}, "one-shot": {"refinements": 3}}
-
-
-def assert_equal(found, expected):
-    assert found.keys() == expected.keys()
-    for name, value in expected.items():
-        if isinstance(value, tuple):
-            for graph, other in zip(found[name], value, strict=True):
-                for part, other_part in zip(graph, other, strict=True):
-                    np.testing.assert_array_equal(part, other_part, err_msg=name)
-        else:
-            np.testing.assert_array_equal(found[name], value, err_msg=name)
 
 
 @pytest.mark.parametrize("mode", ["NextStep", "SameStep"])

@@ -18,6 +18,7 @@ from placezoo.agents.ppo.rollout import collate, cut, minibatches
 from placezoo.agents.ppo.sb3_learner import SB3PPOLearner
 from placezoo.envs.registration import problem_class
 from placezoo.envs.source import ProblemSource
+from tests.instances import two_cliques
 
 SMALL = PPOConfig(num_envs=6, num_steps=20, group=2, batch_size=48, width=8, layers=1)
 CASES = [
@@ -182,9 +183,7 @@ def test_one_gradient_is_that_of_sb3():
 
 def test_learns_to_separate_two_cliques():
     """Two cliques and a bridge: construction learns to cut the bridge alone."""
-    clique = [(a, b) for a in range(6) for b in range(a)]
-    edges = [*clique, *[(a + 6, b + 6) for a, b in clique], (0, 6)]
-    graph = placezoo.datasets.Graph.from_edges(12, edges)
+    graph = two_cliques(6)
     one = PPOLearner(
         ProblemSource(problem_class("GraphPartition-v0"), instance=graph, parameters={"num_parts": 2}), "construct",
         PPOConfig(num_envs=16, num_steps=24, batch_size=128, width=16, learning_rate=5e-3),

@@ -12,10 +12,10 @@ from placezoo.agents.ppo.agent import PPO
 from placezoo.agents.ppo.config import PPOConfig
 from placezoo.agents.ppo.sb3_learner import SB3PPOLearner
 from placezoo.agents.ppo.sb3_vec_env import PaddedVecEnv
-from placezoo.datasets import Graph
 from placezoo.envs.partition.problem import GraphPartitionProblem
 from placezoo.envs.source import ProblemSource
 from placezoo.envs.wrappers import PadGraph, RelativeReward
+from tests.instances import two_cliques
 
 ENV = "GraphPartition-v0"
 SMALL = {"num_envs": 4, "num_steps": 16, "batch_size": 32, "num_epochs": 2, "width": 8, "layers": 1}
@@ -96,9 +96,20 @@ def test_each_formulation_trains_saves_and_solves_other_sizes(formulation, tmp_p
 def test_collected_and_trained_probabilities_agree():
     """The remembered embeddings of a rollout and the fresh ones of training give the same policy."""
     trained = learner(dataset="grid", k=3)
+    policy = trained.model.policy
+    first = {name: value.clone() for name, value in policy.state_dict().items()}
     trained.model.learn(64)  # collects once with the first weights, trains, and keeps the buffer
-    policy, buffer = trained.model.policy, trained.model.rollout_buffer
-    trained.model.policy.load_state_dict(policy.state_dict())
+    assert any((value != first[name]).any() for name, value in policy.state_dict().items())
+    policy.load_state_dict(first)
+    buffer = trained.model.rollout_buffer
+    assert buffer.full
+    for stored in buffer.get(16):
+        with torch.no_grad():
+            values, log_prob, _ = policy.evaluate_actions(
+                stored.observations, stored.actions.flatten(), stored.action_masks
+            )
+        torch.testing.assert_close(values.flatten(), stored.old_values)
+        torch.testing.assert_close(log_prob, stored.old_log_prob)
     env = trained._env
     observations = env.reset()
     masks = np.stack(env.env_method("action_masks"))
@@ -110,7 +121,6 @@ def test_collected_and_trained_probabilities_agree():
     torch.testing.assert_close(log_again, log_prob)
     assert (entropy >= 0).all()
     torch.testing.assert_close(policy.predict_values(tensors), values)
-    assert buffer.full
 
 
 def test_training_is_reproducible():
@@ -126,8 +136,7 @@ def test_training_is_reproducible():
 
 def test_it_really_learns_two_communities():
     """Two cliques joined by an edge: a random balanced split cuts about 20 edges, a learned one few."""
-    edges = [(u, v) for block in (0, 6) for u in range(block, block + 6) for v in range(u + 1, block + 6)]
-    graph = Graph.from_edges(12, [*edges, (0, 6)], name="two-cliques")
+    graph = two_cliques(6)
     problem = placezoo.make_problem(ENV, instance=graph, num_parts=2)
     trained = learner(
         instance=graph, num_envs=8, num_steps=48, batch_size=96, learning_rate=3e-3, num_epochs=4, width=16

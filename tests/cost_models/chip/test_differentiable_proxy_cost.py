@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from placezoo import datasets
 from placezoo.cost_models import DifferentiableProxyCost, ProxyCost
-from tests.cost_models.chip.test_proxy_cost import netlists
+from tests.instances import netlists
 
 NAMES = ("wirelength", "density", "congestion")
 

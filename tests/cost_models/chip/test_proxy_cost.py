@@ -17,6 +17,7 @@ from placezoo.cost_models.chip import proxy_state
 from placezoo.datasets.chip.canvas import Canvas
 from placezoo.datasets.chip.netlist import ORIENTATIONS, Netlist, NodeType
 from tests.cost_models.chip.slow_proxy import slow_proxy
+from tests.instances import netlists
 
 EXACT = {"rel": 1e-9, "abs": 1e-9}
 
@@ -102,44 +103,6 @@ def test_small_published_netlists_against_the_slow_version(name, smoothing_range
         on_grid = netlist.with_canvas(columns=columns, rows=rows)
         cost = ProxyCost(on_grid, smoothing_range).evaluate(on_grid.placement)
         assert terms(cost) == pytest.approx(slow_proxy(on_grid, on_grid.placement, smoothing_range), **EXACT)
-
-
-@st.composite
-def netlists(draw):
-    """Draw small netlists with blocks anywhere, also outside the canvas, in all orientations."""
-    columns, rows = draw(st.integers(1, 7)), draw(st.integers(1, 7))
-    canvas = Canvas(
-        draw(st.floats(20, 60)), draw(st.floats(20, 60)), columns, rows, (draw(st.floats(1, 9)), draw(st.floats(1, 9))),
-        (draw(st.floats(0, 5)), draw(st.floats(0, 5))),
-    )  # fmt: skip
-    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
-    num_hard, num_soft, num_ports = draw(st.integers(0, 4)), draw(st.integers(0, 3)), draw(st.integers(1, 3))
-    blocks = num_hard + num_soft + num_ports
-    types = [NodeType.HARD_MACRO] * num_hard + [NodeType.SOFT_MACRO] * num_soft + [NodeType.PORT] * num_ports
-    owners = list(range(blocks))
-    for block in range(num_hard + num_soft):
-        for _ in range(2):
-            owners.append(block)
-            types.append(NodeType.HARD_PIN if block < num_hard else NodeType.SOFT_PIN)
-    n = len(owners)
-    sizes = np.zeros((n, 2))
-    sizes[: num_hard + num_soft] = rng.uniform(1, 18, (num_hard + num_soft, 2))
-    if draw(st.booleans()):  # exactly on the grid's lines
-        sizes[: num_hard + num_soft] = np.minimum([canvas.cell_width, canvas.cell_height], 19)
-    centers = rng.uniform(-5, 65, (n, 2))
-    if draw(st.booleans()):
-        centers = (rng.integers(0, 7, (n, 2)) + 0.5) * [canvas.cell_width, canvas.cell_height]
-    nets = [
-        rng.choice(n, size=int(rng.integers(1, min(n, 6) + 1)), replace=False) for _ in range(draw(st.integers(1, 6)))
-    ]
-    orientations = np.zeros(n, np.int8)
-    orientations[:num_hard] = rng.integers(0, 8, num_hard)
-    return Netlist(
-        tuple(f"n{i}" for i in range(n)), np.array(types), np.array(owners), sizes, centers,
-        np.where(np.array(types)[:, None] == NodeType.HARD_PIN, rng.uniform(-6, 6, (n, 2)), 0), orientations,
-        np.zeros(n, bool), np.concatenate([[0], np.cumsum([len(net) for net in nets])]), np.concatenate(nets),
-        rng.choice([0.5, 1.0, 2.0, 7.0], len(nets)), canvas,
-    )  # fmt: skip
 
 
 @given(netlists(), st.integers(0, 3))

@@ -7,8 +7,8 @@ from placezoo.cost_models.device import moves as kernels
 from placezoo.cost_models.device.step_time import StepTime
 from placezoo.datasets.device.topology import DeviceTopology
 from placezoo.datasets.op_graphs.op_graph import OpGraph
-from tests.conftest import placed_models
 from tests.cost_models.device.slow_step_time import slow_step_time
+from tests.instances import placed_models
 
 
 def pair(bandwidth=1.0, latency=0.0, memory=100.0):

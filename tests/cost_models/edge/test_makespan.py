@@ -10,8 +10,8 @@ from placezoo.cost_models.edge import moves as kernels
 from placezoo.cost_models.edge.ranks import by_decreasing, downward_rank, mean_times, upward_rank
 from placezoo.datasets import DeviceCluster, TaskGraph, get_dataset, load
 from placezoo.datasets.public_files import find_file, is_here, public_files
-from tests.conftest import edge_instances
 from tests.cost_models.edge.slow_makespan import slow_makespan, transfer_time
+from tests.instances import edge_instances
 
 
 def assignments(instance, data, allow_unplaced=False):

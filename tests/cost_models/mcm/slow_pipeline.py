@@ -9,6 +9,11 @@ def longest_way(edges, a, b):
     return max(found, default=0) or ((a, b) in edges)
 
 
+def links_of(problem):
+    """Return the edges between the items of a problem or a cost model."""
+    return [tuple(link) for link in getattr(problem, "cost_model", problem).dag.links.tolist()]
+
+
 def is_valid(links, assignment):
     """Return whether a partition keeps the three rules."""
     if sorted(set(assignment)) != list(range(max(assignment) + 1)):

@@ -9,7 +9,7 @@ from placezoo.datasets import load
 from placezoo.datasets.op_graphs import model_zoo as zoo
 from placezoo.datasets.op_graphs.network_splits import CHIPLET_SPLITS, NETWORK_SPLITS, split_models
 from placezoo.datasets.op_graphs.subnetwork import subnetwork
-from tests.conftest import placed_models
+from tests.instances import placed_models
 
 torch = pytest.importorskip("torch")
 from torch.utils.flop_counter import FlopCounterMode  # noqa: E402

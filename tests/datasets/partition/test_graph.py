@@ -7,7 +7,7 @@ import scipy.sparse as sp
 from hypothesis import given
 
 from placezoo.datasets import Graph, from_networkx, from_scipy, to_networkx, to_scipy
-from tests.conftest import graphs
+from tests.instances import graphs
 
 
 def triangle() -> Graph:

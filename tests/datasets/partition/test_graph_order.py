@@ -9,7 +9,7 @@ from placezoo.datasets.heap import heap_pop, heap_push
 from placezoo.datasets.partition import graph_generators as generators
 from placezoo.datasets.partition.graph_order import breadth_first_order, fiedler_order, heavy_edge_order, spectral_order
 from placezoo.datasets.partition.laplacian import laplacian_coordinates
-from tests.conftest import graphs
+from tests.instances import graphs
 
 
 @pytest.mark.parametrize("order", [breadth_first_order, heavy_edge_order, fiedler_order, spectral_order])

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from placezoo.datasets import Graph, from_networkx, read_metis, write_metis
-from tests.conftest import graphs
+from tests.instances import graphs
 
 
 def write(tmp_path, text, name="g.graph"):
