@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,14 +16,14 @@ from placezoo.agents.search.search import Search
 from placezoo.cost_models.edge.makespan import Makespan
 from placezoo.envs.edge.problem import EdgePlaceProblem
 from placezoo.envs.mcm.problem import MCMPartitionProblem
-from placezoo.envs.problem import PlacementProblem
+from placezoo.parameters import at_least
 
 _HORIZON = 1e8  # integer time units that the longest schedule takes
 _DEFAULT_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
-class CPSAT(Agent):
+class CPSAT(Agent[EdgePlaceProblem | MCMPartitionProblem]):
     """OR-Tools' CP-SAT, which proves bounds (``solution.bound``), for chiplet partitions and edge placements.
 
     On edge clusters placement and schedule are one model. The solver may order the tasks of a device as it likes, while
@@ -37,34 +37,28 @@ class CPSAT(Agent):
     """
 
     name = "cp-sat"
-    problem_class = (EdgePlaceProblem, MCMPartitionProblem)
 
-    workers: int = 2
+    workers: Annotated[int, at_least(1)] = 2
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.require(self.workers >= 1, f"workers must be at least 1, not {self.workers}")
-
-    def prepare(self, problem: PlacementProblem) -> None:
+    def prepare(self, problem: EdgePlaceProblem | MCMPartitionProblem) -> None:
         """Check that the problem has a schedule to plan, and compile the starting heuristic."""
         if isinstance(problem, MCMPartitionProblem):
             best_blocks(problem.cost_model, problem.item_order)
             return
-        assert isinstance(problem, EdgePlaceProblem)
         self.require(problem.cost_model.noise == 0, "noise has no schedule that could be planned")
         heft_placement(problem)
 
-    def _search(self, search: Search) -> None:
+    def _search(self, search: Search[Any]) -> None:
         limit = _DEFAULT_SECONDS if search.budget.seconds is None else search.budget.seconds
         if isinstance(search.problem, MCMPartitionProblem):
             partition(search, limit, self.workers)
         else:
             self._schedule(search, limit)
 
-    def _schedule(self, search: Search, limit: float) -> None:
+    def _schedule(self, search: Search[EdgePlaceProblem], limit: float) -> None:
         from ortools.sat.python import cp_model
 
-        problem: Any = search.problem
+        problem = search.problem
         start = heft_placement(problem)[0]
         search.evaluate(start)
         if search.is_over:

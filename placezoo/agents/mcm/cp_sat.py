@@ -15,7 +15,7 @@ from placezoo.envs.mcm.problem import MCMPartitionProblem
 _UNITS = 1_000_000  # integer units of the best interval known
 
 
-def partition(search: Search, limit: float, workers: int) -> None:
+def partition(search: Search[MCMPartitionProblem], limit: float, workers: int) -> None:
     """Search until the bound is met or the time is over, beginning at the best contiguous partition.
 
     Args:
@@ -25,7 +25,7 @@ def partition(search: Search, limit: float, workers: int) -> None:
     """
     from ortools.sat.python import cp_model
 
-    problem: Any = search.problem
+    problem = search.problem
     blocks = best_blocks(problem.cost_model, problem.item_order)
     start = equal_blocks(problem, problem.num_resources) if blocks is None else blocks
     cost = search.evaluate(start)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import singledispatch
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +16,14 @@ from placezoo.datasets.partition.graph import Graph
 from placezoo.envs.device.problem import DevicePlaceProblem
 from placezoo.envs.partition.problem import GraphPartitionProblem
 from placezoo.envs.problem import PlacementProblem
+from placezoo.parameters import at_least
 
 _STEPS = 10_000  # weights are whole numbers
 _DEVICE_IMBALANCE = 0.05
 
 
 @dataclass(frozen=True)
-class Metis(Agent):
+class Metis(Agent[GraphPartitionProblem | DevicePlaceProblem]):
     """METIS's k-way and recursive bisection modes (Karypis & Kumar 1998), the better of both, over several seeds.
 
     Neural networks are cut into parts of equal time that send each other few bytes: METIS does not know that parts wait
@@ -35,20 +37,15 @@ class Metis(Agent):
     """
 
     name = "metis"
-    problem_class = (GraphPartitionProblem, DevicePlaceProblem)
 
-    runs: int = 8
+    runs: Annotated[int, at_least(1)] = 8
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.require(self.runs >= 1, f"runs must be at least 1, not {self.runs}")
-
-    def prepare(self, problem: PlacementProblem) -> None:
+    def prepare(self, problem: GraphPartitionProblem | DevicePlaceProblem) -> None:
         """Compile what the search calls."""
         if isinstance(problem, GraphPartitionProblem):
             compile_repair(problem)
 
-    def _search(self, search: Search) -> None:
+    def _search(self, search: Search[GraphPartitionProblem | DevicePlaceProblem]) -> None:
         import pymetis
 
         problem = search.problem

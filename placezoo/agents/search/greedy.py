@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numba import njit
@@ -21,6 +22,7 @@ from placezoo.envs.device.problem import DevicePlaceProblem
 from placezoo.envs.mcm.problem import MCMPartitionProblem
 from placezoo.envs.partition.problem import GraphPartitionProblem
 from placezoo.envs.problem import Kernel, PlacementProblem
+from placezoo.parameters import at_least
 
 
 @functools.singledispatch
@@ -92,11 +94,7 @@ class Greedy(Agent):
 
     name = "greedy"
 
-    starts: int = 1
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.require(self.starts >= 1, f"starts must be at least 1, not {self.starts}")
+    starts: Annotated[int, at_least(1)] = 1
 
     def prepare(self, problem: PlacementProblem) -> None:
         """Compile what the search calls."""
