@@ -2,50 +2,53 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass, fields
-from typing import Any, ClassVar, TypeVar, get_type_hints
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Generic, get_args, get_origin
 
 import numpy as np
+from typing_extensions import TypeVar  # with a default
 
 from placezoo.agents.budget import Budget
 from placezoo.agents.search.search import Search
 from placezoo.agents.solution import Solution, TracePoint, budget_record, describe_machine, problem_record
 from placezoo.envs.problem import PlacementProblem
+from placezoo.parameters import check_fields
 
-A = TypeVar("A", bound="Agent")
+A = TypeVar("A", bound="Agent[Any]")
+P = TypeVar("P", bound=PlacementProblem, default=PlacementProblem)
 DEFAULT_BUDGET = Budget(seconds=10)
 
 
 @dataclass(frozen=True)
-class Agent(ABC):
+class Agent(ABC, Generic[P]):
     """Base of all agents; a subclass is a frozen dataclass whose fields are its hyperparameters.
+
+    An agent for one domain says so: ``class HEFT(Agent[EdgePlaceProblem])``. Bounds of hyperparameters are part of
+    their types: ``starts: Annotated[int, at_least(1)] = 8`` (``placezoo.parameters``).
 
     Class attributes:
         name: kebab-case.
-        problem_class: the problems that the agent is for, a class or several, default all.
+        problem_class: the problems that the agent is for, a class or several; by default those in its brackets, or all.
 
     Raises:
-        ValueError: a hyperparameter has the wrong type or is not finite.
+        ValueError: a hyperparameter has the wrong type, is not finite or is out of bounds.
     """
 
     name: ClassVar[str]
     problem_class: ClassVar[Any] = PlacementProblem
 
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        for base in cls.__dict__.get("__orig_bases__", ()) if "problem_class" not in cls.__dict__ else ():
+            in_brackets = get_args(base) if get_origin(base) is Agent else ()
+            each = [one for argument in in_brackets for one in get_args(argument) or (argument,)]
+            classes = tuple(one for one in each if isinstance(one, type) and issubclass(one, PlacementProblem))
+            if classes:
+                cls.problem_class = classes if len(classes) > 1 else classes[0]
+
     def __post_init__(self) -> None:
-        hints = get_type_hints(type(self))
-        for field in fields(self):
-            value = getattr(self, field.name)
-            kinds = getattr(hints[field.name], "__args__", (hints[field.name],))
-            if float in kinds and isinstance(value, int) and not isinstance(value, bool):
-                value = float(value)
-                object.__setattr__(self, field.name, value)
-            if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-                expected = " or ".join("None" if kind is type(None) else kind.__name__ for kind in kinds)
-                raise ValueError(f"{self.name}: {field.name} must be {expected}, not {value!r}")
-            if isinstance(value, float) and not math.isfinite(value):
-                raise ValueError(f"{self.name}: {field.name} must be finite, not {value}")
+        check_fields(self, self.name)
 
     @classmethod
     def is_for(cls, env_id: str) -> bool:
@@ -58,7 +61,7 @@ class Agent(ABC):
         if not condition:
             raise ValueError(f"{self.name}: {message}")
 
-    def solve(self, problem: PlacementProblem, budget: Budget | None = None, seed: int = 0) -> Solution:
+    def solve(self, problem: P, budget: Budget | None = None, seed: int = 0) -> Solution:
         """Search for a good assignment.
 
         Args:
@@ -92,7 +95,7 @@ class Agent(ABC):
             bound=search.bound,
         )
 
-    def prepare(self, problem: PlacementProblem) -> None:  # noqa: B027 - most agents have nothing to prepare
+    def prepare(self, problem: P) -> None:
         """Do before the clock starts what is not search: load weights, compile kernels; by default nothing.
 
         Raises:
@@ -100,7 +103,7 @@ class Agent(ABC):
         """
 
     @abstractmethod
-    def _search(self, search: Search) -> None:
+    def _search(self, search: Search[P]) -> None:
         """Record at least one assignment in the search."""
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
+from typing import Annotated
+
+from placezoo.parameters import above, at_least, check_parameters
 
 
 @dataclass(frozen=True)
@@ -20,13 +22,11 @@ class Budget:
         ValueError: both are None, or one is out of range.
     """
 
-    seconds: float | None = None
-    evaluations: int | None = None
+    seconds: Annotated[float | None, above(0)] = None
+    evaluations: Annotated[int | None, at_least(1)] = None
 
     def __post_init__(self) -> None:
         if self.seconds is None and self.evaluations is None:
             raise ValueError("a budget needs seconds, evaluations or both")
-        if self.seconds is not None and not (math.isfinite(self.seconds) and self.seconds > 0):
-            raise ValueError(f"seconds must be a finite number above 0, not {self.seconds}")
-        if self.evaluations is not None and (int(self.evaluations) != self.evaluations or self.evaluations < 1):
-            raise ValueError(f"evaluations must be a whole number of at least 1, not {self.evaluations}")
+        # Checked and kept as given: 60 and 60.0 are told apart in the files of results.
+        check_parameters(Budget, "budget", seconds=self.seconds, evaluations=self.evaluations)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from gymnasium import spaces
@@ -14,6 +14,7 @@ from placezoo.envs.observation import UNPLACED
 from placezoo.envs.placement_env import PlacementEnv
 from placezoo.envs.reward import cost_decrease
 from placezoo.envs.source import ProblemSource
+from placezoo.parameters import at_least, check_parameters
 
 
 class ImproveEnv(PlacementEnv):
@@ -31,11 +32,14 @@ class ImproveEnv(PlacementEnv):
     formulation = "improve"
     follows_changes = True
 
-    def __init__(self, source: ProblemSource, render_mode: str | None = None, num_moves: int | None = None) -> None:
-        if num_moves is not None and (not isinstance(num_moves, int) or num_moves < 1):
-            raise ValueError(f"num_moves must be a whole number of at least 1, not {num_moves!r}")
+    def __init__(
+        self,
+        source: ProblemSource,
+        render_mode: str | None = None,
+        num_moves: Annotated[int | None, at_least(1)] = None,
+    ) -> None:
+        self._num_moves = check_parameters(ImproveEnv, self.formulation, num_moves=num_moves)["num_moves"]
         super().__init__(source, render_mode)
-        self._num_moves = num_moves
 
     @staticmethod
     def _spaces(max_items: int, max_resources: int) -> tuple[spaces.Space, tuple[int, ...]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from gymnasium import spaces
@@ -13,6 +13,7 @@ from placezoo.envs.placement_env import PlacementEnv
 from placezoo.envs.problem import Kernel, PlacementProblem
 from placezoo.envs.reward import cost_decrease
 from placezoo.envs.source import ProblemSource
+from placezoo.parameters import at_least, check_parameters
 
 
 class OneShotEnv(PlacementEnv):
@@ -30,11 +31,11 @@ class OneShotEnv(PlacementEnv):
 
     formulation = "one-shot"
 
-    def __init__(self, source: ProblemSource, render_mode: str | None = None, refinements: int = 1) -> None:
-        if not isinstance(refinements, int) or refinements < 1:
-            raise ValueError(f"refinements must be a whole number of at least 1, not {refinements!r}")
+    def __init__(
+        self, source: ProblemSource, render_mode: str | None = None, refinements: Annotated[int, at_least(1)] = 1
+    ) -> None:
+        self._refinements = check_parameters(OneShotEnv, self.formulation, refinements=refinements)["refinements"]
         super().__init__(source, render_mode)
-        self._refinements = refinements
 
     @staticmethod
     def _spaces(max_items: int, max_resources: int) -> tuple[spaces.Space, tuple[int, ...]]:

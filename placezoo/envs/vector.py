@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import gymnasium as gym
 import numpy as np
@@ -18,6 +18,7 @@ from placezoo.envs.observation import item_graph, resource_graph
 from placezoo.envs.one_shot import OneShotBatch, OneShotEnv
 from placezoo.envs.placement_env import PlacementEnv
 from placezoo.envs.source import ProblemSource
+from placezoo.parameters import at_least, check_parameters
 
 FORMULATIONS: dict[str, type[PlacementEnv]] = {env.formulation: env for env in (ConstructEnv, ImproveEnv, OneShotEnv)}
 BATCHES: dict[str, type[EnvBatch]] = {"construct": ConstructBatch, "improve": ImproveBatch, "one-shot": OneShotBatch}
@@ -55,14 +56,13 @@ class PlacementVectorEnv(VectorEnv):
 
     def __init__(
         self,
-        num_envs: int,
+        num_envs: Annotated[int, at_least(1)],
         source: ProblemSource,
         formulation: str,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         **settings: Any,
     ) -> None:
-        if num_envs < 1:
-            raise ValueError(f"num_envs must be at least 1, not {num_envs}")
+        num_envs = check_parameters(PlacementVectorEnv, "the batched environment", num_envs=num_envs)["num_envs"]
         if formulation not in FORMULATIONS:
             raise ValueError(unknown_name("formulation", formulation, FORMULATIONS))
         self.autoreset_mode = AutoresetMode(autoreset_mode)

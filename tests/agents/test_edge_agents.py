@@ -407,7 +407,7 @@ def test_bad_input(tmp_path):
     source = ProblemSource(placezoo.envs.registration.problem_class(ENV), dataset="giph")
     for call, message in (
         (lambda: placezoo.make_agent("giph", start="nowhere"), "unknown start 'nowhere'"),
-        (lambda: placezoo.make_agent("giph", batch=0), "batch must be at least 1"),
+        (lambda: placezoo.make_agent("giph", batch=0), "batch must be a whole number of at least 1"),
         (lambda: placezoo.make_agent("heft").solve(graph_problem), "heft is for EdgePlace-v0"),
         (lambda: placezoo.make_agent("giph", start="instance").solve(problem), "comes without a placement"),
         (lambda: GiPHConfig(width=5), "width must be even"),

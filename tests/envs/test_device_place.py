@@ -144,8 +144,8 @@ def test_a_chain_gains_nothing_and_a_fork_does():
     [
         ({"topology": "v100"}, "unknown topology 'v100'"),
         ({"grouping": "none"}, "unknown grouping 'none'"),
-        ({"memory_gb": 0}, "memory_gb must be a number above 0"),
-        ({"memory_share": -1}, "memory_share must be a number above 0"),
+        ({"memory_gb": 0}, r"memory_gb must be a finite number in \(0, 1e\+09\) or None"),
+        ({"memory_share": -1}, r"memory_share must be a finite number in \(0, 1e\+09\) or None"),
         ({"memory_share": 0.5, "memory_gb": 1.0}, "either memory_gb or memory_share, not both"),
         ({"priorities": 0}, r"priorities must be a whole number in 1..1024, not 0"),
         ({"memory_gb": 1e-6}, "needs .* GB for its parameters, v100x4-nvlink has 0.00"),

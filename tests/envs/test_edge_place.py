@@ -240,9 +240,9 @@ def test_the_wrapper_shows_what_the_builder_builds_and_its_actions_work():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"churn": 1.5}, "churn must be a probability"),
+        ({"churn": 1.5}, r"churn must be a finite number in \[0, 1\]"),
         ({"episode_churn": -1}, "episode_churn must be a whole number"),
-        ({"noise": 2.0}, "noise must be a number in"),
+        ({"noise": 2.0}, r"noise must be a finite number in \[0, 1\)"),
         ({"objective": "energy"}, "unknown objective 'energy'"),
         ({"instance": "karate"}, "EdgePlace-v0 places an EdgeInstance, not a Graph"),
         ({"instance": "giph/test/1000"}, "has instances 0..99"),

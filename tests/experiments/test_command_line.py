@@ -100,7 +100,7 @@ def test_lists_have_one_line_each(run, command):
         ((*SOLVE, "--set", "num_parts=3"), "given twice"),
         ((*SOLVE, "--set", "epsilon"), "NAME=VALUE expected"),
         ((*SOLVE, "--set", "epsilon=NaN"), "epsilon must be a finite number"),
-        ((*SOLVE, "--set", "starts=NaN"), "starts must be int"),
+        ((*SOLVE, "--set", "starts=NaN"), "starts must be a whole number of at least 1 or None"),
         ((*SOLVE[:5], "num_parts=0", *SOLVE[6:]), "num_parts must be in 1..34"),
         ((*SOLVE[:5], "num_parts=35", *SOLVE[6:]), "num_parts must be in 1..34"),
         ((*SOLVE[:5], "num_parts=two", *SOLVE[6:]), "num_parts must be a whole number"),

@@ -7,6 +7,7 @@ open macro placement challenge are of this kind.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -19,11 +20,11 @@ from placezoo.agents.search.simulated_annealing import anneal, compile_annealing
 from placezoo.cost_models.chip.differentiable_proxy_cost import DifferentiableProxyCost
 from placezoo.cost_models.chip.spreading import relax, springs
 from placezoo.envs.chip.problem import ChipPlaceProblem
-from placezoo.envs.problem import PlacementProblem
+from placezoo.parameters import above, at_least, below
 
 
 @dataclass(frozen=True)
-class Analytic(Agent):
+class Analytic(Agent[ChipPlaceProblem]):
     """Adam on ``DifferentiableProxyCost`` over hard and soft macros together, then cells, then annealing.
 
     Starts where springs alone would hold the macros. The smoothing falls and the price of overlapping hard macros rises
@@ -41,42 +42,30 @@ class Analytic(Agent):
     """
 
     name = "analytic"
-    problem_class = ChipPlaceProblem
 
-    share: float = 0.3
-    steps: int = 200
-    learning_rate: float = 0.15
-    first_smoothing: float = 2.0
-    last_smoothing: float = 0.2
-    overlap_weight: float = 2.0
-    acceptance: float = 0.02
+    share: Annotated[float, above(0), below(1)] = 0.3
+    steps: Annotated[int, at_least(1)] = 200
+    learning_rate: Annotated[float, above(0)] = 0.15
+    first_smoothing: Annotated[float, above(0)] = 2.0
+    last_smoothing: Annotated[float, above(0)] = 0.2
+    overlap_weight: Annotated[float, at_least(0)] = 2.0
+    acceptance: Annotated[float, at_least(0), below(1)] = 0.02
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.require(0 < self.share < 1, f"share must be between 0 and 1, not {self.share}")
-        self.require(self.steps >= 1, f"steps must be at least 1, not {self.steps}")
-        for name in ("learning_rate", "first_smoothing", "last_smoothing"):
-            self.require(getattr(self, name) > 0, f"{name} must be above 0, not {getattr(self, name)}")
-        self.require(self.overlap_weight >= 0, f"overlap_weight must not be negative, it is {self.overlap_weight}")
-        self.require(0 <= self.acceptance < 1, f"acceptance must be in [0, 1), not {self.acceptance}")
-
-    def prepare(self, problem: PlacementProblem) -> None:
+    def prepare(self, problem: ChipPlaceProblem) -> None:
         """Compile what the search calls."""
         compile_annealing(problem)
 
-    def _search(self, search: Search) -> None:
+    def _search(self, search: Search[ChipPlaceProblem]) -> None:
         problem = search.problem
-        assert isinstance(problem, ChipPlaceProblem)
         with single_thread():
             places = self._descend(search)
         start = problem.nearest_cells(places)
         search.evaluate(start)
         anneal(search, start, self.acceptance, 1e-4)
 
-    def _descend(self, search: Search) -> NDArray[np.float64]:
+    def _descend(self, search: Search[ChipPlaceProblem]) -> NDArray[np.float64]:
         """Return where gradient descent puts the items: float64 [num_items, 2], micron."""
         problem = search.problem
-        assert isinstance(problem, ChipPlaceProblem)
         netlist = problem.instance
         model = DifferentiableProxyCost(netlist, problem.cost_model.smoothing_range, problem.cost_model.weights)
         model = model.to(torch.float32)

@@ -6,6 +6,7 @@ Source: Circuit Training's initial placement (all macros movable), Mirhoseini et
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +16,14 @@ from placezoo.agents.search.search import Search
 from placezoo.cost_models.chip.force_directed import force_directed
 from placezoo.cost_models.chip.spreading import springs
 from placezoo.envs.chip.problem import ChipPlaceProblem
-from placezoo.envs.problem import PlacementProblem
+from placezoo.parameters import at_least
 
 # Circuit Training's schedule where hard macros move too.
 _ATTRACT, _REPEL, _MOVE_FACTORS = (1e2, 1e-3, 1e-5), (0.0, 1e5, 1e6), (1.0, 2.0, 2.0)
 
 
 @dataclass(frozen=True)
-class ForceDirected(Agent):
+class ForceDirected(Agent[ChipPlaceProblem]):
     """One force-directed placement of hard and soft macros from the centre of the canvas, legalised.
 
     Args:
@@ -31,23 +32,15 @@ class ForceDirected(Agent):
     """
 
     name = "force-directed"
-    problem_class = ChipPlaceProblem
 
-    steps: int = 100
-    io_factor: float = 1.0
+    steps: Annotated[int, at_least(1)] = 100
+    io_factor: Annotated[float, at_least(0)] = 1.0
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.require(self.steps >= 1, f"steps must be at least 1, not {self.steps}")
-        self.require(self.io_factor >= 0, f"io_factor must not be negative, it is {self.io_factor}")
-
-    def prepare(self, problem: PlacementProblem) -> None:
+    def prepare(self, problem: ChipPlaceProblem) -> None:
         """Compile what the search calls."""
-        assert isinstance(problem, ChipPlaceProblem)
         self._place(problem, 1)
 
-    def _search(self, search: Search) -> None:
-        assert isinstance(search.problem, ChipPlaceProblem)
+    def _search(self, search: Search[ChipPlaceProblem]) -> None:
         search.evaluate(self._place(search.problem, self.steps))
 
     def _place(self, problem: ChipPlaceProblem, steps: int) -> NDArray[np.int64]:

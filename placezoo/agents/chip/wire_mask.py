@@ -6,6 +6,7 @@ Source: Shi, Xue, Song & Qian 2023, "Macro placement by wire-mask-guided black-b
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from placezoo.agents.agent import Agent
 from placezoo.agents.search.search import Search
 from placezoo.envs.chip.problem import ChipPlaceProblem
 from placezoo.envs.chip.wire_mask import GREEDY_SLACK, place_by_wire_mask
-from placezoo.envs.problem import PlacementProblem
+from placezoo.parameters import at_least, between
 
 
 def net_area_order(problem: ChipPlaceProblem) -> NDArray[np.int64]:
@@ -29,7 +30,7 @@ def net_area_order(problem: ChipPlaceProblem) -> NDArray[np.int64]:
 
 
 @dataclass(frozen=True)
-class WireMask(Agent):
+class WireMask(Agent[ChipPlaceProblem]):
     """WireMask-EA: a genotype gives each macro a cell, the wire mask decides between equals near it.
 
     The best of some random genotypes is mutated by exchanging the cells of two macros; a mutant that is no worse
@@ -41,24 +42,16 @@ class WireMask(Agent):
     """
 
     name = "wire-mask"
-    problem_class = ChipPlaceProblem
 
-    starts: int = 20
-    slack: float = GREEDY_SLACK
+    starts: Annotated[int, at_least(1)] = 20
+    slack: Annotated[float, between(0, 1)] = GREEDY_SLACK
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.require(self.starts >= 1, f"starts must be at least 1, not {self.starts}")
-        self.require(0 <= self.slack <= 1, f"slack must be in [0, 1], not {self.slack}")
-
-    def prepare(self, problem: PlacementProblem) -> None:
+    def prepare(self, problem: ChipPlaceProblem) -> None:
         """Compile what the search calls."""
-        assert isinstance(problem, ChipPlaceProblem)
         problem.evaluate(place_by_wire_mask(problem, problem.item_order, np.zeros(problem.num_items, np.int64)))
 
-    def _search(self, search: Search) -> None:
+    def _search(self, search: Search[ChipPlaceProblem]) -> None:
         problem, rng = search.problem, search.rng
-        assert isinstance(problem, ChipPlaceProblem)
         order = net_area_order(problem)
         best, least = np.zeros(0, np.int64), np.inf
         for number in range(1 << 62):

@@ -6,6 +6,7 @@ What overflows a memory is legalised before it is scored, except on a single dev
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from placezoo.agents.agent import Agent
 from placezoo.agents.search.search import Search
 from placezoo.envs.device.list_scheduling import favourite_children, list_placement
 from placezoo.envs.device.problem import DevicePlaceProblem
+from placezoo.parameters import at_least
 
 
 def expert_blocks(problem: DevicePlaceProblem, num_devices: int) -> NDArray[np.int64]:
@@ -57,23 +59,20 @@ def topological_fill(problem: DevicePlaceProblem) -> NDArray[np.int64]:
     return assignment
 
 
-def _score(search: Search, placement: NDArray[np.int64]) -> None:
+def _score(search: Search[DevicePlaceProblem], placement: NDArray[np.int64]) -> None:
     """Evaluate a placement of groups, legalised."""
     problem = search.problem
-    assert isinstance(problem, DevicePlaceProblem)
     search.evaluate(problem.legalize(problem.with_priorities(placement)))
 
 
 @dataclass(frozen=True)
-class SingleDevice(Agent):
+class SingleDevice(Agent[DevicePlaceProblem]):
     """Everything on one device: the best of them."""
 
     name = "single-device"
-    problem_class = DevicePlaceProblem
 
-    def _search(self, search: Search) -> None:
+    def _search(self, search: Search[DevicePlaceProblem]) -> None:
         problem = search.problem
-        assert isinstance(problem, DevicePlaceProblem)
         for device in range(problem.topology.num_devices):
             search.evaluate(problem.with_priorities(np.full(problem.cost_model.num_groups, device)))
             if search.is_over:
@@ -81,7 +80,7 @@ class SingleDevice(Agent):
 
 
 @dataclass(frozen=True)
-class Expert(Agent):
+class Expert(Agent[DevicePlaceProblem]):
     """The "human expert" of the papers: contiguous blocks of layers, balanced by time.
 
     Args:
@@ -89,13 +88,11 @@ class Expert(Agent):
     """
 
     name = "expert"
-    problem_class = DevicePlaceProblem
 
-    devices: int | None = None
+    devices: Annotated[int | None, at_least(1)] = None
 
-    def _search(self, search: Search) -> None:
+    def _search(self, search: Search[DevicePlaceProblem]) -> None:
         problem = search.problem
-        assert isinstance(problem, DevicePlaceProblem)
         most = problem.topology.num_devices
         if self.devices is not None:
             self.require(1 <= self.devices <= most, f"devices must be in 1..{most}, not {self.devices}")
@@ -106,64 +103,59 @@ class Expert(Agent):
 
 
 @dataclass(frozen=True)
-class MTopo(Agent):
+class MTopo(Agent[DevicePlaceProblem]):
     """Baechi's m-TOPO (Jeon et al. 2020): devices filled one after another in topological order."""
 
     name = "m-topo"
-    problem_class = DevicePlaceProblem
 
-    def _search(self, search: Search) -> None:
-        placement = topological_fill(search.problem)  # type: ignore[arg-type]
+    def _search(self, search: Search[DevicePlaceProblem]) -> None:
+        placement = topological_fill(search.problem)
         _score(search, placement)
 
 
 @dataclass(frozen=True)
-class MEtf(Agent):
+class MEtf(Agent[DevicePlaceProblem]):
     """Baechi's m-ETF (Jeon et al. 2020): the operator that can start earliest, where it can, within memory."""
 
     name = "m-etf"
-    problem_class = DevicePlaceProblem
 
-    def prepare(self, problem: DevicePlaceProblem) -> None:  # type: ignore[override]
+    def prepare(self, problem: DevicePlaceProblem) -> None:
         """Compile the scheduler."""
         list_placement(problem, earliest_first=True)
 
-    def _search(self, search: Search) -> None:
-        placement = list_placement(search.problem, earliest_first=True)  # type: ignore[arg-type]
+    def _search(self, search: Search[DevicePlaceProblem]) -> None:
+        placement = list_placement(search.problem, earliest_first=True)
         _score(search, placement)
 
 
 @dataclass(frozen=True)
-class MSct(Agent):
+class MSct(Agent[DevicePlaceProblem]):
     """Baechi's m-SCT (Jeon et al. 2020): m-ETF whose devices wait for the favourite child of what they ran last.
 
     Which child is an operator's favourite is decided by the linear relaxation of scheduling without limits (HiGHS).
     """
 
     name = "m-sct"
-    problem_class = DevicePlaceProblem
 
-    def prepare(self, problem: DevicePlaceProblem) -> None:  # type: ignore[override]
+    def prepare(self, problem: DevicePlaceProblem) -> None:
         """Compile the scheduler."""
         list_placement(problem, earliest_first=True)
 
-    def _search(self, search: Search) -> None:
+    def _search(self, search: Search[DevicePlaceProblem]) -> None:
         problem = search.problem
-        assert isinstance(problem, DevicePlaceProblem)
         _score(search, list_placement(problem, True, favourite_children(problem)))
 
 
 @dataclass(frozen=True)
-class MHeft(Agent):
+class MHeft(Agent[DevicePlaceProblem]):
     """HEFT within memory: the operator with the longest way to the end, where it ends earliest."""
 
     name = "m-heft"
-    problem_class = DevicePlaceProblem
 
-    def prepare(self, problem: DevicePlaceProblem) -> None:  # type: ignore[override]
+    def prepare(self, problem: DevicePlaceProblem) -> None:
         """Compile the scheduler."""
         list_placement(problem, earliest_first=False)
 
-    def _search(self, search: Search) -> None:
-        placement = list_placement(search.problem, earliest_first=False)  # type: ignore[arg-type]
+    def _search(self, search: Search[DevicePlaceProblem]) -> None:
+        placement = list_placement(search.problem, earliest_first=False)
         _score(search, placement)

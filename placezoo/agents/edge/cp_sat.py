@@ -26,7 +26,7 @@ def prepare(problem: EdgePlaceProblem) -> None:
     heft_placement(problem)
 
 
-def plan(search: Search, limit: float, workers: int) -> None:
+def plan(search: Search[EdgePlaceProblem], limit: float, workers: int) -> None:
     """Search until a placement is optimal or the time is over, beginning at HEFT's.
 
     The solver may order the tasks of a device as it likes, while the simulator runs them first come first served: what
@@ -41,7 +41,7 @@ def plan(search: Search, limit: float, workers: int) -> None:
     """
     from ortools.sat.python import cp_model
 
-    problem: Any = search.problem
+    problem = search.problem
     start = heft_placement(problem)[0]
     search.evaluate(start)
     if search.is_over:

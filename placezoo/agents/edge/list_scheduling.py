@@ -160,33 +160,30 @@ def _first_gap(busy_from, busy_to, count, ready, took):
 
 
 @dataclass(frozen=True)
-class HEFT(Agent):
+class HEFT(Agent[EdgePlaceProblem]):
     """Heterogeneous earliest finish time (Topcuoglu, Hariri & Wu 2002): tasks by upward rank, insertion."""
 
     name = "heft"
-    problem_class = EdgePlaceProblem
 
-    def _search(self, search: Search) -> None:
-        search.evaluate(heft_placement(search.problem)[0])  # type: ignore[arg-type]
+    def _search(self, search: Search[EdgePlaceProblem]) -> None:
+        search.evaluate(heft_placement(search.problem)[0])
 
 
 @dataclass(frozen=True)
-class CPOP(Agent):
+class CPOP(Agent[EdgePlaceProblem]):
     """Critical path on a processor (Topcuoglu, Hariri & Wu 2002): the critical path stays on one device."""
 
     name = "cpop"
-    problem_class = EdgePlaceProblem
 
-    def _search(self, search: Search) -> None:
-        search.evaluate(cpop_placement(search.problem)[0])  # type: ignore[arg-type]
+    def _search(self, search: Search[EdgePlaceProblem]) -> None:
+        search.evaluate(cpop_placement(search.problem)[0])
 
 
 @dataclass(frozen=True)
-class PEFT(Agent):
+class PEFT(Agent[EdgePlaceProblem]):
     """Predict earliest finish time (Arabnejad & Barbosa 2014): looks ahead by an optimistic cost table."""
 
     name = "peft"
-    problem_class = EdgePlaceProblem
 
-    def _search(self, search: Search) -> None:
-        search.evaluate(peft_placement(search.problem)[0])  # type: ignore[arg-type]
+    def _search(self, search: Search[EdgePlaceProblem]) -> None:
+        search.evaluate(peft_placement(search.problem)[0])

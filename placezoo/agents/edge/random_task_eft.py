@@ -14,7 +14,7 @@ from placezoo.envs.edge.problem import EdgePlaceProblem
 
 
 @dataclass(frozen=True)
-class RandomTaskEFT(Agent):
+class RandomTaskEFT(Agent[EdgePlaceProblem]):
     """GiPH's heuristic baseline: from a random placement, a random task moves to its earliest finish device.
 
     A task's finish on a device is computed from where and when its inputs end now; queues do not count (Hu et al. 2023,
@@ -22,15 +22,14 @@ class RandomTaskEFT(Agent):
     """
 
     name = "random-task-eft"
-    problem_class = EdgePlaceProblem
 
-    def prepare(self, problem: EdgePlaceProblem) -> None:  # type: ignore[override]
+    def prepare(self, problem: EdgePlaceProblem) -> None:
         """Compile what the search calls."""
         kernel = problem.kernel(problem.initial_assignment(np.random.default_rng(0)))
         kernel.apply(kernel.state, (0, int(kernel.state.assignment[0]), int(kernel.state.assignment[0]), -1))
         earliest_finish_device(kernel.state, 0, -1)
 
-    def _search(self, search: Search) -> None:
+    def _search(self, search: Search[EdgePlaceProblem]) -> None:
         kernel = search.problem.kernel(search.problem.initial_assignment(search.rng))
         state = kernel.state
         search.evaluate(state.assignment)

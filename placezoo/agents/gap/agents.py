@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -17,11 +18,11 @@ from placezoo.agents.partition.fiduccia_mattheyses import refine
 from placezoo.agents.search.search import Search
 from placezoo.datasets.partition.landmarks import landmark_distances
 from placezoo.envs.partition.problem import GraphPartitionProblem
-from placezoo.envs.problem import PlacementProblem
+from placezoo.parameters import above, at_least
 
 
 @dataclass(frozen=True)
-class GAP(Agent):
+class GAP(Agent[GraphPartitionProblem]):
     """A trained network answers at once, in time linear in the edges; passes of FM mend what misses the balance.
 
     Args:
@@ -32,14 +33,9 @@ class GAP(Agent):
     """
 
     name = "gap"
-    problem_class = GraphPartitionProblem
 
     checkpoint: str | None = None
-    passes: int = 0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.require(self.passes >= 0, f"passes must be at least 0, not {self.passes}")
+    passes: Annotated[int, at_least(0)] = 0
 
     @cached_property
     def policy(self) -> Checkpoint:
@@ -52,9 +48,8 @@ class GAP(Agent):
             raise ValueError("gap: no checkpoint was given (--checkpoint pretrained has one for 4 parts)")
         return Checkpoint.load(checkpoint_folder(self.checkpoint, self.name))
 
-    def prepare(self, problem: PlacementProblem) -> None:
+    def prepare(self, problem: GraphPartitionProblem) -> None:
         """Load the checkpoint, check that it fits, and compile."""
-        assert isinstance(problem, GraphPartitionProblem)
         self.policy.check_fits(problem)
         known = self.policy.network.config.num_parts
         if known != problem.num_resources:
@@ -62,9 +57,8 @@ class GAP(Agent):
         landmark_distances.__wrapped__(problem.instance.subgraph(np.arange(1)), 1)  # compiles
         refine(problem.cost_model, np.zeros(problem.num_items, np.int64), np.random.default_rng(0), max_passes=1)
 
-    def _search(self, search: Search) -> None:
+    def _search(self, search: Search[GraphPartitionProblem]) -> None:
         problem = search.problem
-        assert isinstance(problem, GraphPartitionProblem)
         answer = answer_at_once(self.policy.network, problem)
         feasible = problem.evaluate(answer).feasible
         if self.passes or not feasible:
@@ -79,7 +73,7 @@ def answer_at_once(network: GapNetwork, problem: GraphPartitionProblem) -> NDArr
 
 
 @dataclass(frozen=True)
-class CNC(Agent):
+class CNC(Agent[GraphPartitionProblem]):
     """Clustering by the normalised cut: the network of GAP trained on the very graph, until the budget ends.
 
     For points, build the graph by ``placezoo.datasets.similarity_graph``; for clusters of unequal size, make the
@@ -96,29 +90,19 @@ class CNC(Agent):
     """
 
     name = "cnc"
-    problem_class = GraphPartitionProblem
 
-    balance: float = 1.0
-    learning_rate: float = 5e-3
-    steps: int = 400
-    width: int = 32
-    layers: int = 2
+    balance: Annotated[float, at_least(0)] = 1.0
+    learning_rate: Annotated[float, above(0)] = 5e-3
+    steps: Annotated[int, at_least(1)] = 400
+    width: Annotated[int, at_least(1)] = 32
+    layers: Annotated[int, at_least(1)] = 2
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.require(self.balance >= 0, f"balance must be at least 0, not {self.balance}")
-        self.require(self.learning_rate > 0, f"learning_rate must be above 0, not {self.learning_rate}")
-        for name in ("steps", "width", "layers"):
-            self.require(getattr(self, name) >= 1, f"{name} must be at least 1, not {getattr(self, name)}")
-
-    def prepare(self, problem: PlacementProblem) -> None:
+    def prepare(self, problem: GraphPartitionProblem) -> None:
         """Compile what the search calls."""
-        assert isinstance(problem, GraphPartitionProblem)
         refine(problem.cost_model, np.zeros(problem.num_items, np.int64), np.random.default_rng(0), max_passes=1)
 
-    def _search(self, search: Search) -> None:
+    def _search(self, search: Search[GraphPartitionProblem]) -> None:
         problem = search.problem
-        assert isinstance(problem, GraphPartitionProblem)
         torch.manual_seed(int(search.rng.integers(2**31)))
         config = GapConfig(problem.num_resources, width=self.width, layers=self.layers)
         network, graph = GapNetwork(config), GapGraph.of(problem.instance, config.landmarks)

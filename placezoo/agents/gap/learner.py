@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -13,9 +13,9 @@ from placezoo.agents.gap.agents import answer_at_once
 from placezoo.agents.gap.network import GapConfig, GapGraph, GapNetwork, expected_cut, imbalance
 from placezoo.agents.learning.learner import Batch, UpdateLearner, mean_greedy_cost
 from placezoo.agents.networks.checkpoint import Checkpoint
-from placezoo.agents.ppo.config import check_number
 from placezoo.envs.partition.problem import GraphPartitionProblem
 from placezoo.envs.source import ProblemSource
+from placezoo.parameters import above, at_least, check_fields
 
 
 @dataclass(frozen=True)
@@ -32,21 +32,16 @@ class GAPConfig:
         layers: of the encoder.
     """
 
-    batch_size: int = 8
-    learning_rate: float = 1e-3
-    balance: float = 5.0
-    landmarks: int = 8
+    batch_size: Annotated[int, at_least(1)] = 8
+    learning_rate: Annotated[float, above(0)] = 1e-3
+    balance: Annotated[float, at_least(0)] = 5.0
+    landmarks: Annotated[int, at_least(1)] = 8
     encoder: str = "graph-sage"
-    width: int = 64
-    layers: int = 3
+    width: Annotated[int, at_least(1)] = 64
+    layers: Annotated[int, at_least(1)] = 3
 
     def __post_init__(self) -> None:
-        for name in ("batch_size", "landmarks", "width", "layers"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ValueError(f"gap: {name} must be a whole number of at least 1, not {value!r}")
-        check_number("learning_rate", self.learning_rate, above=0.0, owner="gap")
-        check_number("balance", self.balance, at_least=0.0, owner="gap")
+        check_fields(self, "gap")
 
 
 class GAPLearner(UpdateLearner):

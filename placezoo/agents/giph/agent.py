@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 
@@ -13,13 +13,13 @@ from placezoo.agents.giph.gp_net_batch import GpNetBatch
 from placezoo.agents.giph.policy_search import STARTS, compile_search, load_policy, search_with
 from placezoo.agents.networks.checkpoint import PRETRAINED, Checkpoint
 from placezoo.agents.search.search import Search
-from placezoo.datasets.suggestion import unknown_name
 from placezoo.envs.edge.gp_net_wrapper import arrays_of
 from placezoo.envs.edge.problem import EdgePlaceProblem
+from placezoo.parameters import at_least, one_of
 
 
 @dataclass(frozen=True)
-class GiPH(Agent):
+class GiPH(Agent[EdgePlaceProblem]):
     """GiPH (Hu et al. 2023): a trained policy that improves a placement move by move.
 
     The first episode of twice as many moves as there are tasks begins at ``start``. What the budget leaves after it
@@ -34,16 +34,10 @@ class GiPH(Agent):
     """
 
     name = "giph"
-    problem_class = EdgePlaceProblem
 
     checkpoint: str = PRETRAINED
-    start: str = "random"
-    batch: int = 16
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.require(self.start in STARTS, unknown_name("start", self.start, STARTS))
-        self.require(self.batch >= 1, f"batch must be at least 1, not {self.batch}")
+    start: Annotated[str, one_of(*STARTS)] = "random"
+    batch: Annotated[int, at_least(1)] = 16
 
     @cached_property
     def policy(self) -> Checkpoint:
@@ -55,7 +49,7 @@ class GiPH(Agent):
         """
         return load_policy(self.checkpoint, self.name)
 
-    def prepare(self, problem: EdgePlaceProblem) -> None:  # type: ignore[override]
+    def prepare(self, problem: EdgePlaceProblem) -> None:
         """Load the checkpoint, check that it fits, compile what the search calls."""
         compile_search(self.policy, problem)
 
@@ -72,5 +66,5 @@ class GiPH(Agent):
             scores = self.policy.network(GpNetBatch.of([graph], [mask]))
         return int(actions[int(scores[0].argmax())])
 
-    def _search(self, search: Search) -> None:
+    def _search(self, search: Search[EdgePlaceProblem]) -> None:
         search_with(self.policy, search, self.start, self.batch)

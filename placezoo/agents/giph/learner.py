@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
@@ -18,10 +17,10 @@ from placezoo.agents.giph.placeto_network import PlacetoNetwork
 from placezoo.agents.giph.selections import MAX_DEVICES, moves_of
 from placezoo.agents.learning.learner import Batch, UpdateLearner, mean_greedy_cost
 from placezoo.agents.networks.checkpoint import Checkpoint
-from placezoo.datasets.suggestion import unknown_name
 from placezoo.envs.edge.gp_net import EDGE_FEATURES, NODE_FEATURES
 from placezoo.envs.edge.problem import EdgePlaceProblem
 from placezoo.envs.source import ProblemSource
+from placezoo.parameters import above, at_least, at_most, check_fields, one_of
 
 BASELINES = ("group", "running-mean")
 
@@ -57,28 +56,18 @@ class GiPHConfig:
     width: int = 20
     rounds: int = 3
     hidden: int = 32
-    instances: int = 8
-    group: int = 8
-    epochs: int = 2
-    minibatches: int = 8
-    learning_rate: float = 5e-3
-    gamma: float = 0.97
-    clip_range: float = 0.2
-    max_grad_norm: float = 0.5
-    baseline: str = "group"
+    instances: Annotated[int, at_least(1)] = 8
+    group: Annotated[int, at_least(1)] = 8
+    epochs: Annotated[int, at_least(1)] = 2
+    minibatches: Annotated[int, at_least(1)] = 8
+    learning_rate: Annotated[float, above(0)] = 5e-3
+    gamma: Annotated[float, above(0), at_most(1)] = 0.97
+    clip_range: Annotated[float, above(0)] = 0.2
+    max_grad_norm: Annotated[float, above(0)] = 0.5
+    baseline: Annotated[str, one_of(*BASELINES)] = "group"
 
     def __post_init__(self) -> None:
-        for name in ("instances", "group", "epochs", "minibatches"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ValueError(f"giph: {name} must be a whole number of at least 1, not {value!r}")
-        limits = {"learning_rate": math.inf, "clip_range": math.inf, "max_grad_norm": math.inf, "gamma": 1.0}
-        for name, most in limits.items():
-            value = getattr(self, name)
-            if not isinstance(value, (int, float)) or not (0 < value <= most and math.isfinite(value)):
-                raise ValueError(f"giph: {name} must be a finite number in its range, not {value!r}")
-        if self.baseline not in BASELINES:
-            raise ValueError(unknown_name("baseline", self.baseline, BASELINES))
+        check_fields(self, "giph")
         if self.baseline == "group" and self.group < 2:
             raise ValueError("giph: a group of one has no others to compare with: baseline=running-mean")
         moves_of(self.selection)

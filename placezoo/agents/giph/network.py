@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from placezoo.agents.giph.gp_net_batch import GpNetBatch
 from placezoo.agents.networks.topological_pass import TopologicalPass
-from placezoo.datasets.suggestion import unknown_name
 from placezoo.envs.edge.gp_net import EDGE_FEATURES, NODE_FEATURES
+from placezoo.parameters import at_least, check_fields, one_of
 
 with warnings.catch_warnings():
     # PyTorch Geometric 2.8 calls torch.jit.script while it is imported, which torch 2.13 says is deprecated.
@@ -42,20 +42,15 @@ class GpNetConfig:
 
     node_features: int
     edge_features: int
-    encoder: str = "two-way"
-    width: int = 10
-    rounds: int = 3
-    hidden: int = 16
+    encoder: Annotated[str, one_of(*ENCODERS)] = "two-way"
+    width: Annotated[int, at_least(2)] = 10
+    rounds: Annotated[int, at_least(1)] = 3
+    hidden: Annotated[int, at_least(1)] = 16
     outputs: int = 1
     selection: str = "pair"
 
     def __post_init__(self) -> None:
-        if self.encoder not in ENCODERS:
-            raise ValueError(unknown_name("encoder", self.encoder, ENCODERS))
-        for name, least in (("width", 2), ("rounds", 1), ("hidden", 1)):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < least:
-                raise ValueError(f"giph: {name} must be a whole number of at least {least}, not {value!r}")
+        check_fields(self, "giph")
         if self.width % 2:
             raise ValueError(f"giph: width must be even, half of it is for each direction, not {self.width}")
 

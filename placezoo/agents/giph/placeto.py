@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Annotated
 
 from placezoo.agents.agent import Agent
 from placezoo.agents.giph.policy_search import STARTS, compile_search, load_policy, search_with
 from placezoo.agents.networks.checkpoint import PRETRAINED, Checkpoint
 from placezoo.agents.search.search import Search
-from placezoo.datasets.suggestion import unknown_name
 from placezoo.envs.edge.problem import EdgePlaceProblem
+from placezoo.parameters import at_least, one_of
 
 
 @dataclass(frozen=True)
-class Placeto(Agent):
+class Placeto(Agent[EdgePlaceProblem]):
     """Placeto (Addanki et al. 2019), in as many traversals as the moves allow.
 
     Its scores are of device numbers, so it knows clusters of at most 24 devices and nothing of what they are.
@@ -27,16 +28,10 @@ class Placeto(Agent):
     """
 
     name = "placeto"
-    problem_class = EdgePlaceProblem
 
     checkpoint: str = PRETRAINED
-    start: str = "random"
-    batch: int = 16
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.require(self.start in STARTS, unknown_name("start", self.start, STARTS))
-        self.require(self.batch >= 1, f"batch must be at least 1, not {self.batch}")
+    start: Annotated[str, one_of(*STARTS)] = "random"
+    batch: Annotated[int, at_least(1)] = 16
 
     @cached_property
     def policy(self) -> Checkpoint:
@@ -48,9 +43,9 @@ class Placeto(Agent):
         """
         return load_policy(self.checkpoint, self.name)
 
-    def prepare(self, problem: EdgePlaceProblem) -> None:  # type: ignore[override]
+    def prepare(self, problem: EdgePlaceProblem) -> None:
         """Load the checkpoint, check that it fits, compile what the search calls."""
         compile_search(self.policy, problem)
 
-    def _search(self, search: Search) -> None:
+    def _search(self, search: Search[EdgePlaceProblem]) -> None:
         search_with(self.policy, search, self.start, self.batch)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -46,7 +44,7 @@ def compile_search(policy: Checkpoint, problem: EdgePlaceProblem) -> None:
     play(policy, Search(problem, Budget(evaluations=1), 0), [start], torch.Generator())
 
 
-def search_with(policy: Checkpoint, search: Search, start: str, batch: int) -> None:
+def search_with(policy: Checkpoint, search: Search[EdgePlaceProblem], start: str, batch: int) -> None:
     """Search until the budget is spent.
 
     The first episode, of twice as many moves as there are tasks, begins at ``start``; further ones are played side by
@@ -58,7 +56,7 @@ def search_with(policy: Checkpoint, search: Search, start: str, batch: int) -> N
         start: one of ``STARTS``.
         batch: how many further episodes are played side by side.
     """
-    problem: Any = search.problem
+    problem = search.problem
     if start == "heft":
         assignment = heft_placement(problem)[0]
     elif start == "instance":
@@ -79,9 +77,11 @@ def search_with(policy: Checkpoint, search: Search, start: str, batch: int) -> N
                 return
 
 
-def play(policy: Checkpoint, search: Search, starts: list[NDArray[np.int64]], generator: torch.Generator) -> None:
+def play(
+    policy: Checkpoint, search: Search[EdgePlaceProblem], starts: list[NDArray[np.int64]], generator: torch.Generator
+) -> None:
     """Play episodes side by side until they end or the budget does."""
-    problem: Any = search.problem
+    problem = search.problem
     episodes = ImprovementEpisodes([problem] * len(starts), starts, moves_of(policy.network.config.selection))
     best = episodes.best.min()
     while (active := episodes.active).size and not search.is_over:

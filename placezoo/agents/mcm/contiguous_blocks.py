@@ -94,22 +94,20 @@ def _best_cuts(
 
 
 @dataclass(frozen=True)
-class DynamicProgramming(Agent):
+class DynamicProgramming(Agent[MCMPartitionProblem]):
     """The best contiguous blocks of a topological order, by dynamic programming.
 
     Two orders are cut: operators as late as their readers allow, and as early as their inputs do.
     """
 
     name = "dynamic-programming"
-    problem_class = MCMPartitionProblem
 
-    def prepare(self, problem: MCMPartitionProblem) -> None:  # type: ignore[override]
+    def prepare(self, problem: MCMPartitionProblem) -> None:
         """Compile the recursion."""
         best_blocks(problem.cost_model, problem.item_order)
 
-    def _search(self, search: Search) -> None:
+    def _search(self, search: Search[MCMPartitionProblem]) -> None:
         problem = search.problem
-        assert isinstance(problem, MCMPartitionProblem)
         for order in (problem.item_order, np.asarray(problem.cost_model.dag.order)):
             blocks = best_blocks(problem.cost_model, order)
             search.evaluate(problem.equal_blocks() if blocks is None else blocks)

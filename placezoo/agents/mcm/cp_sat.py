@@ -20,7 +20,7 @@ def prepare(problem: MCMPartitionProblem) -> None:
     best_blocks(problem.cost_model, problem.item_order)
 
 
-def plan(search: Search, limit: float, workers: int) -> None:
+def plan(search: Search[MCMPartitionProblem], limit: float, workers: int) -> None:
     """Search until the bound is met or the time is over, beginning at the best contiguous partition.
 
     Args:
@@ -30,7 +30,7 @@ def plan(search: Search, limit: float, workers: int) -> None:
     """
     from ortools.sat.python import cp_model
 
-    problem: Any = search.problem
+    problem = search.problem
     blocks = best_blocks(problem.cost_model, problem.item_order)
     start = problem.equal_blocks() if blocks is None else blocks
     cost = search.evaluate(start)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from placezoo.agents.one_shot.network import OneShotNetwork
 from placezoo.agents.search.search import Search
 from placezoo.envs.problem import PlacementProblem
 from placezoo.envs.source import ProblemSource
+from placezoo.parameters import above, between
 
 _BATCH = 16  # assignments drawn at once without fine-tuning
 
@@ -45,13 +46,8 @@ class GDP(Agent):
 
     checkpoint: str | None = None
     finetune: bool = True
-    temperature: float = 2.0
-    windows: float = 0.75
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.require(self.temperature > 0, f"temperature must be above 0, not {self.temperature}")
-        self.require(0 <= self.windows <= 1, f"windows must be in [0, 1], not {self.windows}")
+    temperature: Annotated[float, above(0)] = 2.0
+    windows: Annotated[float, between(0, 1)] = 0.75
 
     @cached_property
     def policy(self) -> Checkpoint | None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -17,6 +16,7 @@ from placezoo.agents.networks.checkpoint import Checkpoint
 from placezoo.agents.one_shot.network import OneShotConfig, OneShotGraph, OneShotNetwork
 from placezoo.envs.problem import PlacementProblem, draw_each
 from placezoo.envs.source import ProblemSource
+from placezoo.parameters import above, at_least, between, check_fields
 
 
 @dataclass(frozen=True)
@@ -58,32 +58,21 @@ class GDPConfig:
     heads: int = 4
     segment: int = 128
     superposition: bool = True
-    refinements: int = 0
-    instances: int = 4
-    group: int = 32
-    epochs: int = 3
-    learning_rate: float = 1e-3
-    clip_range: float = 0.2
-    entropy_coefficient: float = 0.01
-    max_grad_norm: float = 0.5
+    refinements: Annotated[int, at_least(0)] = 0
+    instances: Annotated[int, at_least(1)] = 4
+    group: Annotated[int, at_least(2)] = 32
+    epochs: Annotated[int, at_least(1)] = 3
+    learning_rate: Annotated[float, above(0)] = 1e-3
+    clip_range: Annotated[float, above(0)] = 0.2
+    entropy_coefficient: Annotated[float, at_least(0)] = 0.01
+    max_grad_norm: Annotated[float, above(0)] = 0.5
     elite: bool = True
     frequencies: int = 4
     row: bool = False
-    windows: float = 0.0
+    windows: Annotated[float, between(0, 1)] = 0.0
 
     def __post_init__(self) -> None:
-        least = {"instances": 1, "group": 2, "epochs": 1, "refinements": 0}
-        for name, minimum in least.items():
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
-                raise ValueError(f"gdp: {name} must be a whole number of at least {minimum}, not {value!r}")
-        for name in ("learning_rate", "clip_range", "max_grad_norm", "entropy_coefficient"):
-            value = getattr(self, name)
-            positive = isinstance(value, (int, float)) and math.isfinite(value) and value >= 0
-            if not positive or (value == 0 and name != "entropy_coefficient"):
-                raise ValueError(f"gdp: {name} must be a finite number above 0, not {value!r}")
-        if not isinstance(self.windows, (int, float)) or not 0 <= self.windows <= 1:
-            raise ValueError(f"gdp: windows must be in [0, 1], not {self.windows!r}")
+        check_fields(self, "gdp")
         OneShotConfig(1, 1, 1, **self._network())
 
     def _network(self) -> dict[str, Any]:
@@ -121,7 +110,7 @@ class GOConfig(GDPConfig):
     Source: Zhou et al. 2020.
     """
 
-    refinements: int = 2
+    refinements: Annotated[int, at_least(0)] = 2
 
 
 @dataclass(frozen=True)
@@ -132,11 +121,11 @@ class OneShotPPOConfig(GDPConfig):
     """
 
     placer: str = "feed-forward"
-    refinements: int = 2
+    refinements: Annotated[int, at_least(0)] = 2
     frequencies: int = 7
     row: bool = True
-    learning_rate: float = 1e-4
-    entropy_coefficient: float = 0.0
+    learning_rate: Annotated[float, above(0)] = 1e-4
+    entropy_coefficient: Annotated[float, at_least(0)] = 0.0
 
 
 @dataclass

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
 
 from placezoo.agents.networks.encoders import Encoder, Links
 from placezoo.agents.networks.segment_transformer import SegmentTransformer
-from placezoo.datasets.suggestion import unknown_name
+from placezoo.parameters import at_least, check_fields, one_of
 
 _SURENESS = 2.0  # of a fresh policy on a row: how much less likely the next resource is than the one by the share
 PLACERS = ("segment-transformer", "feed-forward")
@@ -45,30 +45,25 @@ class OneShotConfig:
     edge_features: int
     resource_features: int
     encoder: str = "graph-sage"
-    width: int = 64
-    layers: int = 3
-    placer: str = "segment-transformer"
-    placer_layers: int = 2
-    heads: int = 4
-    segment: int = 128
+    width: Annotated[int, at_least(1)] = 64
+    layers: Annotated[int, at_least(1)] = 3
+    placer: Annotated[str, one_of(*PLACERS)] = "segment-transformer"
+    placer_layers: Annotated[int, at_least(1)] = 2
+    heads: Annotated[int, at_least(1)] = 4
+    segment: Annotated[int, at_least(1)] = 128
     superposition: bool = True
     refine: bool = False
-    max_resources: int = 64
+    max_resources: Annotated[int, at_least(1)] = 64
     second_head: int = -1
     positions: tuple[int, ...] = ()
-    frequencies: int = 4
+    frequencies: Annotated[int, at_least(1)] = 4
     row: int = -1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "positions", tuple(self.positions))
-        if self.placer not in PLACERS:
-            raise ValueError(unknown_name("placer", self.placer, PLACERS))
-        for name in ("width", "layers", "placer_layers", "heads", "segment", "max_resources", "frequencies"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ValueError(f"{name} must be a whole number of at least 1, not {value!r}")
+        check_fields(self, "gdp")
         if self.width % self.heads:
-            raise ValueError(f"width {self.width} must be a multiple of the {self.heads} heads")
+            raise ValueError(f"gdp: width {self.width} must be a multiple of the {self.heads} heads")
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as JSON values."""

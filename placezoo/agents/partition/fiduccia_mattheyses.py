@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numba import njit
@@ -13,13 +14,13 @@ from placezoo.agents.search.repair import compile_repair, repair
 from placezoo.agents.search.search import Search
 from placezoo.cost_models.partition.cost import PartitionCost
 from placezoo.envs.partition.problem import GraphPartitionProblem
-from placezoo.envs.problem import PlacementProblem
+from placezoo.parameters import at_least
 
 _MAX_BUCKETS = 1 << 16  # gains beyond are scaled into as many buckets; only the order within one is then approximate
 
 
 @dataclass(frozen=True)
-class FiducciaMattheyses(Agent):
+class FiducciaMattheyses(Agent[GraphPartitionProblem]):
     """Greedy graph growing, refined by passes until none improves; new starts until the budget is spent.
 
     A pass moves each node at most once, always the one with the largest gain whose move keeps the balance, also when
@@ -32,27 +33,19 @@ class FiducciaMattheyses(Agent):
     """
 
     name = "fm"
-    problem_class = GraphPartitionProblem
 
-    starts: int | None = None
-    max_passes: int = 20
+    starts: Annotated[int | None, at_least(1)] = None
+    max_passes: Annotated[int, at_least(1)] = 20
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.require(self.starts is None or self.starts >= 1, f"starts must be at least 1, not {self.starts}")
-        self.require(self.max_passes >= 1, f"max_passes must be at least 1, not {self.max_passes}")
-
-    def prepare(self, problem: PlacementProblem) -> None:
+    def prepare(self, problem: GraphPartitionProblem) -> None:
         """Compile what the search calls."""
         compile_repair(problem)
-        assert isinstance(problem, GraphPartitionProblem)
         rng = np.random.default_rng(0)
         start = problem.greedy(rng)
         refine(problem.cost_model, start, rng, max_passes=1)
 
-    def _search(self, search: Search) -> None:
+    def _search(self, search: Search[GraphPartitionProblem]) -> None:
         problem = search.problem
-        assert isinstance(problem, GraphPartitionProblem)
         done = 0
         while self.starts is None or done < self.starts:
             start = problem.greedy(search.rng)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
@@ -10,15 +11,14 @@ from placezoo.agents.agent import Agent
 from placezoo.agents.search.repair import compile_repair, repair
 from placezoo.agents.search.search import Search
 from placezoo.datasets.mtkahypar_library import mtkahypar_library
-from placezoo.datasets.suggestion import unknown_name
 from placezoo.envs.partition.problem import GraphPartitionProblem
-from placezoo.envs.problem import PlacementProblem
+from placezoo.parameters import at_least, one_of
 
 _PRESETS = ("deterministic", "deterministic-quality", "large-k", "default", "quality", "highest-quality")
 
 
 @dataclass(frozen=True)
-class MtKaHyPar(Agent):
+class MtKaHyPar(Agent[GraphPartitionProblem]):
     """Mt-KaHyPar (Gottesbueren et al. 2023) for the edge cut, on one thread. A run cannot be interrupted.
 
     Args:
@@ -28,25 +28,18 @@ class MtKaHyPar(Agent):
     """
 
     name = "mt-kahypar"
-    problem_class = GraphPartitionProblem
 
-    preset: str = "highest-quality"
-    runs: int = 8
+    preset: Annotated[str, one_of(*_PRESETS)] = "highest-quality"
+    runs: Annotated[int, at_least(1)] = 8
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.require(self.preset in _PRESETS, unknown_name("preset", self.preset, _PRESETS))
-        self.require(self.runs >= 1, f"runs must be at least 1, not {self.runs}")
-
-    def prepare(self, problem: PlacementProblem) -> None:
+    def prepare(self, problem: GraphPartitionProblem) -> None:
         """Compile what the search calls."""
         compile_repair(problem)
 
-    def _search(self, search: Search) -> None:
+    def _search(self, search: Search[GraphPartitionProblem]) -> None:
         import mtkahypar
 
         problem = search.problem
-        assert isinstance(problem, GraphPartitionProblem)
         if problem.num_resources == 1:  # the library wants at least two blocks
             search.evaluate(np.zeros(problem.num_items, np.int64))
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,13 +19,13 @@ from placezoo.agents.search.search import Search
 from placezoo.cost_models.cost import Cost
 from placezoo.cost_models.partition.cost import PartitionCost
 from placezoo.envs.partition.problem import GraphPartitionProblem
-from placezoo.envs.problem import PlacementProblem
+from placezoo.parameters import at_least
 
 _NODES_PER_PART = (12, 100)  # of the coarsest graph: tree-like graphs want few, meshes many; so each time another
 
 
 @dataclass(frozen=True)
-class Multilevel(Agent):
+class Multilevel(Agent[GraphPartitionProblem]):
     """Coarsens the graph by heavy-edge matching, lets another agent partition the coarsest graph, projects and refines.
 
     Some fresh starts are a population. Then two of them are combined, by coarsening only what both leave together, so
@@ -46,23 +46,18 @@ class Multilevel(Agent):
     """
 
     name = "multilevel"
-    problem_class = GraphPartitionProblem
 
     agent: str = "fm"
     checkpoint: str | None = None
-    coarsest: int | None = None
-    inner_evaluations: int = 64
-    starts: int = 6
-    patience: int = 40
-    populations: int | None = None
+    coarsest: Annotated[int | None, at_least(1)] = None
+    inner_evaluations: Annotated[int, at_least(1)] = 64
+    starts: Annotated[int, at_least(1)] = 6
+    patience: Annotated[int, at_least(0)] = 40
+    populations: Annotated[int | None, at_least(1)] = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.require(self.agent != self.name, "the agent on the coarsest graph must be another one")
-        for name in ("coarsest", "starts", "populations", "inner_evaluations"):
-            value = getattr(self, name)
-            self.require(value is None or value >= 1, f"{name} must be at least 1, not {value}")
-        self.require(self.patience >= 0, f"patience must be at least 0, not {self.patience}")
 
     @cached_property
     def inner(self) -> Agent:
@@ -70,17 +65,15 @@ class Multilevel(Agent):
         settings: dict[str, Any] = {} if self.checkpoint is None else {"checkpoint": self.checkpoint}
         return make_agent(self.agent, **settings)
 
-    def prepare(self, problem: PlacementProblem) -> None:
+    def prepare(self, problem: GraphPartitionProblem) -> None:
         """Compile what the search calls."""
-        assert isinstance(problem, GraphPartitionProblem)
         compile_repair(problem)
         self.inner.prepare(problem)
         rng = np.random.default_rng(0)
         refine(problem.cost_model, np.zeros(problem.num_items, np.int64), rng, max_passes=1)
 
-    def _search(self, search: Search) -> None:
+    def _search(self, search: Search[GraphPartitionProblem]) -> None:
         problem = search.problem
-        assert isinstance(problem, GraphPartitionProblem)
         begun = 0
         while self.populations is None or begun < self.populations:
             self._evolve(problem, search)
@@ -88,7 +81,7 @@ class Multilevel(Agent):
             if search.is_over:
                 return
 
-    def _evolve(self, problem: GraphPartitionProblem, search: Search) -> None:
+    def _evolve(self, problem: GraphPartitionProblem, search: Search[GraphPartitionProblem]) -> None:
         """Let one population live."""
         members: list[tuple[Cost, NDArray[np.int64]]] = []
         while len(members) < self.starts and not (members and search.is_over):
@@ -119,7 +112,7 @@ class Multilevel(Agent):
         heaviest = max(1, int(1.5 * problem.instance.node_weights.sum() / down_to))
         return coarsen(problem.instance, down_to, heaviest, rng, within)
 
-    def _start(self, problem: GraphPartitionProblem, search: Search) -> NDArray[np.int64]:
+    def _start(self, problem: GraphPartitionProblem, search: Search[GraphPartitionProblem]) -> NDArray[np.int64]:
         levels = self._levels(problem, search.rng)
         coarsest = problem if not levels else _at(problem, levels[-1])
         seconds = None

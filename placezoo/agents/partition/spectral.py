@@ -13,26 +13,23 @@ from placezoo.agents.search.search import Search
 from placezoo.datasets.partition.graph import Graph
 from placezoo.datasets.partition.graph_order import fiedler_order
 from placezoo.envs.partition.problem import GraphPartitionProblem
-from placezoo.envs.problem import PlacementProblem
 
 
 @dataclass(frozen=True)
-class Spectral(Agent):
+class Spectral(Agent[GraphPartitionProblem]):
     """Recursive bisection of the nodes in the order of the Fiedler vector (Pothen, Simon & Liou 1990).
 
     Deterministic, one evaluation.
     """
 
     name = "spectral"
-    problem_class = GraphPartitionProblem
 
-    def prepare(self, problem: PlacementProblem) -> None:
+    def prepare(self, problem: GraphPartitionProblem) -> None:
         """Compile what the search calls."""
         compile_repair(problem)
 
-    def _search(self, search: Search) -> None:
+    def _search(self, search: Search[GraphPartitionProblem]) -> None:
         problem = search.problem
-        assert isinstance(problem, GraphPartitionProblem)
         assignment = np.zeros(problem.num_items, np.int64)
         _bisect(problem.instance, np.arange(problem.num_items), 0, problem.num_resources, assignment)
         search.evaluate(repair(problem, assignment))

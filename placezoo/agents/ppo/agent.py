@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from placezoo.envs.improve import ImproveEnv
 from placezoo.envs.one_shot import OneShotEnv
 from placezoo.envs.problem import Kernel, PlacementProblem
 from placezoo.envs.source import ProblemSource
+from placezoo.parameters import at_least, below
 
 _TRAINING_SHARE = 0.7  # of the budget, where there is no checkpoint
 
@@ -46,15 +47,9 @@ class PPO(Agent):
     name = "ppo"
 
     checkpoint: str | None = None
-    finetune: float = 0.0
-    samples: int = 16
-    batch: int = 16
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.require(0 <= self.finetune < 1, f"finetune must be in [0, 1), not {self.finetune}")
-        self.require(self.samples >= 1, f"samples must be at least 1, not {self.samples}")
-        self.require(self.batch >= 1, f"batch must be at least 1, not {self.batch}")
+    finetune: Annotated[float, at_least(0), below(1)] = 0.0
+    samples: Annotated[int, at_least(1)] = 16
+    batch: Annotated[int, at_least(1)] = 16
 
     @cached_property
     def policy(self) -> Checkpoint:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated
+
+from placezoo.parameters import above, at_least, between, check_fields
 
 
 @dataclass(frozen=True)
@@ -32,49 +33,26 @@ class PPOConfig:
         head: ``pair``, or ``deconvolution`` where resources are the cells of a grid.
     """
 
-    num_envs: int = 64
-    num_steps: int = 128
-    group: int = 4
-    batch_size: int = 1024
-    num_epochs: int = 4
-    learning_rate: float = 2e-3
-    gamma: float = 0.99
-    gae_lambda: float = 0.95
-    clip_range: float = 0.2
-    entropy_coefficient: float = 0.01
-    value_coefficient: float = 0.5
-    max_grad_norm: float = 0.5
-    worst_reward: float = 2.0
-    hold: float = 0.0
+    num_envs: Annotated[int, at_least(1)] = 64
+    num_steps: Annotated[int, at_least(1)] = 128
+    group: Annotated[int, at_least(1)] = 4
+    batch_size: Annotated[int, at_least(2)] = 1024
+    num_epochs: Annotated[int, at_least(1)] = 4
+    learning_rate: Annotated[float, above(0)] = 2e-3
+    gamma: Annotated[float, between(0, 1)] = 0.99
+    gae_lambda: Annotated[float, between(0, 1)] = 0.95
+    clip_range: Annotated[float, above(0)] = 0.2
+    entropy_coefficient: Annotated[float, at_least(0)] = 0.01
+    value_coefficient: Annotated[float, at_least(0)] = 0.5
+    max_grad_norm: Annotated[float, above(0)] = 0.5
+    worst_reward: Annotated[float, above(0)] = 2.0
+    hold: Annotated[float, at_least(0)] = 0.0
     encoder: str = "graph-sage"
-    width: int = 32
-    layers: int = 2
+    width: Annotated[int, at_least(1)] = 32
+    layers: Annotated[int, at_least(1)] = 2
     head: str = "pair"
 
     def __post_init__(self) -> None:
-        for name in ("num_envs", "num_steps", "group", "batch_size", "num_epochs", "width", "layers"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ValueError(f"ppo: {name} must be a whole number of at least 1, not {value!r}")
-        for name in ("learning_rate", "clip_range", "max_grad_norm", "worst_reward"):
-            check_number(name, getattr(self, name), above=0.0)
-        for name in ("entropy_coefficient", "value_coefficient", "hold"):
-            check_number(name, getattr(self, name), at_least=0.0)
-        for name in ("gamma", "gae_lambda"):
-            check_number(name, getattr(self, name), at_least=0.0, at_most=1.0)
-        if self.batch_size < 2 or self.num_envs * self.num_steps < 2:
-            raise ValueError("ppo: batch_size and num_envs * num_steps must be at least 2, advantages are normalised")
-
-
-def check_number(
-    name: str,
-    value: Any,
-    above: float = -math.inf,
-    at_least: float = -math.inf,
-    at_most: float = math.inf,
-    owner: str = "ppo",
-) -> None:
-    """Raise ValueError, in one line, if a hyperparameter is not a finite number in its range."""
-    valid = isinstance(value, (int, float)) and math.isfinite(value) and value > above and at_least <= value <= at_most
-    if not valid:
-        raise ValueError(f"{owner}: {name} must be a finite number in its range, not {value!r}")
+        check_fields(self, "ppo")
+        if self.num_envs * self.num_steps < 2:
+            raise ValueError("ppo: num_envs * num_steps must be at least 2, advantages are normalised")

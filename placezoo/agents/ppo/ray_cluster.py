@@ -9,6 +9,9 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Annotated
+
+from placezoo.parameters import at_least, check_fields
 
 _OBJECT_STORE_BYTES = 300_000_000  # of a Ray started here: episodes are small, and not every machine has much to spare
 
@@ -24,15 +27,13 @@ class Scale:
         address: of a running Ray cluster, ``auto`` for the one this machine belongs to; None starts Ray here.
     """
 
-    env_runners: int = 0
-    learners: int = 0
-    gpus: float = 0.0
+    env_runners: Annotated[int, at_least(0)] = 0
+    learners: Annotated[int, at_least(0)] = 0
+    gpus: Annotated[float, at_least(0)] = 0.0
     address: str | None = None
 
     def __post_init__(self) -> None:
-        for name in ("env_runners", "learners", "gpus"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} must be at least 0, not {getattr(self, name)}")
+        check_fields(self, "rllib")
 
 
 def _check_answers(address: str | None) -> None:

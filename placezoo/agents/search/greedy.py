@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from placezoo.agents.agent import Agent
 from placezoo.agents.search.repair import compile_repair, repair
 from placezoo.agents.search.search import Search
 from placezoo.envs.problem import PlacementProblem
+from placezoo.parameters import at_least
 
 
 @dataclass(frozen=True)
@@ -26,11 +28,7 @@ class Greedy(Agent):
 
     name = "greedy"
 
-    starts: int = 1
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.require(self.starts >= 1, f"starts must be at least 1, not {self.starts}")
+    starts: Annotated[int, at_least(1)] = 1
 
     def prepare(self, problem: PlacementProblem) -> None:
         """Compile what the search calls."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numba import njit
@@ -11,6 +12,7 @@ from placezoo.agents.agent import Agent
 from placezoo.agents.search.repair import compile_repair, repair
 from placezoo.agents.search.search import Search
 from placezoo.envs.problem import PlacementProblem
+from placezoo.parameters import above, at_least, at_most
 
 
 @dataclass(frozen=True)
@@ -28,13 +30,8 @@ class LocalSearch(Agent):
 
     name = "local-search"
 
-    patience: float = 10.0
-    kick: float = 0.02
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.require(self.patience >= 1, f"patience must be at least 1, not {self.patience}")
-        self.require(0 < self.kick <= 1, f"kick must be in (0, 1], not {self.kick}")
+    patience: Annotated[float, at_least(1)] = 10.0
+    kick: Annotated[float, above(0), at_most(1)] = 0.02
 
     def prepare(self, problem: PlacementProblem) -> None:
         """Compile the loops for the problem's moves."""

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import time
+from typing import Generic
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import TypeVar  # with a default
 
 from placezoo.agents.budget import Budget
 from placezoo.agents.solution import TracePoint
 from placezoo.cost_models.cost import Cost
 from placezoo.envs.problem import PlacementProblem
 
+P_co = TypeVar("P_co", bound=PlacementProblem, default=PlacementProblem, covariant=True)
 
-class Search:
+
+class Search(Generic[P_co]):
     """One run of an agent on a problem.
 
     Args:
@@ -30,7 +34,7 @@ class Search:
         bound: what no assignment costs less than, where the agent has proved one.
     """
 
-    def __init__(self, problem: PlacementProblem, budget: Budget, seed: int) -> None:
+    def __init__(self, problem: P_co, budget: Budget, seed: int) -> None:
         self.problem = problem
         self.budget = budget
         self.rng = np.random.default_rng(seed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numba import njit
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from placezoo.agents.agent import Agent
 from placezoo.agents.search.search import Search
 from placezoo.envs.problem import Kernel, PlacementProblem
+from placezoo.parameters import above, at_least, below
 
 _SAMPLE = 2000  # proposals from which the temperatures are read,
 _SAMPLING_SHARE = 0.05  # but no more than so much of the budget
@@ -38,16 +40,9 @@ class SimulatedAnnealing(Agent):
 
     name = "simulated-annealing"
 
-    initial_acceptance: float = 0.5
-    final_acceptance: float = 1e-4
-    chunk: int | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for field in ("initial_acceptance", "final_acceptance"):
-            value = getattr(self, field)
-            self.require(0 < value < 1, f"{field} must be between 0 and 1, not {value}")
-        self.require(self.chunk is None or self.chunk >= 1, f"chunk must be at least 1, not {self.chunk}")
+    initial_acceptance: Annotated[float, above(0), below(1)] = 0.5
+    final_acceptance: Annotated[float, above(0), below(1)] = 1e-4
+    chunk: Annotated[int | None, at_least(1)] = None
 
     def prepare(self, problem: PlacementProblem) -> None:
         """Compile the loops for the problem's moves."""

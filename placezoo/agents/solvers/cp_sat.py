@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from placezoo.agents.agent import Agent
 from placezoo.agents.search.search import Search
 from placezoo.envs.problem import PlacementProblem
+from placezoo.parameters import at_least
 
 _DEFAULT_SECONDS = 60.0
 
@@ -29,11 +30,7 @@ class CPSAT(Agent):
 
     name = "cp-sat"
 
-    workers: int = 2
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.require(self.workers >= 1, f"workers must be at least 1, not {self.workers}")
+    workers: Annotated[int, at_least(1)] = 2
 
     def _model(self, problem: PlacementProblem) -> Any:
         if problem.env_id not in _MODELS:

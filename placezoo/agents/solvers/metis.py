@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from placezoo.agents.search.repair import compile_repair, repair
 from placezoo.agents.search.search import Search
 from placezoo.envs.problem import PlacementProblem
 from placezoo.envs.registration import problem_classes
+from placezoo.parameters import at_least
 
 
 @dataclass(frozen=True)
@@ -31,11 +33,7 @@ class Metis(Agent):
 
     name = "metis"
 
-    runs: int = 8
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.require(self.runs >= 1, f"runs must be at least 1, not {self.runs}")
+    runs: Annotated[int, at_least(1)] = 8
 
     def prepare(self, problem: PlacementProblem) -> None:
         """Check that the problem is one of a graph to cut, and compile what the search calls.

@@ -7,6 +7,8 @@ of ``ProxyCost``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numba import njit
@@ -61,7 +63,7 @@ class DifferentiableProxyCost(nn.Module):
         self,
         netlist: Netlist,
         smoothing_range: int | None = None,
-        weights: tuple[float, float, float] = WEIGHTS,
+        weights: Sequence[float] = WEIGHTS,
         dtype: torch.dtype = torch.float64,
     ) -> None:
         super().__init__()

@@ -6,7 +6,9 @@ outside the canvas counted in the nearest cell.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
+from typing import Annotated
 
 import numpy as np
 from numba import njit
@@ -16,9 +18,11 @@ from placezoo.cost_models.chip import proxy_state
 from placezoo.cost_models.chip.proxy_state import ProxyState
 from placezoo.cost_models.cost import Cost
 from placezoo.datasets.chip.netlist import Netlist, NodeType, Placement
+from placezoo.parameters import at_least, check_parameters
 
 TERM_NAMES = ("wirelength", "density", "congestion")
 WEIGHTS = (1.0, 0.5, 0.5)  # Google's own and TILOS's; Circuit Training's code has 1, 1, 0.5
+SmoothingRange = Annotated[int | None, at_least(0)]
 
 
 class ProxyCost:
@@ -45,19 +49,19 @@ class ProxyCost:
     """
 
     def __init__(
-        self, netlist: Netlist, smoothing_range: int | None = None, weights: tuple[float, float, float] = WEIGHTS
+        self, netlist: Netlist, smoothing_range: SmoothingRange = None, weights: Sequence[float] = WEIGHTS
     ) -> None:
         if not isinstance(netlist, Netlist):
             raise ValueError(f"the proxy cost is of a Netlist, not a {type(netlist).__name__}")
-        reach = netlist.canvas.smoothing_range if smoothing_range is None else smoothing_range
-        if isinstance(reach, bool) or not isinstance(reach, (int, np.integer)) or reach < 0:
-            raise ValueError(f"smoothing_range must be a whole number of at least 0, not {reach!r}")
-        weights = tuple(float(weight) for weight in weights)  # type: ignore[assignment]
-        if len(weights) != 3 or not np.isfinite(weights).all() or min(weights) < 0:
-            raise ValueError(f"weights must be three finite numbers of at least 0, not {weights}")
+        reach = check_parameters(ProxyCost, "ProxyCost", smoothing_range=smoothing_range)["smoothing_range"]
         self.netlist = netlist
-        self.smoothing_range = int(reach)
-        self.weights = weights
+        self.smoothing_range: int = netlist.canvas.smoothing_range if reach is None else reach
+        try:
+            self.weights = tuple(float(weight) for weight in weights if not isinstance(weight, str))
+        except (TypeError, OverflowError):
+            self.weights = ()
+        if len(self.weights) != 3 or not np.isfinite(self.weights).all() or min(self.weights) < 0:
+            raise ValueError(f"ProxyCost: weights must be three finite numbers of at least 0, not {weights!r}")
         self.blocks = netlist.blocks
         self.block_of_node = np.full(netlist.num_nodes, -1, np.int64)  # pins: their macro's block
         self.block_of_node[self.blocks] = np.arange(self.blocks.size)

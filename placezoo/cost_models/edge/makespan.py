@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +15,13 @@ from placezoo.cost_models.edge.moves import MakespanState, Program, Schedule, Wo
 from placezoo.datasets.edge.device_cluster import DeviceCluster
 from placezoo.datasets.edge.edge_instance import EdgeInstance
 from placezoo.datasets.edge.task_graph import TaskGraph
-from placezoo.datasets.suggestion import unknown_name
+from placezoo.parameters import at_least, below, check_parameters, one_of
 
 OBJECTIVES = ("makespan", "slr", "total-cost")
+Noise = Annotated[float, at_least(0), below(1)]
+Repeats = Annotated[int, at_least(1)]
+Seed = Annotated[int, at_least(0)]
+Objective = Annotated[str, one_of(*OBJECTIVES)]
 
 
 class Makespan:
@@ -50,25 +54,19 @@ class Makespan:
         self,
         task_graph: TaskGraph,
         cluster: DeviceCluster,
-        noise: float = 0.0,
-        repeats: int = 10,
-        seed: int = 0,
-        objective: str = "makespan",
+        noise: Noise = 0.0,
+        repeats: Repeats = 10,
+        seed: Seed = 0,
+        objective: Objective = "makespan",
     ) -> None:
-        if not isinstance(noise, (int, float)) or not 0 <= noise < 1:
-            raise ValueError(f"noise must be a number in [0, 1), not {noise!r}")
-        for name, value, least in (("repeats", repeats, 1), ("seed", seed, 0)):
-            if not isinstance(value, int) or isinstance(value, bool) or value < least:
-                raise ValueError(f"{name} must be a whole number of at least {least}, not {value!r}")
-        if objective not in OBJECTIVES:
-            raise ValueError(unknown_name("objective", str(objective), OBJECTIVES))
+        settings = check_parameters(Makespan, "Makespan", noise=noise, repeats=repeats, seed=seed, objective=objective)
         self.instance = EdgeInstance(task_graph, cluster, f"{task_graph.name} on {cluster.name}")
         self.task_graph = task_graph
         self.cluster = cluster
-        self.noise = float(noise)
-        self.objective = objective
-        self._repeats = repeats if noise > 0 else 0
-        self._seed = seed
+        self.noise: float = settings["noise"]
+        self.objective: str = settings["objective"]
+        self._repeats: int = settings["repeats"] if self.noise > 0 else 0
+        self._seed: int = settings["seed"]
         fastest = np.where(self.instance.allowed, self.compute_time, np.inf).min(axis=1)
         self.lower_bound = task_graph.dag.longest_path(fastest)
         slowest = float(self.compute_time.max(axis=1).sum())

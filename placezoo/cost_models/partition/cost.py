@@ -9,6 +9,7 @@ that moving any node from an overweight part to one with room never costs more t
 from __future__ import annotations
 
 import math
+from typing import Annotated
 
 import numpy as np
 from numba import njit
@@ -25,6 +26,9 @@ from placezoo.cost_models.partition.moves import (
     observe,
 )
 from placezoo.datasets.partition.graph import Graph
+from placezoo.parameters import at_least, check_parameters
+
+Epsilon = Annotated[float, at_least(0)]
 
 
 class PartitionCost:
@@ -43,18 +47,14 @@ class PartitionCost:
         ValueError: a parameter is out of range.
     """
 
-    def __init__(self, graph: Graph, num_parts: int, epsilon: float = 0.03) -> None:
-        if isinstance(num_parts, bool) or not isinstance(num_parts, (int, np.integer)):
-            raise ValueError(f"num_parts must be a whole number, not {num_parts!r}")
+    def __init__(self, graph: Graph, num_parts: int, epsilon: Epsilon = 0.03) -> None:
+        checked = check_parameters(PartitionCost, "PartitionCost", num_parts=num_parts, epsilon=epsilon)
+        self.num_parts, self.epsilon = checked["num_parts"], checked["epsilon"]
         if not 1 <= num_parts <= graph.num_nodes:
             raise ValueError(
                 f"num_parts must be in 1..{graph.num_nodes} for {graph.name} ({graph.num_nodes} nodes), not {num_parts}"
             )
-        if not (isinstance(epsilon, (int, float)) and math.isfinite(epsilon) and epsilon >= 0):
-            raise ValueError(f"epsilon must be a finite number of at least 0, not {epsilon!r}")
         self.graph = graph
-        self.num_parts = int(num_parts)
-        self.epsilon = float(epsilon)
         total = int(graph.node_weights.sum())
         self.ideal_part_weight = -(-total // self.num_parts)
         # The small addend keeps (1 + 0.03) * 100 at 103, not at 102.99999999999999.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,17 +17,17 @@ from placezoo.cost_models.chip import completion as chip_completion
 from placezoo.cost_models.chip import layout as chip_layout
 from placezoo.cost_models.chip import moves
 from placezoo.cost_models.chip import state as chip_state
-from placezoo.cost_models.chip.proxy_cost import WEIGHTS, ProxyCost
+from placezoo.cost_models.chip.proxy_cost import WEIGHTS, ProxyCost, SmoothingRange
 from placezoo.cost_models.chip.spreading import relax, springs
 from placezoo.cost_models.cost import Cost
 from placezoo.datasets.arrays import read_only
 from placezoo.datasets.chip.netlist import Netlist, NodeType, Placement
 from placezoo.datasets.chip.placement_writer import write_def, write_openroad_tcl
 from placezoo.datasets.chip.plc_format import write_plc
-from placezoo.datasets.suggestion import unknown_name
 from placezoo.envs.chip.drawing import draw_heat_map, draw_placement
 from placezoo.envs.chip.wire_mask import place_by_wire_mask
 from placezoo.envs.problem import FeatureNames, FeatureRoles, Kernel, PlacementProblem, StepKernel
+from placezoo.parameters import check_parameters, one_of
 
 MOVABLE = ("macros", "all")
 _NEIGHBOURS = 12  # item edges kept per item
@@ -71,25 +71,19 @@ class ChipPlaceProblem(PlacementProblem):
     def __init__(
         self,
         instance: Netlist,
-        movable: str = "macros",
+        movable: Annotated[str, one_of(*MOVABLE)] = "macros",
         flips: bool = True,
-        smoothing_range: int | None = None,
+        smoothing_range: SmoothingRange = None,
         weights: Sequence[float] = WEIGHTS,
     ) -> None:
         if not isinstance(instance, Netlist):
             raise ValueError(f"ChipPlace-v0 places a Netlist, not a {type(instance).__name__}")
-        if movable not in MOVABLE:
-            raise ValueError(unknown_name("movable", str(movable), MOVABLE))
-        if not isinstance(flips, bool):
-            raise ValueError(f"flips must be true or false, not {flips!r}")
-        if isinstance(weights, (str, int, float)):
-            raise ValueError(f"weights must be three numbers, not {weights!r}")
-        self.cost_model = ProxyCost(instance, smoothing_range, tuple(weights))  # type: ignore[arg-type]
+        self.parameters = check_parameters(
+            ChipPlaceProblem, self.env_id, movable=movable, flips=flips, smoothing_range=smoothing_range
+        )
+        self.cost_model = ProxyCost(instance, self.parameters["smoothing_range"], weights)
+        self.parameters["weights"] = list(self.cost_model.weights)
         self.instance = instance
-        self.parameters = {
-            "movable": movable, "flips": flips, "smoothing_range": smoothing_range,
-            "weights": list(self.cost_model.weights),
-        }  # fmt: skip
         self.item_nodes = self._items()
         if self.item_nodes.size == 0:
             raise ValueError(f"{instance.name} has no movable {'hard macro' if movable == 'macros' else 'macro'}")

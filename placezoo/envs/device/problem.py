@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,12 +22,12 @@ from placezoo.datasets.device.topology_format import load_topology
 from placezoo.datasets.files import write_atomically
 from placezoo.datasets.op_graphs.op_graph import OpGraph
 from placezoo.datasets.op_graphs.op_grouping import GROUPINGS
-from placezoo.datasets.suggestion import unknown_name
 from placezoo.envs.device.chrome_trace import chrome_trace
 from placezoo.envs.device.drawing import draw_timeline
 from placezoo.envs.device.list_scheduling import list_placement
 from placezoo.envs.op_graphs.features import KINDS, both_directions, kind_flags
 from placezoo.envs.problem import CutGraph, FeatureNames, FeatureRoles, Kernel, PlacementProblem, StepKernel
+from placezoo.parameters import above, below, between, check_parameters, one_of
 
 _CUT_STEPS = 10_000  # partitioners want whole numbers
 _CUT_IMBALANCE = 0.05
@@ -76,23 +76,19 @@ class DevicePlaceProblem(PlacementProblem):
         self,
         instance: OpGraph,
         topology: str = "v100x4-nvlink",
-        memory_gb: float | None = None,
-        grouping: str = "own",
-        memory_share: float | None = None,
-        priorities: int = 1,
+        memory_gb: Annotated[float | None, above(0), below(1e9)] = None,
+        grouping: Annotated[str, one_of(*GROUPINGS)] = "own",
+        memory_share: Annotated[float | None, above(0), below(1e9)] = None,
+        priorities: Annotated[int, between(1, 1024)] = 1,
     ) -> None:
         if not isinstance(instance, OpGraph):
             raise ValueError(f"DevicePlace-v0 places an OpGraph, not a {type(instance).__name__}")
-        if grouping not in GROUPINGS:
-            raise ValueError(unknown_name("grouping", str(grouping), GROUPINGS))
-        if memory_gb is not None and not (isinstance(memory_gb, (int, float)) and 0 < memory_gb < 1e9):
-            raise ValueError(f"memory_gb must be a number above 0, not {memory_gb!r}")
-        if memory_share is not None and not (isinstance(memory_share, (int, float)) and 0 < memory_share < 1e9):
-            raise ValueError(f"memory_share must be a number above 0, not {memory_share!r}")
+        self.parameters = check_parameters(
+            DevicePlaceProblem, self.env_id, topology=str(topology), memory_gb=memory_gb, grouping=grouping,
+            memory_share=memory_share, priorities=priorities,
+        )  # fmt: skip
         if memory_gb is not None and memory_share is not None:
             raise ValueError("either memory_gb or memory_share, not both")
-        if not isinstance(priorities, int) or isinstance(priorities, bool) or not 1 <= priorities <= 1024:
-            raise ValueError(f"priorities must be a whole number in 1..1024, not {priorities!r}")
         groups = GROUPINGS[grouping](instance)
         memory = None if memory_gb is None else 1e9 * memory_gb
         if memory_share is not None:
@@ -105,11 +101,6 @@ class DevicePlaceProblem(PlacementProblem):
                 f"{instance.name} needs {needed / 1e9:.2f} GB for its parameters, {topology} has {there / 1e9:.2f}"
             )
         self.instance = instance
-        self.parameters = {
-            "topology": str(topology), "memory_gb": None if memory_gb is None else float(memory_gb),
-            "grouping": grouping, "memory_share": None if memory_share is None else float(memory_share),
-            "priorities": priorities,
-        }  # fmt: skip
         self.num_items = self.cost_model.num_items
         self.num_resources = max(self.topology.num_devices, priorities if priorities > 1 else 0)
 

@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from placezoo.cost_models.cost import Cost
 from placezoo.cost_models.edge import moves
-from placezoo.cost_models.edge.makespan import Makespan
+from placezoo.cost_models.edge.makespan import Makespan, Noise, Objective, Repeats, Seed
 from placezoo.cost_models.edge.ranks import by_decreasing, downward_rank, mean_times, upward_rank
 from placezoo.datasets.arrays import read_only
 from placezoo.datasets.edge.edge_instance import EdgeInstance
 from placezoo.envs.edge.churn import leave_or_join
 from placezoo.envs.edge.drawing import draw_schedule, draw_task_graph
 from placezoo.envs.problem import FeatureNames, Kernel, PlacementProblem, StepKernel
+from placezoo.parameters import at_least, between, check_parameters
 
 
 class EdgePlaceProblem(PlacementProblem):
@@ -59,25 +60,21 @@ class EdgePlaceProblem(PlacementProblem):
     def __init__(
         self,
         instance: EdgeInstance,
-        noise: float = 0.0,
-        repeats: int = 10,
-        noise_seed: int = 0,
-        objective: str = "makespan",
-        churn: float = 0.0,
-        episode_churn: int = 0,
+        noise: Noise = 0.0,
+        repeats: Repeats = 10,
+        noise_seed: Seed = 0,
+        objective: Objective = "makespan",
+        churn: Annotated[float, between(0, 1)] = 0.0,
+        episode_churn: Annotated[int, at_least(0)] = 0,
     ) -> None:
         if not isinstance(instance, EdgeInstance):
             raise ValueError(f"EdgePlace-v0 places an EdgeInstance, not a {type(instance).__name__}")
-        if not isinstance(churn, (int, float)) or isinstance(churn, bool) or not 0 <= churn <= 1:
-            raise ValueError(f"churn must be a probability, not {churn!r}")
-        if not isinstance(episode_churn, int) or isinstance(episode_churn, bool) or episode_churn < 0:
-            raise ValueError(f"episode_churn must be a whole number of at least 0, not {episode_churn!r}")
+        self.parameters = check_parameters(
+            EdgePlaceProblem, self.env_id, noise=noise, repeats=repeats, noise_seed=noise_seed, objective=objective,
+            churn=churn, episode_churn=episode_churn,
+        )  # fmt: skip
         self.cost_model = Makespan(instance.task_graph, instance.cluster, noise, repeats, noise_seed, objective)
         self.instance = instance
-        self.parameters = {
-            "noise": float(noise), "repeats": repeats, "noise_seed": noise_seed, "objective": objective,
-            "churn": float(churn), "episode_churn": episode_churn,
-        }  # fmt: skip
         self.num_items = instance.task_graph.num_tasks
         self.num_resources = instance.cluster.num_devices
         self.whole_cluster = instance.cluster

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from placezoo.datasets.op_graphs.op_graph import OpGraph
 from placezoo.envs.mcm.drawing import draw_pipeline
 from placezoo.envs.op_graphs.features import KINDS, both_directions, kind_flags
 from placezoo.envs.problem import FeatureNames, FeatureRoles, Kernel, PlacementProblem, StepKernel
+from placezoo.parameters import above, at_least, below, check_parameters
 
 
 class MCMPartitionProblem(PlacementProblem):
@@ -65,15 +66,14 @@ class MCMPartitionProblem(PlacementProblem):
         self,
         instance: OpGraph,
         package: str = "mcm36",
-        sram_mb: float | None = None,
-        max_backtracks: int = MAX_BACKTRACKS,
+        sram_mb: Annotated[float | None, above(0), below(1e9)] = None,
+        max_backtracks: Annotated[int, at_least(0)] = MAX_BACKTRACKS,
     ) -> None:
         if not isinstance(instance, OpGraph):
             raise ValueError(f"MCMPartition-v0 partitions an OpGraph, not a {type(instance).__name__}")
-        if sram_mb is not None and not (isinstance(sram_mb, (int, float)) and 0 < sram_mb < 1e9):
-            raise ValueError(f"sram_mb must be a number above 0, not {sram_mb!r}")
-        if not isinstance(max_backtracks, int) or isinstance(max_backtracks, bool) or max_backtracks < 0:
-            raise ValueError(f"max_backtracks must be a whole number of at least 0, not {max_backtracks!r}")
+        self.parameters = check_parameters(
+            MCMPartitionProblem, self.env_id, package=str(package), sram_mb=sram_mb, max_backtracks=max_backtracks
+        )
         self.package = load_package(package, None if sram_mb is None else 1e6 * sram_mb)
         self.cost_model = PipelineInterval(instance, self.package)
         self.instance = instance
@@ -87,10 +87,6 @@ class MCMPartitionProblem(PlacementProblem):
             raise ValueError(
                 f"{instance.name} needs {held / 1e6:.1f} MB for its parameters, {package} has {there / 1e6:.1f}"
             )
-        self.parameters = {
-            "package": str(package), "sram_mb": None if sram_mb is None else float(sram_mb),
-            "max_backtracks": max_backtracks,
-        }  # fmt: skip
 
     @property
     def item_order(self) -> NDArray[np.int64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numba import njit
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from placezoo.cost_models.cost import Cost
 from placezoo.cost_models.partition import moves
-from placezoo.cost_models.partition.cost import PartitionCost
+from placezoo.cost_models.partition.cost import Epsilon, PartitionCost
 from placezoo.datasets.arrays import read_only
 from placezoo.datasets.partition.graph import Graph
 from placezoo.datasets.partition.graph_order import (
@@ -21,13 +21,14 @@ from placezoo.datasets.partition.graph_order import (
     spectral_order,
 )
 from placezoo.datasets.partition.laplacian import laplacian_coordinates
-from placezoo.datasets.suggestion import unknown_name
 from placezoo.envs.partition.drawing import draw_partitioned_graph
 from placezoo.envs.partition.graph_growing import grow_parts
 from placezoo.envs.problem import CutGraph, FeatureNames, Kernel, PlacementProblem, StepKernel
+from placezoo.parameters import check_parameters, one_of
 
 NUM_SPECTRAL = 4
 _ORDERS = {"bfs": breadth_first_order, "heavy-edge": heavy_edge_order, "spectral": spectral_order}
+Order = Annotated[str, one_of(*_ORDERS)]
 
 
 class GraphPartitionProblem(PlacementProblem):
@@ -66,16 +67,16 @@ class GraphPartitionProblem(PlacementProblem):
     presentation = ("order",)
     step_kernel = StepKernel(moves.allowed, moves.movable, moves.observe)
 
-    def __init__(self, instance: Graph, num_parts: int = 2, epsilon: float = 0.03, order: str = "bfs") -> None:
+    def __init__(self, instance: Graph, num_parts: int = 2, epsilon: Epsilon = 0.03, order: Order = "bfs") -> None:
         if not isinstance(instance, Graph):
             raise ValueError(f"GraphPartition-v0 partitions a Graph, not a {type(instance).__name__}")
-        if order not in _ORDERS:
-            raise ValueError(unknown_name("order", str(order), _ORDERS))
-        self.cost_model = PartitionCost(instance, num_parts, epsilon)
+        self.parameters = check_parameters(
+            GraphPartitionProblem, self.env_id, num_parts=num_parts, epsilon=epsilon, order=order
+        )
+        self.cost_model = PartitionCost(instance, self.parameters["num_parts"], self.parameters["epsilon"])
         self.instance = instance
-        self.parameters = {"num_parts": int(num_parts), "epsilon": float(epsilon), "order": order}
         self.num_items = instance.num_nodes
-        self.num_resources = int(num_parts)
+        self.num_resources = self.cost_model.num_parts
 
     @cached_property
     def item_order(self) -> NDArray[np.int64]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import Any, SupportsFloat
+from typing import Annotated, Any, SupportsFloat
 
 import gymnasium as gym
+
+from placezoo.parameters import above, at_least, check_parameters
 
 
 class TimeLimitBudget(gym.Wrapper, gym.utils.RecordConstructorArgs):
@@ -26,15 +28,17 @@ class TimeLimitBudget(gym.Wrapper, gym.utils.RecordConstructorArgs):
         >>> env = TimeLimitBudget(env, evaluations=10)
     """
 
-    def __init__(self, env: gym.Env, seconds: float | None = None, evaluations: int | None = None) -> None:
+    def __init__(
+        self,
+        env: gym.Env,
+        seconds: Annotated[float | None, above(0)] = None,
+        evaluations: Annotated[int | None, at_least(1)] = None,
+    ) -> None:
         gym.utils.RecordConstructorArgs.__init__(self, seconds=seconds, evaluations=evaluations)
         gym.Wrapper.__init__(self, env)
         if seconds is None and evaluations is None:
             raise ValueError("TimeLimitBudget needs seconds, evaluations or both")
-        if seconds is not None and not seconds > 0:
-            raise ValueError(f"seconds must be above 0, not {seconds}")
-        if evaluations is not None and evaluations < 1:
-            raise ValueError(f"evaluations must be at least 1, not {evaluations}")
+        check_parameters(TimeLimitBudget, "TimeLimitBudget", seconds=seconds, evaluations=evaluations)
         self._seconds, self._evaluations = seconds, evaluations
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:

@@ -96,7 +96,7 @@ def test_unreachable_clusters_and_bad_scales_are_one_line():
 
     with pytest.raises(ValueError, match=r"reached at '127\.0\.0\.1:1': connection refused"):
         _check_answers("127.0.0.1:1")
-    with pytest.raises(ValueError, match="env_runners must be at least 0"):
+    with pytest.raises(ValueError, match="env_runners must be a whole number of at least 0"):
         Scale(env_runners=-1)
 
 

@@ -216,8 +216,8 @@ def test_ranks_by_their_recursive_definition(instance):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"noise": 1.0}, "noise must be a number in"),
-        ({"noise": float("nan")}, "noise must be a number in"),
+        ({"noise": 1.0}, r"noise must be a finite number in \[0, 1\)"),
+        ({"noise": float("nan")}, r"noise must be a finite number in \[0, 1\)"),
         ({"noise": 0.1, "repeats": 0}, "repeats must be a whole number of at least 1"),
         ({"objective": "time"}, "unknown objective 'time'"),
         ({"seed": -1}, "seed must be a whole number of at least 0"),
