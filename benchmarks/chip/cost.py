@@ -14,9 +14,9 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-from numba import njit
 
 import placezoo
+from placezoo import jit
 from placezoo.agents.solution import describe_machine
 from placezoo.cost_models import ProxyCost
 from placezoo.cost_models.chip import moves as chip_moves
@@ -42,7 +42,7 @@ def seconds_of(function: Callable[[], object], repeats: int = 9) -> float:
     return min(times)
 
 
-@njit(nogil=True, error_model="numpy")
+@jit.generic_loop
 def _try_moves(state, blocks, places, count):
     for i in range(count):
         block = blocks[i % blocks.size]
@@ -52,7 +52,7 @@ def _try_moves(state, blocks, places, count):
         proxy_state.try_change(state)
 
 
-@njit(nogil=True)
+@jit.generic_loop
 def _anneal(state, rng, count):
     for _ in range(count):
         move = chip_moves.propose(state, rng)

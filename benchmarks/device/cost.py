@@ -10,12 +10,12 @@ import sys
 from typing import Any
 
 import numpy as np
-from numba import njit
 from rich.console import Console
 from rich.table import Table
 
 import placezoo
 from benchmarks.measuring import best_time, machine_line
+from placezoo import jit
 from placezoo.cost_models import StepTime
 from placezoo.datasets import OpGraph, load_topology
 
@@ -37,7 +37,7 @@ def main() -> None:
     Console(width=150).print(table)
 
 
-@njit(nogil=True)
+@jit.generic_loop
 def _try_moves(state, propose, delta, rng, count):
     total = 0.0
     for _ in range(count):

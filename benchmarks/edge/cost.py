@@ -11,12 +11,12 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import torch
-from numba import njit
 from rich.console import Console
 from rich.table import Table
 
 import placezoo
 from benchmarks.measuring import best_time, machine_line
+from placezoo import jit
 from placezoo.agents.edge.list_scheduling import heft_placement
 from placezoo.agents.giph.episodes import ImprovementEpisodes, draw
 from placezoo.agents.giph.policy_search import load_policy
@@ -51,7 +51,7 @@ def thirty_tasks() -> EdgeInstance:
     raise AssertionError("no seed gives 30 tasks")
 
 
-@njit(nogil=True)
+@jit.generic_loop
 def _try_moves(state, propose, delta, rng, count):
     total = 0.0
     for _ in range(count):

@@ -12,12 +12,12 @@ import time
 
 import gymnasium as gym
 import numpy as np
-from numba import njit
 from rich.console import Console
 from rich.table import Table
 
 import placezoo
 from benchmarks.measuring import best_time, machine_line
+from placezoo import jit
 from placezoo.agents.partition.fiduccia_mattheyses import refine
 from placezoo.cost_models import PartitionCost
 from placezoo.datasets import Graph
@@ -65,7 +65,7 @@ def kernels() -> list[tuple[str, str, str]]:
     return rows
 
 
-@njit(nogil=True)
+@jit.generic_loop
 def _gains(state, delta, items, parts):
     total = 0.0
     for i in range(items.size):
@@ -73,7 +73,7 @@ def _gains(state, delta, items, parts):
     return total
 
 
-@njit(nogil=True)
+@jit.generic_loop
 def _moves(state, propose, delta, apply, rng, count):
     for _ in range(count):
         move = propose(state, rng)

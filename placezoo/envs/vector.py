@@ -8,10 +8,10 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
-from numba import njit
 from numba.typed import List as TypedList
 from numpy.typing import NDArray
 
+from placezoo import jit
 from placezoo.datasets.suggestion import unknown_name
 from placezoo.envs.construct import ConstructEnv
 from placezoo.envs.improve import ImproveEnv
@@ -294,7 +294,7 @@ class PlacementVectorEnv(VectorEnv):
 
 # Not cached on disk: numba cannot find a function again that takes other functions, and would add a file at every
 # start.
-@njit(nogil=True)
+@jit.generic_loop
 def _place_batch(
     states,
     moves,
@@ -327,7 +327,7 @@ def _place_batch(
             allowed(state, next_items[i], masks[i, : counts[i]])
 
 
-@njit(nogil=True)
+@jit.generic_loop
 def _move_batch(
     states, moves, legal, rewards, counts, masks, features, values, assignments, delta, apply, movable, observe
 ):

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from placezoo import jit
 from placezoo.agents.agent import Agent
 from placezoo.agents.search.search import Search
 from placezoo.cost_models.chip import layout as chip_layout
@@ -42,7 +42,7 @@ def place_by_wire_mask(
     return kernel.state.assignment
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit.ieee_kernel
 def _decode(state, order, genotype, slack, mask, wires):
     columns = state.layout.shape[COLUMNS]
     for item in order:

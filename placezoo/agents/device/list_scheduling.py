@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy.optimize import linprog
 from scipy.sparse import coo_array
 
+from placezoo import jit
 from placezoo.envs.device.problem import DevicePlaceProblem
 
 _FAVOURITE = 0.1  # Baechi rounds the relaxation here
@@ -100,7 +100,7 @@ def list_placement(
     return assignment
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit.ieee_kernel
 def _list_place(program, rank, transfer, favourite, earliest_first, assignment):
     op_time, group, held, memory = program.op_time, program.group, program.held_bytes, program.memory
     target, output = program.target, program.output_bytes

@@ -6,9 +6,9 @@ import functools
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from placezoo import jit
 from placezoo.agents.agent import Agent
 from placezoo.agents.chip.wire_mask import place_by_wire_mask
 from placezoo.agents.device.list_scheduling import list_placement
@@ -43,7 +43,7 @@ def place_greedily(
 
 
 # Not cached on disk: numba cannot find a function again that takes other functions.
-@njit(nogil=True)
+@jit.generic_loop
 def _place_greedily(state, items, mask, delta, apply, allowed, rng):
     for item in items:
         allowed(state, item, mask)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
+from placezoo import jit
 from placezoo.agents.agent import Agent
 from placezoo.agents.search.greedy import greedy_assignment
 from placezoo.agents.search.repair import compile_repair, repair
@@ -72,7 +72,7 @@ class LocalSearch(Agent):
 
 # Not cached on disk: numba cannot find a function again that takes other functions, and would add a file at every
 # start.
-@njit(nogil=True)
+@jit.generic_loop
 def _descend(state, propose, delta, apply, rng, patience, waited, moves):
     """Make proposals that do not worsen the cost; return how many were tried, and how many in vain at the end."""
     for made in range(moves):
@@ -86,7 +86,7 @@ def _descend(state, propose, delta, apply, rng, patience, waited, moves):
     return moves, waited
 
 
-@njit(nogil=True)
+@jit.generic_loop
 def _kick(state, propose, apply, rng, moves):
     for _ in range(moves):
         apply(state, propose(state, rng))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from placezoo import jit
 from placezoo.cost_models.chip import proxy_state
 from placezoo.cost_models.chip.proxy_state import FIRST_ROTATED, rebuild
 from placezoo.cost_models.chip.soft_placer import place_soft_macros, sweep
@@ -12,10 +12,8 @@ from placezoo.cost_models.chip.state import FLIPS, total_of
 
 _SWEEPS = 3
 
-_function = njit(cache=True, nogil=True, error_model="numpy")
 
-
-@_function
+@jit.ieee_kernel
 def flip_macros(state):
     """Give each hard macro the orientation of least wirelength among the four without a quarter turn, twice over."""
     proxy = state.proxy
@@ -70,7 +68,7 @@ def flip_macros(state):
             break
 
 
-@_function
+@jit.ieee_kernel
 def complete(state):
     """Derive flips and soft macros of a whole assignment from nothing but the assignment; return the total."""
     proxy = state.proxy
@@ -88,7 +86,7 @@ def complete(state):
     return total_of(state)
 
 
-@_function
+@jit.ieee_kernel
 def settle(state):
     """Improve what follows from a whole assignment from where it stands; return the total."""
     if state.counts[FLIPS]:

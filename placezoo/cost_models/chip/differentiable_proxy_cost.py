@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from numba import njit
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from placezoo import jit
 from placezoo.cost_models.chip.proxy_cost import WEIGHTS, ProxyCost
 from placezoo.cost_models.chip.proxy_state import HARD, POINT
 from placezoo.datasets.chip.netlist import FIRST_ROTATED, ORIENTATION_MATRICES, Netlist, Placement
@@ -278,7 +278,7 @@ def _spreading(count: int, reach: int) -> np.ndarray:
     return near / near.sum(axis=0)
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def _segments(spot, net_ptr, net_weights, axis):
     """Return the straight wires along one axis as terminals: the line's, the first end's, the last end's; weights.
 
@@ -320,7 +320,7 @@ def _segments(spot, net_ptr, net_weights, axis):
     return on[:count], first[:count], last[:count], weights[:count]
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def _three(spot, a, b, c, axis, on, first, last, count):
     """Add the wires of a net of three cells; the cases are those of ``congestion.route_net``."""
     for _ in range(2):  # by column, then row

@@ -7,8 +7,8 @@ Source: Circuit Training's ``optimize_stdcells`` as published by TILOS in its si
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from placezoo import jit
 from placezoo.cost_models.chip.proxy_state import FIRST_ROTATED, HEIGHT, POINT, WIDTH, rebuild, turned
 
 STEPS = (100, 100, 100)
@@ -17,7 +17,7 @@ REPEL = (0.0, 1e6, 1e7)
 MOVE_FACTORS = (1.0, 1.0, 1.0)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit.ieee_kernel
 def force_directed(state, links, steps, attract, repel, move_factors, io_factor):
     """Place soft macros, or all, by forces, starting from the centre of the canvas.
 
@@ -86,7 +86,7 @@ def force_directed(state, links, steps, attract, repel, move_factors, io_factor)
     rebuild(state)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@jit.inlined
 def _repel(macros, rank, x, y, half_x, half_y, push, move_x, move_y):
     for i in range(1, macros.size):  # insertion sort: almost sorted already
         block = macros[i]

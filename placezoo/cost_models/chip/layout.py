@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from placezoo import jit
 from placezoo.cost_models.chip.proxy_state import CELL_HEIGHT, CELL_WIDTH, COLUMNS, HEIGHT, ROWS, WIDTH
 
 MIRROR, CYCLE = -2, -3  # what a move's partner says, see ``chip_moves``
@@ -28,11 +28,7 @@ class Layout(NamedTuple):
     shape: NDArray[np.int64]
 
 
-_kernel = njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-_function = njit(cache=True, nogil=True, error_model="numpy")
-
-
-@_kernel
+@jit.inlined
 def cell_centre(layout, cell):
     """Return x and y of a cell's centre, micron."""
     columns = layout.shape[COLUMNS]
@@ -40,7 +36,7 @@ def cell_centre(layout, cell):
     return (cell - row * columns + 0.5) * layout.grid[CELL_WIDTH], (row + 0.5) * layout.grid[CELL_HEIGHT]
 
 
-@_function
+@jit.ieee_kernel
 def obstacle_conflicts(layout, item, x, y):
     """Count the obstacles that an item with its centre at (x, y) overlaps; outside the canvas counts as one."""
     if not layout.item_hard[item]:
@@ -56,7 +52,7 @@ def obstacle_conflicts(layout, item, x, y):
     return count
 
 
-@_function
+@jit.ieee_kernel
 def conflicts(layout, item, x, y, skip_a, skip_b, skip_c):
     """Count what an item with its centre at (x, y) overlaps; up to three other items are passed over."""
     if not layout.item_hard[item]:
@@ -74,7 +70,7 @@ def conflicts(layout, item, x, y, skip_a, skip_b, skip_c):
     return count
 
 
-@_kernel
+@jit.inlined
 def _pair(layout, item, x, y, other, other_x, other_y):
     """Whether two items with these centres overlap."""
     if not layout.item_hard[item] or not layout.item_hard[other]:
@@ -83,7 +79,7 @@ def _pair(layout, item, x, y, other, other_x, other_y):
     return 1 if near_x and abs(y - other_y) < layout.half[item, 1] + layout.half[other, 1] - _TOUCH else 0
 
 
-@_function
+@jit.ieee_kernel
 def conflict_change(layout, move, before_too):
     """Return what a move adds to the conflicts; ``before_too`` False: only how many there are with it."""
     item, source, target, partner = move
@@ -122,7 +118,7 @@ def conflict_change(layout, move, before_too):
     return change
 
 
-@_function
+@jit.ieee_kernel
 def position_mask(layout, item, mask):
     """Mark the cells at whose centres an item overlaps nothing and is inside the canvas: mask [cells].
 
@@ -160,7 +156,7 @@ def position_mask(layout, item, mask):
             mask[row * columns + column] = running == 0 and fits_x and fits_y
 
 
-@_kernel
+@jit.inlined
 def _forbid(corners, columns, rows, cell_width, cell_height, left, right, bottom, top):
     """Mark the corners of the rectangle of cells whose centres lie strictly within."""
     first_column = max(int(np.floor((left + _TOUCH) / cell_width - 0.5)) + 1, 0)
@@ -174,7 +170,7 @@ def _forbid(corners, columns, rows, cell_width, cell_height, left, right, bottom
         corners[last_row + 1, last_column + 1] += 1
 
 
-@_function
+@jit.ieee_kernel
 def place_at_random(layout, order, mask, rng):
     """Place all items of an empty layout on random free cells; return whether that worked."""
     for item in order:
@@ -191,7 +187,7 @@ def place_at_random(layout, order, mask, rng):
     return True
 
 
-@_function
+@jit.ieee_kernel
 def settle_down(layout, order, places, mask):
     """Place all items of an empty layout on the free cells nearest to some places; return whether that worked."""
     for item in order:
@@ -209,7 +205,7 @@ def settle_down(layout, order, places, mask):
     return True
 
 
-@_function
+@jit.ieee_kernel
 def pack(layout, order, mask):
     """Place all items in rows from the bottom; one that fits nowhere goes where it overlaps least."""
     for item in order:
@@ -226,7 +222,7 @@ def pack(layout, order, mask):
         _set_down(layout, item, chosen)
 
 
-@_function
+@jit.ieee_kernel
 def _set_down(layout, item, cell):
     block = layout.item_block[item]
     layout.assignment[item] = cell

@@ -11,9 +11,9 @@ shuffle.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.random import Generator
 
+from placezoo import jit
 from placezoo.cost_models.chip import proxy_state
 from placezoo.cost_models.chip.congestion import HORIZONTAL, MACRO_HORIZONTAL, MACRO_VERTICAL, VERTICAL
 from placezoo.cost_models.chip.layout import CYCLE, MIRROR, cell_centre, conflict_change, conflicts, position_mask
@@ -51,11 +51,8 @@ CELL_FEATURE_NAMES = (
 _SWAP, _SHIFT, _MIRROR, _MOVE = 0.24, 0.48, 0.52, 0.76  # upper ends of the shares of the five actions (TILOS, GWTW)
 _NEAR = 3  # cells: half of the moves go no further
 
-_kernel = njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-_function = njit(cache=True, nogil=True, error_model="numpy")
 
-
-@_function
+@jit.ieee_kernel
 def _list_move(state, move):
     """List where a move's blocks go in the proxy state."""
     item, source, target, partner = move
@@ -80,7 +77,7 @@ def _list_move(state, move):
         list_block(proxy, block, x, y, turn, placed)
 
 
-@_function
+@jit.ieee_kernel
 def _try_move(state, move):
     """Compute the proxy cost after a move, and remember that this is the move tried."""
     counts = state.counts
@@ -90,7 +87,7 @@ def _try_move(state, move):
     return try_change(state.proxy)
 
 
-@_kernel
+@jit.inlined
 def _is_tried(state, move):
     counts = state.counts
     return (
@@ -100,12 +97,12 @@ def _is_tried(state, move):
     )  # fmt: skip
 
 
-@_kernel
+@jit.inlined
 def _is_void(move):
     return (move[3] >= -1 and move[1] == move[2]) or (move[3] == MIRROR and move[1] == move[2])
 
 
-@_function
+@jit.ieee_kernel
 def delta(state, move):
     """Return what a move adds to the total cost, exactly; what follows from the assignment stays as it is.
 
@@ -117,7 +114,7 @@ def delta(state, move):
     return total - state.proxy.totals[TOTAL] + CONFLICT_PENALTY * state.counts[TRIED + 4]
 
 
-@_function
+@jit.ieee_kernel
 def apply(state, move):
     """Make a move; while the assignment is incomplete, soft macros follow as estimates."""
     if _is_void(move):
@@ -145,7 +142,7 @@ def apply(state, move):
         counts[UNPLACED] += 1
 
 
-@_function
+@jit.ieee_kernel
 def undo(state, move):
     """Take a move back that was just made."""
     item, source, target, partner = move
@@ -155,7 +152,7 @@ def undo(state, move):
         apply(state, (item, target, source, partner))
 
 
-@_function
+@jit.ieee_kernel
 def propose(state: ChipState, rng: Generator):
     """Draw one of annealing's five actions; void (source = target) where the draw is not legal."""
     layout, assignment = state.layout, state.assignment
@@ -208,13 +205,13 @@ def propose(state: ChipState, rng: Generator):
     return move if conflict_change(layout, move, not is_clean) <= 0 else void
 
 
-@_function
+@jit.ieee_kernel
 def allowed(state, item, mask):
     """Mark the cells where an item may be placed: mask [cells]."""
     position_mask(state.layout, item, mask)
 
 
-@_function
+@jit.ieee_kernel
 def movable(state, mask):
     """Mark the moves of an improving step: mask [items, cells]; if there is none, every item may stay."""
     n, cells = state.assignment.size, state.proxy.shape[COLUMNS] * state.proxy.shape[ROWS]
@@ -233,7 +230,7 @@ def movable(state, mask):
             mask[item, max(state.assignment[item], 0)] = 1
 
 
-@_function
+@jit.ieee_kernel
 def wire_mask(state, item, out):
     """Write what the item adds to the wirelength at each cell's centre, in units of the cost: out [cells].
 
@@ -251,7 +248,7 @@ def wire_mask(state, item, out):
             out[row * columns + column] = scale * (along_x[column] + along_y[row])
 
 
-@_kernel
+@jit.inlined
 def current_item(state):
     """Return the first unplaced item in the order of construction, or -1."""
     if state.counts[UNPLACED] > 0:
@@ -261,7 +258,7 @@ def current_item(state):
     return -1
 
 
-@_function
+@jit.ieee_kernel
 def observe(state, features, values):
     """Write the cells' features [cells, 8] and the values total, feasible, then the terms by TERM_NAMES.
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from placezoo import jit
 from placezoo.cost_models.chip import proxy_state
 from placezoo.cost_models.chip.proxy_state import ProxyState
 from placezoo.cost_models.cost import Cost
@@ -197,7 +197,7 @@ def violations(placement: Placement) -> tuple[str, ...]:
     return tuple(found)
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def _any_conflict(centers, orientations, sizes, hard, width, height):
     """Return whether any hard macros overlap or stick out, up to the tolerance of ``Placement.overlaps``."""
     half = np.empty((hard.size, 2))

@@ -15,8 +15,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from placezoo import jit
 
 TERM_NAMES = ("step_time", "peak_memory", "overflow")
 TOTAL, STEP_TIME, PEAK_MEMORY, OVERFLOW, OVERFULL, UNPLACED = range(6)  # of StepTimeState.totals
@@ -99,12 +100,12 @@ class StepTimeState(NamedTuple):
     device_features: NDArray[np.float32]  # [K, _NUM_STATIC]
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@jit.inlined
 def _earlier(times, numbers, a, b):
     return times[a] < times[b] or (times[a] == times[b] and numbers[a] < numbers[b])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit.ieee_kernel
 def _push_event(times, numbers, events, size, time, number, event):
     child = size
     while child > 0:
@@ -116,7 +117,7 @@ def _push_event(times, numbers, events, size, time, number, event):
     times[child], numbers[child], events[child] = time, number, event
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit.ieee_kernel
 def _sink_event(times, numbers, events, size):
     """Put the entry after the last in the place of the first."""
     time, number, event = times[size], numbers[size], events[size]
@@ -134,12 +135,12 @@ def _sink_event(times, numbers, events, size):
     times[parent], numbers[parent], events[parent] = time, number, event
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@jit.inlined
 def _goes_first(a, b, priority, ready):
     return priority[a] > priority[b] or (priority[a] == priority[b] and ready[a] < ready[b])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit.ieee_kernel
 def _push_ready(queue, first, size, op, priority, ready):
     child = size
     while child > 0:
@@ -151,7 +152,7 @@ def _push_ready(queue, first, size, op, priority, ready):
     queue[first + child] = op
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit.ieee_kernel
 def _pop_ready(queue, first, size, priority, ready):
     """Take the operator that goes first out of a heap of ``size``."""
     taken = queue[first]
@@ -173,7 +174,7 @@ def _pop_ready(queue, first, size, priority, ready):
     return taken
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit.ieee_kernel
 def simulate(assignment, program, timeline, work):
     """Run a placed model; operators that are nowhere take no time and their output is there at once.
 
@@ -332,7 +333,7 @@ def simulate(assignment, program, timeline, work):
     return latest
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit.ieee_kernel
 def evaluate_into(assignment, program, weights, timeline, work, totals):
     """Write timeline and totals of an assignment."""
     groups = program.held_bytes.size
@@ -360,13 +361,13 @@ def evaluate_into(assignment, program, weights, timeline, work, totals):
     totals[TOTAL] = step_time + (weights[PENALTY] * (1.0 + share) if overfull > 0 else 0.0)
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def initialise(state):
     """Compute timeline and totals from the assignment."""
     evaluate_into(state.assignment, state.program, state.weights, state.timeline, state.workspace, state.totals)
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def evaluate_all(state, assignments, totals):
     """Write the total cost of each assignment, [count, items]; the state is of the last one then."""
     for number in range(totals.size):
@@ -375,13 +376,13 @@ def evaluate_all(state, assignments, totals):
         totals[number] = state.totals[TOTAL]
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def _choices(state, item):
     """Return how many devices, or priorities, an item can have."""
     return state.timeline.peak.size if item < state.program.held_bytes.size else int(state.weights[LEVELS])
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def propose(state, rng):
     """Draw a group and another device, or another priority."""
     items = state.assignment.size
@@ -393,14 +394,14 @@ def propose(state, rng):
     return item, source, target + (target >= source), -1
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def _place(assignment, move, here, there):
     assignment[move[0]] = there
     if move[3] >= 0:
         assignment[move[3]] = here
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def delta(state, move):
     """Return what a move adds to the total, by simulating it."""
     if move[1] == move[2]:
@@ -411,21 +412,21 @@ def delta(state, move):
     return state.trial_totals[TOTAL] - state.totals[TOTAL]
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def apply(state, move):
     """Make a move."""
     _place(state.assignment, move, move[1], move[2])
     initialise(state)
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def undo(state, move):
     """Take back the move that was just made."""
     _place(state.assignment, move, move[2], move[1])
     initialise(state)
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def allowed(state, item, mask):
     """Write 1 for the devices whose memory holds the group's parameters beside those there; or for every priority."""
     assignment, held = state.assignment, state.program.held_bytes
@@ -445,7 +446,7 @@ def allowed(state, item, mask):
         mask[: _choices(state, item)] = 1
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def movable(state, mask):
     """Write 1 for every move to another device or priority."""
     for item in range(state.assignment.size):
@@ -454,7 +455,7 @@ def movable(state, mask):
             mask[item, place] = place < choices and place != state.assignment[item]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit.ieee_kernel
 def observe(state, features, values):
     """Write the devices' features, each in [0, 1], and total, feasibility and terms.
 

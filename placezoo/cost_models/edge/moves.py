@@ -13,8 +13,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from placezoo import jit
 
 TERM_NAMES = ("makespan", "slr", "total_cost")
 TOTAL, MAKESPAN, TOTAL_COST, VIOLATIONS, UNPLACED = range(5)  # of MakespanState.totals
@@ -86,7 +87,7 @@ class MakespanState(NamedTuple):
     device_features: NDArray[np.float32]  # [K, _NUM_STATIC]
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@jit.inlined
 def _comes_before(a, b, ready, begin, via):
     if ready[a] != ready[b]:
         return ready[a] < ready[b]
@@ -95,7 +96,7 @@ def _comes_before(a, b, ready, begin, via):
     return via[a] < via[b]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit.ieee_kernel
 def _push(queue, size, task, ready, begin, via):
     child = size
     while child > 0:
@@ -107,7 +108,7 @@ def _push(queue, size, task, ready, begin, via):
     queue[child] = task
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit.ieee_kernel
 def _sink(queue, size, ready, begin, via):
     """Put the entry after the last in the place of the first."""
     task = queue[size]
@@ -125,7 +126,7 @@ def _sink(queue, size, ready, begin, via):
     queue[parent] = task
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit.ieee_kernel
 def simulate(assignment, program, compute_noise, transfer_noise, schedule, workspace):
     """Run a placement; tasks that are nowhere take no time and their data is there at once.
 
@@ -208,7 +209,7 @@ def simulate(assignment, program, compute_noise, transfer_noise, schedule, works
     return makespan, total
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit.ieee_kernel
 def evaluate_into(assignment, program, weights, schedule, workspace, totals):
     """Write schedule and totals of an assignment."""
     repeats = program.compute_noise.shape[0] - 1
@@ -236,20 +237,20 @@ def evaluate_into(assignment, program, weights, schedule, workspace, totals):
     totals[TOTAL] = weights[MAKESPAN_WEIGHT] * makespan + weights[COST_WEIGHT] * total + weights[PENALTY] * violations
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit.ieee_kernel
 def evaluate_all(assignments, program, weights, schedule, workspace, totals):
     """Write the totals of many assignments: int64 [B, num_tasks] -> float64 [B, 5]."""
     for row in range(assignments.shape[0]):
         evaluate_into(assignments[row], program, weights, schedule, workspace, totals[row])
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def initialise(state):
     """Compute schedule and totals from the assignment."""
     evaluate_into(state.assignment, state.program, state.weights, state.schedule, state.workspace, state.totals)
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def propose(state, rng):
     """Draw a task that has somewhere to go, and one of the other devices that can run it."""
     movers = state.movers
@@ -272,7 +273,7 @@ def propose(state, rng):
     return task, source, source, -1
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def _place(assignment, move, here, there):
     """Put a move's item on ``there``, and its partner, if it has one, on ``here``."""
     assignment[move[0]] = there
@@ -280,7 +281,7 @@ def _place(assignment, move, here, there):
         assignment[move[3]] = here
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def delta(state, move):
     """Return what a move adds to the total, by simulating it."""
     if move[1] == move[2]:
@@ -291,27 +292,27 @@ def delta(state, move):
     return state.trial_totals[TOTAL] - state.totals[TOTAL]
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def apply(state, move):
     """Make a move."""
     _place(state.assignment, move, move[1], move[2])
     initialise(state)
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def undo(state, move):
     """Take back the move that was just made."""
     _place(state.assignment, move, move[2], move[1])
     initialise(state)
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def allowed(state, item, mask):
     """Write 1 for the devices that can run a task."""
     mask[:] = state.program.supported[item]
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def movable(state, mask):
     """Write 1 for the moves that are open: while tasks are where they cannot run, only theirs."""
     supported, assignment = state.program.supported, state.assignment
@@ -323,7 +324,7 @@ def movable(state, mask):
             mask[task, device] = open_to_move and supported[task, device] and device != here
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit.ieee_kernel
 def observe(state, features, values):
     """Write the devices' features, each in [0, 1], and total, feasibility and terms.
 
@@ -355,7 +356,7 @@ def observe(state, features, values):
     values[4] = totals[TOTAL_COST]
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def critical_path(schedule, source, tasks, edges):
     """Write the critical path, backwards from the task that ends last.
 

@@ -23,9 +23,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from placezoo import jit
 from placezoo.cost_models.mcm.moves import chain_intervals, longer_ways, reachable
 from placezoo.datasets.dag import Dag
 
@@ -117,7 +117,7 @@ class _Search(NamedTuple):
     heap: NDArray[np.int64]  # [1], how many are in the queue
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def _lowest(domain):
     chiplet = 0
     while not (domain >> np.uint64(chiplet)) & _ONE:
@@ -125,7 +125,7 @@ def _lowest(domain):
     return chiplet
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def _highest(domain):
     chiplet = 63
     while not (domain >> np.uint64(chiplet)) & _ONE:
@@ -133,18 +133,18 @@ def _highest(domain):
     return chiplet
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def _below(chiplet):
     """Return the chiplets before one, as bits."""
     return (_ONE << np.uint64(chiplet)) - _ONE
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def _up_to(chiplet):
     return _below(chiplet) | (_ONE << np.uint64(chiplet))
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def _reduce(search, item, allowed):
     """Keep of an item's domain what is allowed; return False, and change nothing, if nothing would be left."""
     old = search.domain[item]
@@ -163,7 +163,7 @@ def _reduce(search, item, allowed):
     return True
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def _count_edge(search, source, target, sign):
     """Add or take away an edge between two items that are set; return whether its pair of chiplets is new."""
     a, b = _lowest(search.domain[source]), _lowest(search.domain[target])
@@ -178,7 +178,7 @@ def _count_edge(search, source, target, sign):
     return False
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def _count_pairs(graph, search, item, sign):
     """Add or take away the edges between an item that is set and the others that are; return whether a pair is new."""
     is_new = False
@@ -193,7 +193,7 @@ def _count_pairs(graph, search, item, sign):
     return is_new
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def _propagate(graph, search):
     """Reduce domains until nothing follows any more; return whether every item has a chiplet left."""
     while search.heap[0] > 0:
@@ -244,7 +244,7 @@ def _propagate(graph, search):
     return True
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def _take_back(graph, search, trail, set_trail):
     """Return to the domains at the time of two trail lengths."""
     changed = search.sizes[1] > set_trail
@@ -263,7 +263,7 @@ def _take_back(graph, search, trail, set_trail):
         reachable(search.direct, search.reach)
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def _draw(domain, probabilities, rng):
     """Draw a chiplet of a domain by its probability; evenly if all are 0."""
     chiplets = probabilities.size
@@ -285,12 +285,12 @@ def _draw(domain, probabilities, rng):
     return chosen
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def _nearest(low, high, wanted):
     return min(max(wanted, low), high)
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def _nearest_of(domain, wanted):
     """Return the chiplet of a domain that is nearest to one."""
     for distance in range(64):
@@ -301,7 +301,7 @@ def _nearest_of(domain, wanted):
     return -1
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def _close_up(assignment, chiplets):
     """Renumber the chiplets that are used 0, 1, ..."""
     number = np.full(chiplets, -1)
@@ -316,7 +316,7 @@ def _close_up(assignment, chiplets):
         assignment[item] = number[assignment[item]]
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def _chain(graph, visits, candidate, probabilities, rng, assignment):
     """Write a chain: each item nearest to its candidate, or drawn where there is none."""
     n, chiplets = assignment.size, probabilities.shape[1]
@@ -334,7 +334,7 @@ def _chain(graph, visits, candidate, probabilities, rng, assignment):
         assignment[item] = low[item]
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def solve(graph, visits, candidate, probabilities, max_backtracks, rng, assignment):
     """Write a valid assignment.
 

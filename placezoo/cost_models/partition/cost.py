@@ -11,9 +11,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from placezoo import jit
 from placezoo.cost_models.assignment import check_assignment
 from placezoo.cost_models.cost import Cost
 from placezoo.cost_models.partition.moves import (
@@ -122,7 +122,7 @@ class PartitionCost:
         return Cost(float(values[0]), terms, not violations, tuple(violations))
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def _cut(assignment, tails, heads, weights):
     cut = 0
     for edge in range(tails.size):

@@ -12,9 +12,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from placezoo import jit
 from placezoo.cost_models.edge.moves import MakespanState, critical_path
 from placezoo.envs.edge.problem import EdgePlaceProblem
 
@@ -107,7 +107,7 @@ class GpNetBuilder:
         )
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit.ieee_kernel
 def _begin_criticality(out_start, out_edges, sizes, edge_criticality):
     for task in range(out_start.size - 1):
         out = out_edges[out_start[task] : out_start[task + 1]]
@@ -122,7 +122,7 @@ def _begin_criticality(out_start, out_edges, sizes, edge_criticality):
             edge_criticality[edge] /= total
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit.ieee_kernel
 def _learn(edge_criticality, path_edges, source, out_start, out_edges):
     for edge in path_edges:
         if edge >= 0:
@@ -132,7 +132,7 @@ def _learn(edge_criticality, path_edges, source, out_start, out_edges):
                 edge_criticality[other] += _CRITICALITY_STEP * (goal - edge_criticality[other])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit.ieee_kernel
 def _spread_criticality(order, out_start, out_edges, target, edge_criticality, task_criticality):
     task_criticality[:] = 1.0  # of tasks without inputs
     for edge in range(target.size):
@@ -142,7 +142,7 @@ def _spread_criticality(order, out_start, out_edges, target, edge_criticality, t
             task_criticality[target[edge]] += task_criticality[task] * edge_criticality[edge]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit.ieee_kernel
 def _build(
     pairs, start, assignment, starts, ends, program, compute, speed, task_criticality, edge_criticality, pivots, nodes,
     links, edges,
@@ -197,7 +197,7 @@ def _build(
     _scale(edges, 4)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit.ieee_kernel
 def _link(links, edges, row, origin, to, device, other, size, delay, inverse_bandwidth, chance):
     links[row, 0], links[row, 1] = origin, to
     edges[row, 0] = size
@@ -208,7 +208,7 @@ def _link(links, edges, row, origin, to, device, other, size, delay, inverse_ban
     return row + 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit.ieee_kernel
 def _scale(features, columns):
     """Divide the first columns by their largest magnitude."""
     for column in range(columns):
