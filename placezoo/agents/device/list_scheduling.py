@@ -86,12 +86,7 @@ def list_placement(
     """
     model, graph = problem.cost_model, problem.instance
     transfer = _mean_transfer(problem)
-    rank = model.op_time.mean(axis=1).copy()
-    start, edges = graph.dag.successors
-    for op in graph.dag.order[::-1]:
-        out = edges[start[op] : start[op + 1]]
-        if out.size:
-            rank[op] += transfer[op] + rank[graph.dag.links[out, 1]].max()
+    rank = graph.dag.longest_to_end(model.op_time.mean(axis=1), transfer[graph.dag.links[:, 0]])
     program = model.program
     assignment = np.full(problem.cost_model.num_groups, -1)
     if favourite is None:

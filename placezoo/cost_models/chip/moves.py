@@ -15,13 +15,12 @@ from numpy.random import Generator
 
 from placezoo import jit
 from placezoo.cost_models.chip import proxy_state
-from placezoo.cost_models.chip.congestion import HORIZONTAL, MACRO_HORIZONTAL, MACRO_VERTICAL, VERTICAL
+from placezoo.cost_models.chip.congestion import DENSITY, HORIZONTAL, MACRO_HORIZONTAL, MACRO_VERTICAL, VERTICAL
 from placezoo.cost_models.chip.layout import CYCLE, MIRROR, cell_centre, conflict_change, conflicts, position_mask
 from placezoo.cost_models.chip.proxy_state import (
     CELL_HEIGHT,
     CELL_WIDTH,
     COLUMNS,
-    FIRST_ROTATED,
     LENGTH_SCALE,
     ROWS,
     SCALE_H,
@@ -29,6 +28,7 @@ from placezoo.cost_models.chip.proxy_state import (
     TOTAL,
     begin_change,
     commit,
+    flipped,
     list_block,
     try_change,
 )
@@ -48,6 +48,10 @@ TERM_NAMES = ("wirelength", "density", "congestion")
 CELL_FEATURE_NAMES = (
     "density", "congestion_vertical", "congestion_horizontal", "wire_mask", "position_mask", "free", "x", "y"
 )  # fmt: skip
+(  # columns of those features
+    CELL_DENSITY, CELL_CONGESTION_VERTICAL, CELL_CONGESTION_HORIZONTAL, CELL_WIRE_MASK, CELL_POSITION_MASK, CELL_FREE,
+    CELL_X, CELL_Y,
+) = range(8)  # fmt: skip
 _SWAP, _SHIFT, _MIRROR, _MOVE = 0.24, 0.48, 0.52, 0.76  # upper ends of the shares of the five actions (TILOS, GWTW)
 _NEAR = 3  # cells: half of the moves go no further
 
@@ -183,8 +187,7 @@ def propose(state: ChipState, rng: Generator):
         if not state.item_hard[item]:
             return void
         turn = state.proxy.orientation[block]
-        first = FIRST_ROTATED if turn >= FIRST_ROTATED else 0
-        return item, turn, first + (turn - first + 1 + int(rng.random() * 3)) % 4, MIRROR
+        return item, turn, flipped(turn, 1 + int(rng.random() * 3)), MIRROR
     elif kind < _MOVE or n < 4:
         column, row = int(rng.random() * columns), int(rng.random() * rows)
         if rng.random() < 0.5:
@@ -280,19 +283,16 @@ def observe(state, features, values):
         else:
             wires[:] = 0.0
     for cell in range(cells):
-        features[cell, 0] = min(grids[0, cell], 2.0) / 2.0
-        features[cell, 1] = min((grids[VERTICAL, cell] + grids[MACRO_VERTICAL, cell]) * proxy.grid[SCALE_V], 2.0) / 2.0
-        features[cell, 2] = (
-            min((grids[HORIZONTAL, cell] + grids[MACRO_HORIZONTAL, cell]) * proxy.grid[SCALE_H], 2.0) / 2.0
-        )
-        features[cell, 3] = min(max(wires[cell], 0.0), 1.0)
-        features[cell, 4] = mask[cell]
-        features[cell, 5] = 1.0 if grids[0, cell] < 1e-9 else 0.0
-        features[cell, 6] = 2.0 * (cell % columns + 0.5) / columns - 1.0
-        features[cell, 7] = 2.0 * (cell // columns + 0.5) / rows - 1.0
-    for k in range(3):
-        for cell in range(cells):
-            features[cell, k] = max(features[cell, k], 0.0)
+        vertical = (grids[VERTICAL, cell] + grids[MACRO_VERTICAL, cell]) * proxy.grid[SCALE_V]
+        horizontal = (grids[HORIZONTAL, cell] + grids[MACRO_HORIZONTAL, cell]) * proxy.grid[SCALE_H]
+        features[cell, CELL_DENSITY] = max(min(grids[DENSITY, cell], 2.0) / 2.0, 0.0)
+        features[cell, CELL_CONGESTION_VERTICAL] = max(min(vertical, 2.0) / 2.0, 0.0)
+        features[cell, CELL_CONGESTION_HORIZONTAL] = max(min(horizontal, 2.0) / 2.0, 0.0)
+        features[cell, CELL_WIRE_MASK] = min(max(wires[cell], 0.0), 1.0)
+        features[cell, CELL_POSITION_MASK] = mask[cell]
+        features[cell, CELL_FREE] = 1.0 if grids[DENSITY, cell] < 1e-9 else 0.0
+        features[cell, CELL_X] = 2.0 * (cell % columns + 0.5) / columns - 1.0
+        features[cell, CELL_Y] = 2.0 * (cell // columns + 0.5) / rows - 1.0
     values[0] = total_of(state)
     values[1] = 1.0 if state.counts[UNPLACED] == 0 and state.counts[CONFLICTS] == 0 else 0.0
     values[2] = proxy.totals[proxy_state.LENGTH] * proxy.grid[LENGTH_SCALE]

@@ -25,7 +25,9 @@ PENALTY, LEVELS = range(2)  # of StepTimeState.weights; LEVELS: how many priorit
 _NONE = -1  # no operator
 
 DEVICE_FEATURE_NAMES = ("speed", "memory_bandwidth", "memory", "memory_used", "load", "groups", "finish")
-_NUM_STATIC = 3
+(  # columns of those features
+    DEVICE_SPEED, DEVICE_MEMORY_BANDWIDTH, DEVICE_MEMORY, DEVICE_MEMORY_USED, DEVICE_LOAD, DEVICE_GROUPS, DEVICE_FINISH,
+) = range(7)  # fmt: skip
 
 
 class Timeline(NamedTuple):
@@ -97,7 +99,7 @@ class StepTimeState(NamedTuple):
     trial_totals: NDArray[np.float64]
     program: Program
     weights: NDArray[np.float64]  # PENALTY, LEVELS
-    device_features: NDArray[np.float32]  # [K, _NUM_STATIC]
+    device_features: NDArray[np.float32]  # [K, DEVICE_MEMORY_USED], the columns before it: what no placement changes
 
 
 @jit.inlined
@@ -463,22 +465,22 @@ def observe(state, features, values):
     time; its share of the groups; when it is done over the step time.
     """
     features[:] = 0.0
-    features[: state.timeline.peak.size, :_NUM_STATIC] = state.device_features
+    features[: state.timeline.peak.size, :DEVICE_MEMORY_USED] = state.device_features
     totals, timeline = state.totals, state.timeline
     scale = 1.0 / totals[STEP_TIME] if totals[STEP_TIME] > 0.0 else 0.0
     groups = state.program.held_bytes.size
     for place in range(timeline.peak.size):
-        features[place, _NUM_STATIC] = min(timeline.peak[place] / max(state.program.memory[place], 1.0), 1.0)
-        features[place, _NUM_STATIC + 1] = min(timeline.busy[place] * scale, 1.0)
+        features[place, DEVICE_MEMORY_USED] = min(timeline.peak[place] / max(state.program.memory[place], 1.0), 1.0)
+        features[place, DEVICE_LOAD] = min(timeline.busy[place] * scale, 1.0)
     for item in range(groups):
         if state.assignment[item] >= 0:
-            features[state.assignment[item], _NUM_STATIC + 2] += 1.0 / groups
+            features[state.assignment[item], DEVICE_GROUPS] += 1.0 / groups
     for op in range(timeline.end.size):
         place = state.assignment[state.program.group[op]]
         if place >= 0:
-            features[place, _NUM_STATIC + 3] = max(features[place, _NUM_STATIC + 3], min(timeline.end[op] * scale, 1.0))
+            features[place, DEVICE_FINISH] = max(features[place, DEVICE_FINISH], min(timeline.end[op] * scale, 1.0))
     for place in range(features.shape[0]):  # sums of shares may exceed 1 by a rounding
-        features[place, _NUM_STATIC + 2] = min(features[place, _NUM_STATIC + 2], 1.0)
+        features[place, DEVICE_GROUPS] = min(features[place, DEVICE_GROUPS], 1.0)
     values[0] = totals[TOTAL]
     values[1] = totals[OVERFULL] == 0 and totals[UNPLACED] == 0
     values[2] = totals[STEP_TIME]

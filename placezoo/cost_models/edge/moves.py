@@ -22,7 +22,10 @@ TOTAL, MAKESPAN, TOTAL_COST, VIOLATIONS, UNPLACED = range(5)  # of MakespanState
 MAKESPAN_WEIGHT, COST_WEIGHT, PENALTY, BOUND = range(4)  # of MakespanState.weights
 
 DEVICE_FEATURE_NAMES = ("speed", "present", "types", "delay", "inverse_bandwidth", "load", "tasks", "finish")
-_NUM_STATIC = 5
+(  # columns of those features
+    DEVICE_SPEED, DEVICE_PRESENT, DEVICE_TYPES, DEVICE_DELAY, DEVICE_INVERSE_BANDWIDTH, DEVICE_LOAD, DEVICE_TASKS,
+    DEVICE_FINISH,
+) = range(8)  # fmt: skip
 
 NOTHING = -1  # MakespanState.cause of a task that waited for nothing
 
@@ -84,7 +87,7 @@ class MakespanState(NamedTuple):
     program: Program
     movers: NDArray[np.int64]  # tasks that have somewhere to go
     weights: NDArray[np.float64]  # MAKESPAN_WEIGHT, COST_WEIGHT, PENALTY, BOUND
-    device_features: NDArray[np.float32]  # [K, _NUM_STATIC]
+    device_features: NDArray[np.float32]  # [K, DEVICE_LOAD], the columns before it: what no placement changes
 
 
 @jit.inlined
@@ -332,8 +335,8 @@ def observe(state, features, values):
     bandwidth of its links over the largest; its compute time over the makespan; its share of the tasks; when it is done
     over the makespan.
     """
-    features[:, :_NUM_STATIC] = state.device_features
-    features[:, _NUM_STATIC:] = 0.0
+    features[:, :DEVICE_LOAD] = state.device_features
+    features[:, DEVICE_LOAD:] = 0.0
     end, compute_time = state.schedule.end, state.program.compute_time
     scale = 0.0
     for task in range(end.size):
@@ -343,11 +346,11 @@ def observe(state, features, values):
         device = state.assignment[task]
         if device >= 0:
             row = features[device]
-            row[_NUM_STATIC] = min(row[_NUM_STATIC] + compute_time[task, device] * scale, 1.0)
-            row[_NUM_STATIC + 1] += 1.0 / state.assignment.size
-            row[_NUM_STATIC + 2] = max(row[_NUM_STATIC + 2], min(end[task] * scale, 1.0))
+            row[DEVICE_LOAD] = min(row[DEVICE_LOAD] + compute_time[task, device] * scale, 1.0)
+            row[DEVICE_TASKS] += 1.0 / state.assignment.size
+            row[DEVICE_FINISH] = max(row[DEVICE_FINISH], min(end[task] * scale, 1.0))
     for device in range(features.shape[0]):  # sums of shares may exceed 1 by a rounding
-        features[device, _NUM_STATIC + 1] = min(features[device, _NUM_STATIC + 1], 1.0)
+        features[device, DEVICE_TASKS] = min(features[device, DEVICE_TASKS], 1.0)
     totals = state.totals
     values[0] = totals[TOTAL]
     values[1] = totals[VIOLATIONS] == 0 and totals[UNPLACED] == 0

@@ -54,19 +54,9 @@ class SolverGraph(NamedTuple):
 
 def solver_graph(dag: Dag) -> SolverGraph:
     """Return what the solver needs to know of a graph."""
-    n, links = dag.num_nodes, np.asarray(dag.links, np.int64)
-    start, edges = dag.successors
-    later = np.zeros((n, (n + 63) // 64), np.uint64)  # the items behind each, as bits
-    for item in dag.order[::-1]:
-        for other in links[edges[start[item] : start[item + 1]], 1]:
-            later[item] |= later[other]
-            later[item, other // 64] |= np.uint64(1) << np.uint64(other % 64)
-    earlier = np.zeros_like(later)
-    back_start, back_edges = dag.predecessors
-    for item in dag.order:
-        for other in links[back_edges[back_start[item] : back_start[item + 1]], 0]:
-            earlier[item] |= earlier[other]
-            earlier[item, other // 64] |= np.uint64(1) << np.uint64(other % 64)
+    n, links = dag.num_nodes, dag.links
+    later = _all_behind(dag.order[::-1], dag.successors, links[:, 1])
+    earlier = _all_behind(dag.order, dag.predecessors, links[:, 0])
     first, last, rows, kept = [], [], [], 0
     for u, v in links.tolist():
         both = later[u] & earlier[v]
@@ -84,12 +74,7 @@ def solver_graph(dag: Dag) -> SolverGraph:
             around[item].append(edge)
     empty = np.zeros(0, np.int64)
     return SolverGraph(
-        source=links[:, 0].copy(),
-        target=links[:, 1].copy(),
-        out_start=np.array(start),
-        out_edges=np.array(edges),
-        in_start=np.array(back_start),
-        in_edges=np.array(back_edges),
+        **dag.edge_arrays(),
         order=np.array(dag.order, np.int64),
         first=np.array(first, np.int64),
         last=np.array(last, np.int64),
@@ -98,6 +83,19 @@ def solver_graph(dag: Dag) -> SolverGraph:
         around_start=np.cumsum([0, *(len(row) for row in around)], dtype=np.int64),
         around=np.array([edge for row in around for edge in row], np.int64),
     )
+
+
+def _all_behind(
+    order: NDArray[np.int64], rows: tuple[NDArray[np.int64], NDArray[np.int64]], ends: NDArray[np.int64]
+) -> NDArray[np.uint64]:
+    """Return the items that lie behind each, given edges in rows and those behind first in the order, as bits."""
+    start, edges = rows
+    behind = np.zeros((order.size, (order.size + 63) // 64), np.uint64)
+    for item in order:
+        for other in ends[edges[start[item] : start[item + 1]]]:
+            behind[item] |= behind[other]
+            behind[item, other // 64] |= _ONE << np.uint64(other % 64)
+    return behind
 
 
 class _Search(NamedTuple):

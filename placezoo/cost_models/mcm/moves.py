@@ -15,6 +15,9 @@ from placezoo import jit
 
 TERM_NAMES = ("interval", "compute", "communication", "overflow", "violations")
 CHIPLET_FEATURE_NAMES = ("compute", "communication", "memory", "items", "before", "after")
+(  # columns of those features
+    CHIPLET_COMPUTE, CHIPLET_COMMUNICATION, CHIPLET_MEMORY, CHIPLET_ITEMS, CHIPLET_BEFORE, CHIPLET_AFTER,
+) = range(6)  # fmt: skip
 TOTAL, INTERVAL, COMPUTE, COMMUNICATION, OVERFLOW, VIOLATIONS, UNPLACED = range(7)  # of PipelineState.totals
 BACKWARD, SKIPPED, LONGER = range(3)  # of PipelineState.broken
 PENALTY, BANDWIDTH, LATENCY, SRAM = range(4)  # of PipelineState.weights
@@ -391,12 +394,12 @@ def observe(state, features, values):
         for link in (place, place + 1):
             if state.sent[link] > 0.0:
                 seconds += state.sent[link] / state.weights[BANDWIDTH] + state.weights[LATENCY]
-        features[place, 0] = min(state.compute[place] * scale, 1.0)
-        features[place, 1] = min(seconds * scale, 1.0)
-        features[place, 2] = min(state.memory[place] / state.weights[SRAM], 1.0)
-        features[place, 3] = state.items[place] / state.assignment.size
-        features[place, 4] = (place + 1) / chiplets
-        features[place, 5] = (chiplets - place) / chiplets
+        features[place, CHIPLET_COMPUTE] = min(state.compute[place] * scale, 1.0)
+        features[place, CHIPLET_COMMUNICATION] = min(seconds * scale, 1.0)
+        features[place, CHIPLET_MEMORY] = min(state.memory[place] / state.weights[SRAM], 1.0)
+        features[place, CHIPLET_ITEMS] = state.items[place] / state.assignment.size
+        features[place, CHIPLET_BEFORE] = (place + 1) / chiplets
+        features[place, CHIPLET_AFTER] = (chiplets - place) / chiplets
     values[0] = totals[TOTAL]
     values[1] = totals[VIOLATIONS] == 0 and totals[OVERFLOW] == 0.0 and totals[UNPLACED] == 0
     for term in range(5):

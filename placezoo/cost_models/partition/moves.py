@@ -17,6 +17,7 @@ from placezoo import jit
 
 TERM_NAMES = ("cut", "imbalance", "normalized_cut", "balancedness")
 PART_FEATURE_NAMES = ("load", "cut_share", "volume_share", "is_empty")
+PART_LOAD, PART_CUT_SHARE, PART_VOLUME_SHARE, PART_IS_EMPTY = range(4)  # columns of those features
 
 _CUT, _NUM_BOUNDARY, NUM_UNPLACED = range(3)  # entries of PartitionState.totals
 _LIMIT, _PENALTY, _IDEAL = range(3)  # entries of PartitionState.bounds
@@ -290,10 +291,10 @@ def observe(state, features, values):
     spread = 0.0
     for part in range(k):
         weight = state.part_weights[part]
-        features[part, 0] = min(weight / limit, 1.0)
-        features[part, 1] = state.part_cuts[part] / total_cut
-        features[part, 2] = state.part_volumes[part] / total_volume
-        features[part, 3] = 1.0 if state.part_volumes[part] == 0 and weight == 0 else 0.0
+        features[part, PART_LOAD] = min(weight / limit, 1.0)
+        features[part, PART_CUT_SHARE] = state.part_cuts[part] / total_cut
+        features[part, PART_VOLUME_SHARE] = state.part_volumes[part] / total_volume
+        features[part, PART_IS_EMPTY] = 1.0 if state.part_volumes[part] == 0 and weight == 0 else 0.0
         if state.part_volumes[part] > 0:
             normalized_cut += state.part_cuts[part] / state.part_volumes[part]
         overweight += _overweight(state, part, 0)
