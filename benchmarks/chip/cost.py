@@ -23,7 +23,6 @@ from placezoo.cost_models.chip import moves as chip_moves
 from placezoo.cost_models.chip import proxy_state
 from placezoo.cost_models.chip.force_directed import ATTRACT, MOVE_FACTORS, REPEL, STEPS, force_directed
 from placezoo.cost_models.chip.soft_placer import place_soft_macros, sweep
-from placezoo.cost_models.chip.spreading import springs
 from placezoo.datasets.chip.netlist_format import read_netlist
 from placezoo.datasets.public_files import find_file, public_files
 from placezoo.envs.registration import make_env
@@ -88,8 +87,7 @@ def speeds() -> None:
             "20 us (147 us, open C++)",
         )
     ]
-    soft = model.block_of_node[netlist.soft_macros]
-    links = springs(soft, state.net_ptr, state.net_weights, state.terminal_block, state.terminal_offset)
+    links = model.springs(model.block_of_node[netlist.soft_macros])
     forces = [np.array(values) for values in (STEPS, ATTRACT, REPEL, MOVE_FACTORS)]
     rows += [
         (

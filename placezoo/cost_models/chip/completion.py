@@ -1,4 +1,4 @@
-"""What follows from a whole assignment: flips of hard macros for short wires, and places of soft macros."""
+"""Completing chip placements: flips of hard macros for short wires, and places of soft macros."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from placezoo import jit
 from placezoo.cost_models.chip import proxy_state
-from placezoo.cost_models.chip.proxy_state import FIRST_ROTATED, rebuild
+from placezoo.cost_models.chip.proxy_state import rebuild
 from placezoo.cost_models.chip.soft_placer import place_soft_macros, sweep
 from placezoo.cost_models.chip.state import FLIPS, total_of
 
@@ -27,11 +27,10 @@ def flip_macros(state):
             if not state.item_hard[item] or state.assignment[item] < 0:
                 continue
             block = state.item_block[item]
-            first = FIRST_ROTATED if orientation[block] >= FIRST_ROTATED else 0
             best, least = orientation[block], np.inf
             for choice in range(4):
                 # The present one first: only a shorter one replaces it.
-                turn = first + (orientation[block] - first + choice) % 4
+                turn = proxy_state.flipped(orientation[block], choice)
                 counts[proxy_state.STAMP] += 1
                 length = 0.0
                 for entry in range(block_ptr[block], block_ptr[block + 1]):

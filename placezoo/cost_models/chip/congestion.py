@@ -1,4 +1,4 @@
-"""Routing demand over supply on the grid.
+"""Congestion of a chip placement: routing demand over supply on the grid.
 
 Source: Circuit Training, plc_client's ``get_congestion_cost`` as published by TILOS (Docs/ProxyCost, plc_client_os.py).
 Demand that crosses the right or upper edge of a cell is charged to that cell.

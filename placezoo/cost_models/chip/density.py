@@ -1,4 +1,4 @@
-"""How full the cells of the grid are.
+"""Density of a chip placement: how full the cells of the grid are.
 
 Source: Circuit Training, plc_client's ``get_density_cost`` as published by TILOS (Docs/ProxyCost).
 """

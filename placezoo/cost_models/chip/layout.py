@@ -1,4 +1,4 @@
-"""Where a chip's items lie, what overlaps what, and where an item may go."""
+"""Legality of chip placements: where items lie, what overlaps what, and where an item may go."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from placezoo import jit
-from placezoo.cost_models.chip.proxy_state import CELL_HEIGHT, CELL_WIDTH, COLUMNS, HEIGHT, ROWS, WIDTH
+from placezoo.cost_models.chip.proxy_state import CELL_HEIGHT, CELL_WIDTH, COLUMNS, HEIGHT, ROWS, TOUCH, WIDTH
 
-MIRROR, CYCLE = -2, -3  # what a move's partner says, see ``chip_moves``
-_TOUCH = 1e-9  # micron: blocks that share an edge do not overlap
+MIRROR, CYCLE = -2, -3  # what a move's partner says, see ``moves``
 
 
 class Layout(NamedTuple):
@@ -36,13 +35,26 @@ def cell_centre(layout, cell):
     return (cell - row * columns + 0.5) * layout.grid[CELL_WIDTH], (row + 0.5) * layout.grid[CELL_HEIGHT]
 
 
+@jit.inlined
+def overlap(distance_x, distance_y, reach_x, reach_y):
+    """Return whether two blocks overlap; those that share an edge do not.
+
+    Args:
+        distance_x: between the centres, of either sign, micron.
+        distance_y: likewise.
+        reach_x: sum of half the widths, micron.
+        reach_y: sum of half the heights, micron.
+    """
+    return abs(distance_x) < reach_x - TOUCH and abs(distance_y) < reach_y - TOUCH
+
+
 @jit.ieee_kernel
 def obstacle_conflicts(layout, item, x, y):
     """Count the obstacles that an item with its centre at (x, y) overlaps; outside the canvas counts as one."""
     if not layout.item_hard[item]:
         return 0
     obstacles, grid = layout.obstacles, layout.grid
-    half_x, half_y = layout.half[item, 0] - _TOUCH, layout.half[item, 1] - _TOUCH
+    half_x, half_y = layout.half[item, 0] - TOUCH, layout.half[item, 1] - TOUCH
     outside = x - half_x < 0 or y - half_y < 0 or x + half_x > grid[WIDTH] or y + half_y > grid[HEIGHT]
     count = 1 if outside else 0
     for k in range(obstacles.shape[0]):
@@ -59,11 +71,11 @@ def conflicts(layout, item, x, y, skip_a, skip_b, skip_c):
         return 0
     assignment, item_block, item_hard = layout.assignment, layout.item_block, layout.item_hard
     block_x, block_y, half = layout.x, layout.y, layout.half
-    half_x, half_y = half[item, 0] - _TOUCH, half[item, 1] - _TOUCH
+    half_x, half_y = half[item, 0], half[item, 1]
     count = obstacle_conflicts(layout, item, x, y)
     for other in range(assignment.size):
         block = item_block[other]
-        if abs(block_x[block] - x) < half_x + half[other, 0] and abs(block_y[block] - y) < half_y + half[other, 1]:
+        if overlap(block_x[block] - x, block_y[block] - y, half_x + half[other, 0], half_y + half[other, 1]):
             if assignment[other] >= 0 and item_hard[other] and other != item:
                 if other != skip_a and other != skip_b and other != skip_c:
                     count += 1
@@ -75,8 +87,9 @@ def _pair(layout, item, x, y, other, other_x, other_y):
     """Whether two items with these centres overlap."""
     if not layout.item_hard[item] or not layout.item_hard[other]:
         return 0
-    near_x = abs(x - other_x) < layout.half[item, 0] + layout.half[other, 0] - _TOUCH
-    return 1 if near_x and abs(y - other_y) < layout.half[item, 1] + layout.half[other, 1] - _TOUCH else 0
+    half = layout.half
+    reach_x, reach_y = half[item, 0] + half[other, 0], half[item, 1] + half[other, 1]
+    return 1 if overlap(x - other_x, y - other_y, reach_x, reach_y) else 0
 
 
 @jit.ieee_kernel
@@ -145,24 +158,24 @@ def position_mask(layout, item, mask):
         _forbid(corners, columns, rows, cell_width, cell_height, x - reach_x, x + reach_x, y - reach_y, y + reach_y)
     for row in range(rows):
         y = (row + 0.5) * cell_height
-        fits_y = y - half_y >= -_TOUCH and y + half_y <= layout.grid[HEIGHT] + _TOUCH
+        fits_y = y - half_y >= -TOUCH and y + half_y <= layout.grid[HEIGHT] + TOUCH
         running = 0
         for column in range(columns):
             if row > 0:
                 corners[row, column] += corners[row - 1, column]  # sums down the columns, then along the row
             running += corners[row, column]
             x = (column + 0.5) * cell_width
-            fits_x = x - half_x >= -_TOUCH and x + half_x <= layout.grid[WIDTH] + _TOUCH
+            fits_x = x - half_x >= -TOUCH and x + half_x <= layout.grid[WIDTH] + TOUCH
             mask[row * columns + column] = running == 0 and fits_x and fits_y
 
 
 @jit.inlined
 def _forbid(corners, columns, rows, cell_width, cell_height, left, right, bottom, top):
     """Mark the corners of the rectangle of cells whose centres lie strictly within."""
-    first_column = max(int(np.floor((left + _TOUCH) / cell_width - 0.5)) + 1, 0)
-    last_column = min(int(np.ceil((right - _TOUCH) / cell_width - 0.5)) - 1, columns - 1)
-    first_row = max(int(np.floor((bottom + _TOUCH) / cell_height - 0.5)) + 1, 0)
-    last_row = min(int(np.ceil((top - _TOUCH) / cell_height - 0.5)) - 1, rows - 1)
+    first_column = max(int(np.floor((left + TOUCH) / cell_width - 0.5)) + 1, 0)
+    last_column = min(int(np.ceil((right - TOUCH) / cell_width - 0.5)) - 1, columns - 1)
+    first_row = max(int(np.floor((bottom + TOUCH) / cell_height - 0.5)) + 1, 0)
+    last_row = min(int(np.ceil((top - TOUCH) / cell_height - 0.5)) - 1, rows - 1)
     if first_column <= last_column and first_row <= last_row:
         corners[first_row, first_column] += 1
         corners[first_row, last_column + 1] -= 1

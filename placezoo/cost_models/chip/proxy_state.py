@@ -1,4 +1,4 @@
-"""Everything the proxy cost knows about a placement, kept exactly while blocks move.
+"""The state of the proxy cost: all it knows about a placement, kept exactly while blocks move.
 
 A change of up to ``MAX_MOVED`` blocks is first tried (``try_change``): the grids of the trial are computed beside the
 true ones, and what the blocks' nets would be is remembered. ``commit`` then makes the change that was tried last;
@@ -20,6 +20,7 @@ from placezoo.datasets.chip import netlist
 
 MAX_MOVED = 4
 FIRST_ROTATED = netlist.FIRST_ROTATED
+TOUCH = netlist.TOUCH
 
 # Where things are in the small arrays of a state.
 CELL_WIDTH, CELL_HEIGHT, WIDTH, HEIGHT, LENGTH_SCALE, SCALE_V, SCALE_H = range(7)  # grid
@@ -118,11 +119,24 @@ def _length(x, y, net_ptr, terminal_block, terminal_cell, terminal_shift, net):
 
 
 @jit.inlined
+def placed_extent(sizes, block, turn):
+    """Return a block's width and height as placed: ``placed_extents`` of one."""
+    if turn >= FIRST_ROTATED:
+        return sizes[block, 1], sizes[block, 0]
+    return sizes[block, 0], sizes[block, 1]
+
+
+@jit.inlined
+def flipped(turn, steps):
+    """Return the orientation so many flips on among the four that share a quarter turn."""
+    first = FIRST_ROTATED if turn >= FIRST_ROTATED else 0
+    return first + (turn - first + steps) % 4
+
+
+@jit.inlined
 def _cover(grids, grid, shape, macro_routes, kind, sizes, x, y, orientation, block, sign):
     """Add or take away what a macro covers of the cells' areas and tracks."""
-    width, height = sizes[block, 0], sizes[block, 1]
-    if orientation[block] >= FIRST_ROTATED:
-        width, height = height, width
+    width, height = placed_extent(sizes, block, orientation[block])
     add_area(grids, grid, shape, x[block], y[block], width, height, sign)
     if kind == HARD:
         add_macro_routes(grids, grid, shape, macro_routes, x[block], y[block], width, height, sign)

@@ -1,4 +1,4 @@
-"""Where standard-cell clusters go, given the hard macros: a coordinate descent on the proxy cost itself.
+"""The placer of soft macros (standard-cell clusters) among hard ones: a coordinate descent on the proxy cost itself.
 
 Each soft macro in turn goes to the grid cell that costs least: what its nets add to the wirelength is separable in x
 and y and exact, what it adds to the density of the fullest cells is exact while the threshold stands, and what its nets

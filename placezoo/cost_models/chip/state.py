@@ -1,7 +1,7 @@
 """A chip placement as items on cells of the grid, with the exact proxy cost of all that lies there.
 
 An assignment gives each item (a movable hard macro; with ``movable="all"`` soft macros too) the cell at whose centre it
-lies. What it leaves open, flips and soft macros, follows once every item is placed (``chip_completion``). While an
+lies. What it leaves open, flips and soft macros, follows once every item is placed (``completion``). While an
 assignment is incomplete it costs nothing, and soft macros are where springs to what is placed hold them: the wire mask
 goes by that.
 """
