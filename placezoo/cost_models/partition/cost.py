@@ -1,4 +1,4 @@
-"""What a partition of a graph costs.
+"""The cost of graph partitions: cut, imbalance, and the terms that others report.
 
 The cut of a partition is the weight of the edges whose ends lie in different parts. A part may weigh at most
 ``floor((1 + epsilon) * ceil(total weight / num_parts))`` (the constraint of METIS, KaHIP and Mt-KaHyPar). What a part
