@@ -20,5 +20,5 @@ fastmath_kernel = njit(cache=True, nogil=True, error_model="numpy", fastmath=Tru
 """An ``ieee_kernel`` whose sums may be reordered; for what need not be equal to the last bit on every machine."""
 
 generic_loop = njit(nogil=True)
-"""A loop that takes other jitted functions as arguments; compiled in each process, because numba does not find a kept
-function again that takes functions."""
+"""A loop that takes other jitted functions as arguments. It is compiled in each process, in about a second for each
+problem class: numba does not find a kept function again that takes functions, and would add a file at every start."""

@@ -292,8 +292,6 @@ class PlacementVectorEnv(VectorEnv):
         return masks
 
 
-# Not cached on disk: numba cannot find a function again that takes other functions, and would add a file at every
-# start.
 @jit.generic_loop
 def _place_batch(
     states,

@@ -42,7 +42,6 @@ def place_greedily(
     _place_greedily(kernel.state, items, mask, kernel.delta, kernel.apply, problem.step_kernel.allowed, rng)
 
 
-# Not cached on disk: numba cannot find a function again that takes other functions.
 @jit.generic_loop
 def _place_greedily(state, items, mask, delta, apply, allowed, rng):
     for item in items:

@@ -70,8 +70,6 @@ class LocalSearch(Agent):
             assignment = kernel.state.assignment
 
 
-# Not cached on disk: numba cannot find a function again that takes other functions, and would add a file at every
-# start.
 @jit.generic_loop
 def _descend(state, propose, delta, apply, rng, patience, waited, moves):
     """Make proposals that do not worsen the cost; return how many were tried, and how many in vain at the end."""

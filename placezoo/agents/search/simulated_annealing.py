@@ -138,8 +138,6 @@ def _temperatures(
     return max(hot, cold), min(hot, cold)
 
 
-# These loops are not cached on disk: numba cannot find a function again that takes other functions, and would add a
-# file at every start. Compiling them takes about a second for each problem class.
 @jit.generic_loop
 def _sample_deltas(state, propose, delta, rng, count):
     """Return the deltas of random proposals from the start."""
