@@ -12,16 +12,15 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 import placezoo
 from benchmarks.measuring import SLACK, Row, best_time, run
+from placezoo import jit
 from placezoo.cost_models import ProxyCost
 from placezoo.cost_models.chip import moves as chip_moves
 from placezoo.cost_models.chip import proxy_state
 from placezoo.cost_models.chip.force_directed import ATTRACT, MOVE_FACTORS, REPEL, STEPS, force_directed
 from placezoo.cost_models.chip.soft_placer import place_soft_macros, sweep
-from placezoo.cost_models.chip.spreading import springs
 from placezoo.datasets.chip.netlist_format import read_netlist
 from placezoo.datasets.public_files import find_file, public_files
 from placezoo.envs.registration import make_env
@@ -29,7 +28,7 @@ from placezoo.envs.registration import make_env
 NETLISTS = ("ariane133-ng45", "nvdla-ng45", "ariane136-ng45")
 
 
-@njit(nogil=True, error_model="numpy")
+@jit.generic_loop
 def _try_moves(state, blocks, places, count):
     for i in range(count):
         block = blocks[i % blocks.size]
@@ -39,7 +38,7 @@ def _try_moves(state, blocks, places, count):
         proxy_state.try_change(state)
 
 
-@njit(nogil=True)
+@jit.generic_loop
 def _anneal(state, rng, count):
     for _ in range(count):
         move = chip_moves.propose(state, rng)
@@ -65,8 +64,7 @@ def speeds() -> list[Row]:
     assignment = problem.initial_assignment(rng)
     kernel = problem.kernel(assignment)
     action = best_time(lambda: _anneal(kernel.state, rng, count), 9) / count
-    soft = model.block_of_node[netlist.soft_macros]
-    links = springs(soft, state.net_ptr, state.net_weights, state.terminal_block, state.terminal_offset)
+    links = model.springs(model.block_of_node[netlist.soft_macros])
     forces = [np.array(values) for values in (STEPS, ATTRACT, REPEL, MOVE_FACTORS)]
     pushed = best_time(lambda: force_directed(state, links, *forces, 1.0), 9)
     by_force = model.cost_of(state).total

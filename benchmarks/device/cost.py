@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 import placezoo
 from benchmarks.measuring import SLACK, Row, best_time, run
+from placezoo import jit
 from placezoo.cost_models import StepTime
 from placezoo.datasets import OpGraph, load_topology
 
@@ -24,7 +24,7 @@ AGENTS = ("single-device", "expert", "m-topo", "m-etf", "m-heft", "greedy", "sim
 SECONDS = 10.0
 
 
-@njit(nogil=True)
+@jit.generic_loop
 def _try_moves(state, propose, delta, rng, count):
     total = 0.0
     for _ in range(count):

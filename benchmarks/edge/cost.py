@@ -11,10 +11,10 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import torch
-from numba import njit
 
 import placezoo
 from benchmarks.measuring import SLACK, Row, best_time, run
+from placezoo import jit
 from placezoo.agents.edge.list_scheduling import heft_placement
 from placezoo.agents.giph.episodes import ImprovementEpisodes, draw
 from placezoo.agents.giph.policy_search import load_policy
@@ -50,7 +50,7 @@ def thirty_tasks() -> EdgeInstance:
     raise AssertionError("no seed gives 30 tasks")
 
 
-@njit(nogil=True)
+@jit.generic_loop
 def _try_moves(state, propose, delta, rng, count):
     total = 0.0
     for _ in range(count):

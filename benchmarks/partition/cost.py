@@ -12,10 +12,10 @@ import time
 
 import gymnasium as gym
 import numpy as np
-from numba import njit
 
 import placezoo
 from benchmarks.measuring import SLACK, Row, best_time, run
+from placezoo import jit
 from placezoo.agents.partition.fiduccia_mattheyses import refine
 from placezoo.cost_models import PartitionCost
 from placezoo.datasets import Graph
@@ -61,7 +61,7 @@ def fm_pass(graph: Graph) -> float:
     return best_time(lambda: refine(model, slices, rng, 1), 5)
 
 
-@njit(nogil=True)
+@jit.generic_loop
 def _gains(state, delta, items, parts):
     total = 0.0
     for i in range(items.size):
@@ -69,7 +69,7 @@ def _gains(state, delta, items, parts):
     return total
 
 
-@njit(nogil=True)
+@jit.generic_loop
 def _moves(state, propose, delta, apply, rng, count):
     for _ in range(count):
         move = propose(state, rng)

@@ -1,4 +1,4 @@
-"""What all agents are: named, with typed hyperparameters, answering ``solve``."""
+"""``Agent``, which all agents are: named, with typed hyperparameters, answering ``solve``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long an agent may search."""
+"""``Budget``: how long an agent may search."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an agent returns: an assignment, its cost, and how it was found; saved as JSON that can be checked."""
+"""``Solution``, what an agent returns: an assignment, its cost, how it was found; JSON that can be checked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an assignment costs."""
+"""``Cost``: what an assignment costs, and whether it is feasible."""
 
 from __future__ import annotations
 

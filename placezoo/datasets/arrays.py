@@ -1,4 +1,4 @@
-"""What instances do with the arrays they are given: check, convert, protect."""
+"""Arrays of instances: checked, converted, made read-only, digested."""
 
 from __future__ import annotations
 
@@ -54,6 +54,18 @@ def as_quantities(values: ArrayLike, what: str, owner: str) -> NDArray[np.float6
         where = ", ".join(f"{owner} {index}" for index in place) if place.size else "it"
         raise ValueError(f"{what} must be finite and at least 0, but for {where} it is {array[tuple(place)]}")
     return array
+
+
+class EqualByDigest:
+    """An instance that equals another of its class when the two ``digest``s are equal."""
+
+    digest: Any
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, type(self)) and bool(self.digest == other.digest)
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
 
 
 def digest_of(kind: str, columns: Iterable[tuple[Any, str]], text: str = "") -> str:

@@ -1,4 +1,4 @@
-"""Groups of what belongs together, from pairs."""
+"""Connected components: groups of what belongs together, from pairs."""
 
 from __future__ import annotations
 

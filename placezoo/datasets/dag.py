@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from placezoo.datasets.arrays import read_only
 
@@ -58,6 +58,17 @@ class Dag:
         """Where each node's incoming edges start, int64 [num_nodes + 1], and their numbers, int64 [num_edges]."""
         return self._rows(self.links[:, 1])
 
+    def edge_arrays(self) -> dict[str, NDArray[np.int64]]:
+        """Return fresh arrays of the edges, as kernels read them: their ends, and those out of and into each node."""
+        return {
+            "source": self.links[:, 0].copy(),
+            "target": self.links[:, 1].copy(),
+            "out_start": self.successors[0].copy(),
+            "out_edges": self.successors[1].copy(),
+            "in_start": self.predecessors[0].copy(),
+            "in_edges": self.predecessors[1].copy(),
+        }
+
     @cached_property
     def order(self) -> NDArray[np.int64]:
         """The nodes in topological order, by depth and then number; int64, shorter than the nodes with a cycle."""
@@ -93,6 +104,22 @@ class Dag:
             finish[targets] = np.maximum(finish[targets], finish[node])
         return float(finish.max())
 
+    def longest_to_end(self, node_times: ArrayLike, edge_times: ArrayLike = 0) -> NDArray:
+        """Return the length of the longest path from each node's start to the end: [num_nodes], of the times' type.
+
+        Args:
+            node_times: [num_nodes].
+            edge_times: [num_edges], or one for all.
+        """
+        length = np.array(node_times)
+        over_edge = np.broadcast_to(edge_times, len(self.links))
+        start, edges = self.successors
+        for node in self.order[::-1]:
+            out = edges[start[node] : start[node + 1]]
+            if out.size:
+                length[node] += (over_edge[out] + length[self.links[out, 1]]).max()
+        return length
+
     def _rows(self, ends: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         start = np.zeros(self.num_nodes + 1, np.int64)
         start[1:] = np.cumsum(np.bincount(ends, minlength=self.num_nodes))
@@ -108,3 +135,20 @@ class Dag:
         while path[-1] not in path[:-1]:
             path.append(before[path[-1]])
         return path[path.index(path[-1]) :][::-1]
+
+
+LINK_FEATURE_NAMES = ("bytes", "forward")
+
+
+def both_directions(
+    links: NDArray[np.int64], sizes: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return links [E, 2] in both directions, sorted by head: [2 E, 2]; and their features: float32 [2 E, 2].
+
+    The features are ``LINK_FEATURE_NAMES``: bytes over the most, and 1 along the data or -1 against it.
+    """
+    both = np.concatenate([links, links[:, ::-1]])
+    scaled = np.tile(sizes / max(sizes.max(initial=0.0), 1e-300), 2)
+    features = np.stack([scaled, np.repeat([1.0, -1.0], len(links))], axis=1)
+    order = np.lexsort((both[:, 0], both[:, 1]))
+    return read_only(both[order]), read_only(features[order].astype(np.float32))

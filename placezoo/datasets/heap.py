@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from numba import njit
+from placezoo import jit
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def heap_push(keys, nodes, size, key, node):
     """Add to a heap of ``size`` entries in the two arrays; return its new size."""
     child = size
@@ -16,7 +16,7 @@ def heap_push(keys, nodes, size, key, node):
     return size + 1
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def heap_pop(keys, nodes, size):
     """Remove the entry with the largest key, ``keys[0], nodes[0]``; return the heap's new size."""
     size -= 1

@@ -1,4 +1,4 @@
-"""What every reader promises: a file that is no good is refused in one line, whatever is in it."""
+"""Refusals of readers: a file that is no good is refused in one line, whatever is in it."""
 
 from __future__ import annotations
 

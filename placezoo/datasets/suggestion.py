@@ -1,4 +1,4 @@
-"""What to say of a name that nothing has."""
+"""Errors for unknown names: what there is, and what comes near."""
 
 from __future__ import annotations
 

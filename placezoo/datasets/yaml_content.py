@@ -1,10 +1,42 @@
-"""Reading YAML files."""
+"""YAML: files of the user's, and presets that come with the package."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from importlib import resources
 from typing import Any
 
 import yaml  # type: ignore[import-untyped]
+
+from placezoo.datasets.files import read_bytes
+from placezoo.datasets.json_content import located
+from placezoo.datasets.suggestion import unknown_name
+
+
+def read_presets(package: str, file: str) -> dict[str, Any]:
+    """Return the mapping in a YAML file of a package of ours."""
+    return parse_yaml(file, resources.files(package).joinpath(file).read_text("utf-8"))
+
+
+def preset_or_file(name: str, kind: str, presets: Mapping[str, Any], build: Callable[[Any], Any]) -> Any:
+    """Return what ``build`` makes of a preset, or of a YAML file.
+
+    Args:
+        name: of the preset, or a path that ends in ``.yaml`` or ``.yml``.
+        kind: of presets, for errors.
+        presets: by name.
+        build: takes a mapping.
+
+    Raises:
+        ValueError: no such preset (near names are given), or ``path:line: what`` for a file.
+        OSError: the file cannot be read.
+    """
+    if name.endswith((".yaml", ".yml")):
+        content = parse_yaml(name, read_bytes(name).decode(errors="replace"))
+        return located(name, lambda: build(content))
+    if name not in presets:
+        raise ValueError(unknown_name(kind, name, presets))
+    return build(presets[name])
 
 
 def parse_yaml(path: str, text: str) -> dict[str, Any]:

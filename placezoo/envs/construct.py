@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 from gymnasium import spaces
-from numba import njit
 from numpy.typing import NDArray
 
+from placezoo import jit
 from placezoo.envs.env_batch import EnvBatch, Outcome
 from placezoo.envs.observation import UNPLACED
 from placezoo.envs.placement_env import PlacementEnv
@@ -148,9 +148,7 @@ class ConstructBatch(EnvBatch):
             self.read(index)
 
 
-# Not cached on disk: numba cannot find a function again that takes other functions, and would add a file at every
-# start.
-@njit(nogil=True)
+@jit.generic_loop
 def _place_batch(
     states,
     moves,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from placezoo import jit
 
 if TYPE_CHECKING:
     from placezoo.envs.problem import Kernel, PlacementProblem
@@ -20,8 +21,7 @@ def place_greedily(
     _place_greedily(kernel.state, items, mask, kernel.delta, kernel.apply, problem.step_kernel.allowed, rng)
 
 
-# Not cached on disk: numba cannot find a function again that takes other functions.
-@njit(nogil=True)
+@jit.generic_loop
 def _place_greedily(state, items, mask, delta, apply, allowed, rng):
     for item in items:
         allowed(state, item, mask)

@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 import numpy as np
 from gymnasium import spaces
-from numba import njit
 from numpy.typing import NDArray
 
+from placezoo import jit
 from placezoo.envs.env_batch import EnvBatch, Outcome
 from placezoo.envs.observation import UNPLACED
 from placezoo.envs.placement_env import PlacementEnv
@@ -123,8 +123,7 @@ class ImproveBatch(EnvBatch):
         return Outcome(rewards, np.zeros(len(self.envs), np.bool_), active & (self._moves_left <= 0))
 
 
-# Not cached on disk: numba cannot find a function again that takes other functions.
-@njit(nogil=True)
+@jit.generic_loop
 def _move_batch(
     states, moves, legal, rewards, counts, masks, features, values, assignments, delta, apply, movable, observe
 ):

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import functools
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-
-from placezoo.agents.solution import Solution, TracePoint
 
 _LOGARITHMIC_FROM = 3.0  # largest over smallest value of a learning curve
 
@@ -91,23 +89,6 @@ def draw_learning_curve(curve: Sequence[Any], axes: Any, title: str) -> None:
         _plain_ticks(axes.yaxis, (1.0, 1.5, 2.0, 3.0, 5.0, 7.0))
 
 
-def draw_anytime(
-    solutions: Mapping[str, Sequence[Solution]], colours: Mapping[str, Any], axes: Any, title: str
-) -> None:
-    """Draw the best cost known so far against seconds, the mean over each agent's seeds."""
-    ends = [solution.seconds for runs in solutions.values() for solution in runs]
-    times = np.geomspace(1e-3, max(max(ends), 2e-3), 200)
-    for agent, runs in solutions.items():
-        curves = np.array([[_best_at(run.trace, time) for time in times] for run in runs])
-        known = np.isfinite(curves).all(axis=0)
-        if known.any():
-            axes.plot(times[known], curves[:, known].mean(axis=0), label=agent, color=colours[agent], linewidth=1.5)
-    axes.set(xscale="log", yscale="log", xlabel="seconds", ylabel="cost (mean over seeds)", title=title)
-    axes.grid(alpha=0.3, which="both")
-    axes.legend(fontsize="small", ncols=2)
-    _plain_ticks(axes.yaxis, (1.0, 2.0, 5.0))
-
-
 def _plain_ticks(axis: Any, steps: tuple[float, ...]) -> None:
     """Write the ticks of a logarithmic axis as plain numbers at these steps of each decade, instead of as powers."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
@@ -115,8 +96,3 @@ def _plain_ticks(axis: Any, steps: tuple[float, ...]) -> None:
     axis.set_major_locator(LogLocator(subs=steps))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-
-
-def _best_at(trace: Sequence[TracePoint], seconds: float) -> float:
-    totals = [point.total for point in trace if point.seconds <= seconds]
-    return totals[-1] if totals else np.inf

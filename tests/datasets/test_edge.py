@@ -19,6 +19,7 @@ from placezoo.datasets import (
     read_task_graph,
     write_edge,
 )
+from placezoo.datasets.dag import both_directions
 from placezoo.datasets.edge.edge_generator import MAX_DEVICES, MIN_DEVICES, NUM_TYPES
 from tests.instances import edge_instances
 
@@ -44,6 +45,34 @@ def test_depth_and_order_by_their_definition(instance):
     for task in range(graph.num_tasks):
         out = edges[start[task] : start[task + 1]]
         assert out.tolist() == [e for e, (a, _) in enumerate(graph.links) if a == task]
+
+
+@given(edge_instances())
+def test_longest_to_end_by_its_definition(instance):
+    graph = instance.task_graph
+    node_times, edge_times = np.asarray(graph.compute), np.asarray(graph.bytes)
+
+    def to_end(task, edge_times):
+        later = [edge_times[e] + to_end(b, edge_times) for e, (a, b) in enumerate(graph.links) if a == task]
+        return node_times[task] + max(later, default=0)
+
+    tasks = range(graph.num_tasks)
+    assert graph.dag.longest_to_end(node_times, edge_times).tolist() == [to_end(task, edge_times) for task in tasks]
+    node_times = np.zeros(graph.num_tasks, np.int64)
+    counted = graph.dag.longest_to_end(node_times, 1)
+    assert counted.dtype == np.int64
+    assert counted.tolist() == [to_end(task, np.ones(graph.num_edges, int)) for task in tasks]
+
+
+@given(edge_instances())
+def test_both_directions_are_sorted_by_head(instance):
+    graph = instance.task_graph
+    links, features = both_directions(graph.links, np.asarray(graph.bytes))
+    most = max([*np.asarray(graph.bytes), 1e-300])
+    expected = [(b, a, size / most, 1.0) for (a, b), size in zip(graph.links, graph.bytes, strict=True)]
+    expected += [(a, b, size / most, -1.0) for (a, b), size in zip(graph.links, graph.bytes, strict=True)]
+    found = [(head, tail, *row) for (tail, head), row in zip(links.tolist(), features.tolist(), strict=True)]
+    assert found == [pytest.approx(row) for row in sorted(expected)]
 
 
 @given(edge_instances(whole_numbers=False))

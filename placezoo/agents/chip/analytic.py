@@ -18,7 +18,6 @@ from placezoo.agents.networks.threads import single_thread
 from placezoo.agents.search.search import Search
 from placezoo.agents.search.simulated_annealing import anneal, compile_annealing
 from placezoo.cost_models.chip.differentiable_proxy_cost import DifferentiableProxyCost
-from placezoo.cost_models.chip.spreading import relax, springs
 from placezoo.envs.chip.problem import ChipPlaceProblem
 from placezoo.parameters import above, at_least, below
 
@@ -69,11 +68,7 @@ class Analytic(Agent[ChipPlaceProblem]):
         netlist = problem.instance
         model = DifferentiableProxyCost(netlist, problem.cost_model.smoothing_range, problem.cost_model.weights)
         model = model.to(torch.float32)
-        loose = np.concatenate([problem.item_blocks, problem.soft_blocks])
-        state = problem.cost_model.state()
-        links = springs(loose, state.net_ptr, state.net_weights, state.terminal_block, state.terminal_offset)
-        state.x[loose], state.y[loose] = netlist.canvas.width / 2, netlist.canvas.height / 2
-        relax(state, links, np.zeros((loose.size, 2)), 0.0, 100)
+        loose, state = problem.loose_blocks, problem.held_by_springs(100)
         base = torch.as_tensor(np.stack([state.x, state.y], axis=1), dtype=torch.float32)[None]
         cell = model.cell
         # Equal places have equal gradients: a little noise lets macros part.

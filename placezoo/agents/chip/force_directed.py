@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from placezoo.agents.agent import Agent
 from placezoo.agents.search.search import Search
 from placezoo.cost_models.chip.force_directed import force_directed
-from placezoo.cost_models.chip.spreading import springs
 from placezoo.envs.chip.problem import ChipPlaceProblem
 from placezoo.parameters import at_least
 
@@ -45,10 +44,8 @@ class ForceDirected(Agent[ChipPlaceProblem]):
 
     def _place(self, problem: ChipPlaceProblem, steps: int) -> NDArray[np.int64]:
         state = problem.cost_model.state()
-        loose = np.concatenate([problem.item_blocks, problem.soft_blocks])
-        links = springs(loose, state.net_ptr, state.net_weights, state.terminal_block, state.terminal_offset)
         force_directed(
-            state, links, np.full(3, steps), np.array(_ATTRACT), np.array(_REPEL), np.array(_MOVE_FACTORS),
-            self.io_factor,
+            state, problem.cost_model.springs(problem.loose_blocks), np.full(3, steps), np.array(_ATTRACT),
+            np.array(_REPEL), np.array(_MOVE_FACTORS), self.io_factor,
         )  # fmt: skip
         return problem.nearest_cells(np.stack([state.x[problem.item_blocks], state.y[problem.item_blocks]], axis=1))

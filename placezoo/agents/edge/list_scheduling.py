@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from placezoo import jit
 from placezoo.agents.agent import Agent
 from placezoo.agents.search.search import Search
 from placezoo.cost_models.edge.moves import Program
@@ -85,7 +85,7 @@ def _schedule(
     )  # fmt: skip
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit.ieee_kernel
 def _list_schedule(program: Program, into_start, into_edges, priority, prescribed, bias):
     """Schedule the ready task of highest priority (ties: lowest number) until all are.
 
@@ -148,7 +148,7 @@ def _list_schedule(program: Program, into_start, into_edges, priority, prescribe
     return placed, makespan
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit.ieee_kernel
 def _first_gap(busy_from, busy_to, count, ready, took):
     """Return the earliest start of at least ``ready`` at which a device is free for so long."""
     start = ready

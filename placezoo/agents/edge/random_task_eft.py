@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
+from placezoo import jit
 from placezoo.agents.agent import Agent
 from placezoo.agents.search.search import Search
 from placezoo.cost_models.edge.moves import TOTAL
@@ -43,7 +43,7 @@ class RandomTaskEFT(Agent[EdgePlaceProblem]):
                 search.record(state.assignment)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit.ieee_kernel
 def earliest_finish_device(state, task, besides):
     """Return the device on which a task would end earliest, given its inputs as they are (ties: lowest number).
 

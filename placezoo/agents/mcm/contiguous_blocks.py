@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from placezoo import jit
 from placezoo.agents.agent import Agent
 from placezoo.agents.search.search import Search
 from placezoo.cost_models.mcm.pipeline_interval import PipelineInterval
@@ -45,7 +45,7 @@ def best_blocks(model: PipelineInterval, order: NDArray[np.int64]) -> NDArray[np
     return assignment
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit.ieee_kernel
 def _best_cuts(
     seconds, held, working, crossing, farthest, need_start, needs, replica_seconds, most, bandwidth, latency, sram
 ):

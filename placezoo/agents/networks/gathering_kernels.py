@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from placezoo import jit
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def sum_contents(content, first, assignment, sizes, sums, counts):
     """Add up the embeddings of the items on each resource.
 
@@ -47,7 +48,7 @@ def sum_contents(content, first, assignment, sizes, sums, counts):
                 sums[b, k, f] = running[k, f]
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def sum_contents_backward(gradient, first, assignment, sizes, of_content):
     """Derive ``sum_contents``: an item gets what its resource got while it lay there, a difference of running sums.
 
@@ -85,7 +86,7 @@ def sum_contents_backward(gradient, first, assignment, sizes, of_content):
                         of_content[first[b] + i, f] += running[place, f]
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def average_neighbours(
     message, edge_start, tail, row_sample, row_item, first, pair_start, resource, assignment, waiting, there
 ):
@@ -131,7 +132,7 @@ def average_neighbours(
                 slot[resource[p]] = -1
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def average_neighbours_backward(
     of_waiting, of_there, edge_start, tail, row_sample, row_item, first, pair_start, resource, assignment, of_message
 ):

@@ -7,10 +7,11 @@ arithmetic.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from placezoo import jit
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+@jit.fastmath_kernel
 def pass_forward(
     edge_term, message, update, bias, source, target, nodes, edges, inverse_degree, result, mean, messages, updates
 ):
@@ -54,7 +55,7 @@ def pass_forward(
                 result[node, i] += value
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
+@jit.fastmath_kernel
 def pass_backward(
     message, update, source, target, nodes, edges, inverse_degree, result, messages, updates, total, of_update,
     of_message, of_weight,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from placezoo import jit
 from placezoo.datasets.partition.graph import Graph
 
 _NONE = -1
@@ -83,7 +83,7 @@ def contract(graph: Graph, coarse: NDArray[np.int64], count: int) -> Graph:
     return Graph(indptr, columns.astype(np.int32), weights, node_weights, name=f"{graph.name},coarse")
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def _match(indptr, indices, edge_weights, node_weights, part, order, limit):
     """Match each node with the neighbour that it shares the heaviest edge with; return groups and their number."""
     n = node_weights.size

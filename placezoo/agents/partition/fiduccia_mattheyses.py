@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from placezoo import jit
 from placezoo.agents.agent import Agent
 from placezoo.agents.search.repair import compile_repair, repair
 from placezoo.agents.search.search import Search
@@ -82,7 +82,7 @@ def refine(
     return refined
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def _best_target(ties, part_weights, own, weight, limit):
     """Return the part with room to which a node is tied most (-1 if none has room), and the gain."""
     best, best_tie = -1, np.int64(-1)
@@ -93,7 +93,7 @@ def _best_target(ties, part_weights, own, weight, limit):
     return best, best_tie - ties[own]
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def _insert(node, bucket, heads, following, preceding, bucket_of):
     first = heads[bucket]
     following[node] = first
@@ -104,7 +104,7 @@ def _insert(node, bucket, heads, following, preceding, bucket_of):
     bucket_of[node] = bucket
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def _remove(node, heads, following, preceding, bucket_of):
     if preceding[node] >= 0:
         following[preceding[node]] = following[node]
@@ -115,7 +115,7 @@ def _remove(node, heads, following, preceding, bucket_of):
     bucket_of[node] = -1
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def _pass(indptr, indices, edge_weights, node_weights, assignment, k, limit, ideal, order, scale, largest):
     """Make one pass in place; return by how much it lowered the cut, or 1 if it mended the balance."""
     n = assignment.size

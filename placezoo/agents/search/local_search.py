@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
-from numba import njit
 
+from placezoo import jit
 from placezoo.agents.agent import Agent
 from placezoo.agents.search.repair import compile_repair, repair
 from placezoo.agents.search.search import Search
@@ -66,9 +66,7 @@ class LocalSearch(Agent):
             assignment = kernel.state.assignment
 
 
-# Not cached on disk: numba cannot find a function again that takes other functions, and would add a file at every
-# start.
-@njit(nogil=True)
+@jit.generic_loop
 def _descend(state, propose, delta, apply, rng, patience, waited, moves):
     """Make proposals that do not worsen the cost; return how many were tried, and how many in vain at the end."""
     for made in range(moves):
@@ -82,7 +80,7 @@ def _descend(state, propose, delta, apply, rng, patience, waited, moves):
     return moves, waited
 
 
-@njit(nogil=True)
+@jit.generic_loop
 def _kick(state, propose, apply, rng, moves):
     for _ in range(moves):
         apply(state, propose(state, rng))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from placezoo import jit
 from placezoo.envs.problem import PlacementProblem
 
 
@@ -41,7 +41,7 @@ def compile_repair(problem: PlacementProblem) -> None:
     problem.step_kernel.movable(kernel.state, mask)
 
 
-@njit(nogil=True)
+@jit.generic_loop
 def _cheapest(state, delta, mask):
     best_item, best_resource, best_change = 0, 0, np.inf
     for item in range(mask.shape[0]):

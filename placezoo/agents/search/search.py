@@ -1,4 +1,4 @@
-"""What every search keeps: its budget, its clock, and the best assignment so far."""
+"""``Search``, the run of any search: its budget, its clock, and the best assignment so far."""
 
 from __future__ import annotations
 

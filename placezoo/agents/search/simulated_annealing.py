@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from placezoo import jit
 from placezoo.agents.agent import Agent
 from placezoo.agents.search.search import Search
 from placezoo.envs.problem import Kernel, PlacementProblem
@@ -133,9 +133,7 @@ def _temperatures(
     return max(hot, cold), min(hot, cold)
 
 
-# These loops are not cached on disk: numba cannot find a function again that takes other functions, and would add a
-# file at every start. Compiling them takes about a second for each problem class.
-@njit(nogil=True)
+@jit.generic_loop
 def _sample_deltas(state, propose, delta, rng, count):
     """Return the deltas of random proposals from the start."""
     deltas = np.empty(count)
@@ -144,7 +142,7 @@ def _sample_deltas(state, propose, delta, rng, count):
     return deltas
 
 
-@njit(nogil=True)
+@jit.generic_loop
 def _anneal(state, propose, delta, apply, rng, temperature, moves, current, best, best_total):
     """Make Metropolis moves; keep in ``best`` the best assignment seen; return the current and the best total."""
     is_new = False  # the current assignment is better than best, and not yet copied

@@ -1,1 +1,1 @@
-"""What a chip placement costs: the proxy cost, exactly, while blocks move."""
+"""The proxy cost of chip placements, kept exactly while blocks move."""

@@ -1,21 +1,19 @@
-"""What follows from a whole assignment: flips of hard macros for short wires, and places of soft macros."""
+"""Completing chip placements: flips of hard macros for short wires, and places of soft macros."""
 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from placezoo import jit
 from placezoo.cost_models.chip import proxy_state
-from placezoo.cost_models.chip.proxy_state import FIRST_ROTATED, rebuild
+from placezoo.cost_models.chip.proxy_state import rebuild
 from placezoo.cost_models.chip.soft_placer import place_soft_macros, sweep
 from placezoo.cost_models.chip.state import FLIPS, total_of
 
 _SWEEPS = 3
 
-_function = njit(cache=True, nogil=True, error_model="numpy")
 
-
-@_function
+@jit.ieee_kernel
 def flip_macros(state):
     """Give each hard macro the orientation of least wirelength among the four without a quarter turn, twice over."""
     proxy = state.proxy
@@ -29,11 +27,10 @@ def flip_macros(state):
             if not state.item_hard[item] or state.assignment[item] < 0:
                 continue
             block = state.item_block[item]
-            first = FIRST_ROTATED if orientation[block] >= FIRST_ROTATED else 0
             best, least = orientation[block], np.inf
             for choice in range(4):
                 # The present one first: only a shorter one replaces it.
-                turn = first + (orientation[block] - first + choice) % 4
+                turn = proxy_state.flipped(orientation[block], choice)
                 counts[proxy_state.STAMP] += 1
                 length = 0.0
                 for entry in range(block_ptr[block], block_ptr[block + 1]):
@@ -70,7 +67,7 @@ def flip_macros(state):
             break
 
 
-@_function
+@jit.ieee_kernel
 def complete(state):
     """Derive flips and soft macros of a whole assignment from nothing but the assignment; return the total."""
     proxy = state.proxy
@@ -88,7 +85,7 @@ def complete(state):
     return total_of(state)
 
 
-@_function
+@jit.ieee_kernel
 def settle(state):
     """Improve what follows from a whole assignment from where it stands; return the total."""
     if state.counts[FLIPS]:

@@ -1,4 +1,4 @@
-"""Routing demand over supply on the grid.
+"""Congestion of a chip placement: routing demand over supply on the grid.
 
 Source: Circuit Training, plc_client's ``get_congestion_cost`` as published by TILOS (Docs/ProxyCost, plc_client_os.py).
 Demand that crosses the right or upper edge of a cell is charged to that cell.
@@ -6,8 +6,7 @@ Demand that crosses the right or upper edge of a cell is charged to that cell.
 
 from __future__ import annotations
 
-from numba import njit
-
+from placezoo import jit
 from placezoo.cost_models.chip.density import covered
 
 DENSITY, VERTICAL, HORIZONTAL, MACRO_VERTICAL, MACRO_HORIZONTAL = range(5)  # rows of the grids of a placement
@@ -19,25 +18,25 @@ _BITS = 16
 _COLUMN_MASK = (1 << _BITS) - 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@jit.inlined
 def pack_cell(row, column):
     """Return a cell as one number that ``route_net`` takes; rows and columns are below 32,768."""
     return (row << _BITS) | column
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@jit.inlined
 def _horizontal(grids, columns, row, first, last, weight):
     for cell in range(row * columns + first, row * columns + last):
         grids[HORIZONTAL, cell] += weight
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@jit.inlined
 def _vertical(grids, columns, column, first, last, weight):
     for row in range(first, last):
         grids[VERTICAL, row * columns + column] += weight
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@jit.inlined
 def _route_two(grids, columns, source, sink, weight):
     row1, column1 = source >> _BITS, source & _COLUMN_MASK
     row2, column2 = sink >> _BITS, sink & _COLUMN_MASK
@@ -45,7 +44,7 @@ def _route_two(grids, columns, source, sink, weight):
     _vertical(grids, columns, column2, min(row1, row2), max(row1, row2), weight)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@jit.inlined
 def _route_three(grids, columns, a, b, c, weight):
     # By column, then row.
     a, b, c = _sort_by_column(a, b, c)
@@ -72,7 +71,7 @@ def _route_three(grids, columns, a, b, c, weight):
         _vertical(grids, columns, c & _COLUMN_MASK, middle, c >> _BITS, weight)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@jit.inlined
 def _sort_by_column(a, b, c):
     key_a, key_b, key_c = _column_first(a), _column_first(b), _column_first(c)
     if key_a > key_b:
@@ -84,12 +83,12 @@ def _sort_by_column(a, b, c):
     return a, b, c
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@jit.inlined
 def _column_first(cell):
     return ((cell & _COLUMN_MASK) << _BITS) | (cell >> _BITS)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@jit.inlined
 def route_net(grids, columns, cells, count, weight):
     """Add the demand of one net; with a negative weight take it away.
 
@@ -109,7 +108,7 @@ def route_net(grids, columns, cells, count, weight):
             _route_two(grids, columns, cells[0], cells[i], weight)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@jit.inlined
 def add_macro_routes(grids, grid, shape, macro_routes, x, y, width, height, sign):
     """Add (sign 1) or take away (-1) the tracks that a hard macro uses up above itself.
 
@@ -155,7 +154,7 @@ def add_macro_routes(grids, grid, shape, macro_routes, x, y, width, height, sign
                     grids[MACRO_HORIZONTAL, cell] += sign * overlap_y * macro_routes[0]
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@jit.inlined
 def congestion_values(values, grids, columns, rows, reach, scale):
     """Write demand over supply: vertical for all cells, then horizontal.
 

@@ -1,4 +1,4 @@
-"""How full the cells of the grid are.
+"""Density of a chip placement: how full the cells of the grid are.
 
 Source: Circuit Training, plc_client's ``get_density_cost`` as published by TILOS (Docs/ProxyCost).
 """
@@ -6,16 +6,17 @@ Source: Circuit Training, plc_client's ``get_density_cost`` as published by TILO
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from placezoo import jit
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@jit.inlined
 def first_cell(low, size, count):
     """Return the cell of a coordinate on one axis, clamped to the grid."""
     return min(max(int(np.floor(low / size)), 0), count - 1)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@jit.inlined
 def covered(grid, shape, x, y, width, height):
     """Return a block's left, right, lower and upper edge, and its first and last column and row of cells."""
     left, right, bottom, top = x - width / 2, x + width / 2, y - height / 2, y + height / 2
@@ -24,7 +25,7 @@ def covered(grid, shape, x, y, width, height):
     return left, right, bottom, top, first_column, last_column, first_row, last_row
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@jit.inlined
 def add_area(grids, grid, shape, x, y, width, height, sign):
     """Add (sign 1) or take away (-1) the share of each cell's area that a block covers.
 

@@ -11,13 +11,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from numba import njit
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from placezoo import jit
 from placezoo.cost_models.chip.proxy_cost import WEIGHTS, ProxyCost
 from placezoo.cost_models.chip.proxy_state import HARD, POINT
-from placezoo.datasets.chip.netlist import FIRST_ROTATED, ORIENTATION_MATRICES, Netlist, Placement
+from placezoo.datasets.chip.netlist import ORIENTATION_MATRICES, Netlist, Placement, placed_extents
 
 _BISECTIONS = 40
 _MAX_SEGMENTS = 5  # of a net of three cells; other nets have two for each sink
@@ -79,12 +79,11 @@ class DifferentiableProxyCost(nn.Module):
             self.register_buffer(name, torch.as_tensor(np.ascontiguousarray(values)).to(kind))
 
         orientation = netlist.orientations[self.exact.blocks]
-        sizes = np.where((orientation >= FIRST_ROTATED)[:, None], fixed["sizes"][:, ::-1], fixed["sizes"])
         macros = np.flatnonzero(fixed["kinds"] != POINT)
         a, b, c, d = ORIENTATION_MATRICES[orientation[fixed["terminal_block"]]].T
         x, y = fixed["terminal_offset"].T
         keep("macros", macros)
-        keep("extents", sizes[macros])
+        keep("extents", placed_extents(fixed["sizes"][macros], orientation[macros]))
         keep("is_hard", (fixed["kinds"][macros] == HARD).astype(np.float64))
         keep("terminal_block", fixed["terminal_block"].astype(np.int64))
         keep("terminal_net", fixed["terminal_net"].astype(np.int64))
@@ -280,7 +279,7 @@ def _spreading(count: int, reach: int) -> np.ndarray:
     return near / near.sum(axis=0)
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def _segments(spot, net_ptr, net_weights, axis):
     """Return the straight wires along one axis as terminals: the line's, the first end's, the last end's; weights.
 
@@ -322,7 +321,7 @@ def _segments(spot, net_ptr, net_weights, axis):
     return on[:count], first[:count], last[:count], weights[:count]
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def _three(spot, a, b, c, axis, on, first, last, count):
     """Add the wires of a net of three cells; the cases are those of ``congestion.route_net``."""
     for _ in range(2):  # by column, then row

@@ -7,9 +7,9 @@ Source: Circuit Training's ``optimize_stdcells`` as published by TILOS in its si
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from placezoo.cost_models.chip.proxy_state import FIRST_ROTATED, HEIGHT, POINT, WIDTH, rebuild, turned
+from placezoo import jit
+from placezoo.cost_models.chip.proxy_state import HEIGHT, POINT, WIDTH, placed_extent, rebuild, turned
 
 STEPS = (100, 100, 100)
 ATTRACT = (100.0, 1e-3, 1e-5)
@@ -17,7 +17,7 @@ REPEL = (0.0, 1e6, 1e7)
 MOVE_FACTORS = (1.0, 1.0, 1.0)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit.ieee_kernel
 def force_directed(state, links, steps, attract, repel, move_factors, io_factor):
     """Place soft macros, or all, by forces, starting from the centre of the canvas.
 
@@ -49,9 +49,8 @@ def force_directed(state, links, steps, attract, repel, move_factors, io_factor)
     macros = np.flatnonzero((kinds != POINT) & (state.placed != 0))
     half_x, half_y = np.empty(x.size), np.empty(x.size)
     for block in macros:
-        rotated = orientation[block] >= FIRST_ROTATED
-        half_x[block] = 0.5 * (sizes[block, 1] if rotated else sizes[block, 0])
-        half_y[block] = 0.5 * (sizes[block, 0] if rotated else sizes[block, 1])
+        extent_x, extent_y = placed_extent(sizes, block, orientation[block])
+        half_x[block], half_y[block] = 0.5 * extent_x, 0.5 * extent_y
     move_x, move_y = np.empty(count), np.empty(count)
     for stage in range(steps.size):
         max_move = move_factors[stage] * max(width, height) / steps[stage]
@@ -86,7 +85,7 @@ def force_directed(state, links, steps, attract, repel, move_factors, io_factor)
     rebuild(state)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@jit.inlined
 def _repel(macros, rank, x, y, half_x, half_y, push, move_x, move_y):
     for i in range(1, macros.size):  # insertion sort: almost sorted already
         block = macros[i]

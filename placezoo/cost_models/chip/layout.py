@@ -1,17 +1,16 @@
-"""Where a chip's items lie, what overlaps what, and where an item may go."""
+"""Legality of chip placements: where items lie, what overlaps what, and where an item may go."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from placezoo.cost_models.chip.proxy_state import CELL_HEIGHT, CELL_WIDTH, COLUMNS, HEIGHT, ROWS, WIDTH
+from placezoo import jit
+from placezoo.cost_models.chip.proxy_state import CELL_HEIGHT, CELL_WIDTH, COLUMNS, HEIGHT, ROWS, TOUCH, WIDTH
 
-MIRROR, CYCLE = -2, -3  # what a move's partner says, see ``chip_moves``
-_TOUCH = 1e-9  # micron: blocks that share an edge do not overlap
+MIRROR, CYCLE = -2, -3  # what a move's partner says, see ``moves``
 
 
 class Layout(NamedTuple):
@@ -28,11 +27,7 @@ class Layout(NamedTuple):
     shape: NDArray[np.int64]
 
 
-_kernel = njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-_function = njit(cache=True, nogil=True, error_model="numpy")
-
-
-@_kernel
+@jit.inlined
 def cell_centre(layout, cell):
     """Return x and y of a cell's centre, micron."""
     columns = layout.shape[COLUMNS]
@@ -40,13 +35,26 @@ def cell_centre(layout, cell):
     return (cell - row * columns + 0.5) * layout.grid[CELL_WIDTH], (row + 0.5) * layout.grid[CELL_HEIGHT]
 
 
-@_function
+@jit.inlined
+def overlap(distance_x, distance_y, reach_x, reach_y):
+    """Return whether two blocks overlap; those that share an edge do not.
+
+    Args:
+        distance_x: between the centres, of either sign, micron.
+        distance_y: likewise.
+        reach_x: sum of half the widths, micron.
+        reach_y: sum of half the heights, micron.
+    """
+    return abs(distance_x) < reach_x - TOUCH and abs(distance_y) < reach_y - TOUCH
+
+
+@jit.ieee_kernel
 def obstacle_conflicts(layout, item, x, y):
     """Count the obstacles that an item with its centre at (x, y) overlaps; outside the canvas counts as one."""
     if not layout.item_hard[item]:
         return 0
     obstacles, grid = layout.obstacles, layout.grid
-    half_x, half_y = layout.half[item, 0] - _TOUCH, layout.half[item, 1] - _TOUCH
+    half_x, half_y = layout.half[item, 0] - TOUCH, layout.half[item, 1] - TOUCH
     outside = x - half_x < 0 or y - half_y < 0 or x + half_x > grid[WIDTH] or y + half_y > grid[HEIGHT]
     count = 1 if outside else 0
     for k in range(obstacles.shape[0]):
@@ -56,34 +64,35 @@ def obstacle_conflicts(layout, item, x, y):
     return count
 
 
-@_function
+@jit.ieee_kernel
 def conflicts(layout, item, x, y, skip_a, skip_b, skip_c):
     """Count what an item with its centre at (x, y) overlaps; up to three other items are passed over."""
     if not layout.item_hard[item]:
         return 0
     assignment, item_block, item_hard = layout.assignment, layout.item_block, layout.item_hard
     block_x, block_y, half = layout.x, layout.y, layout.half
-    half_x, half_y = half[item, 0] - _TOUCH, half[item, 1] - _TOUCH
+    half_x, half_y = half[item, 0], half[item, 1]
     count = obstacle_conflicts(layout, item, x, y)
     for other in range(assignment.size):
         block = item_block[other]
-        if abs(block_x[block] - x) < half_x + half[other, 0] and abs(block_y[block] - y) < half_y + half[other, 1]:
+        if overlap(block_x[block] - x, block_y[block] - y, half_x + half[other, 0], half_y + half[other, 1]):
             if assignment[other] >= 0 and item_hard[other] and other != item:
                 if other != skip_a and other != skip_b and other != skip_c:
                     count += 1
     return count
 
 
-@_kernel
+@jit.inlined
 def _pair(layout, item, x, y, other, other_x, other_y):
     """Whether two items with these centres overlap."""
     if not layout.item_hard[item] or not layout.item_hard[other]:
         return 0
-    near_x = abs(x - other_x) < layout.half[item, 0] + layout.half[other, 0] - _TOUCH
-    return 1 if near_x and abs(y - other_y) < layout.half[item, 1] + layout.half[other, 1] - _TOUCH else 0
+    half = layout.half
+    reach_x, reach_y = half[item, 0] + half[other, 0], half[item, 1] + half[other, 1]
+    return 1 if overlap(x - other_x, y - other_y, reach_x, reach_y) else 0
 
 
-@_function
+@jit.ieee_kernel
 def conflict_change(layout, move, before_too):
     """Return what a move adds to the conflicts; ``before_too`` False: only how many there are with it."""
     item, source, target, partner = move
@@ -122,7 +131,7 @@ def conflict_change(layout, move, before_too):
     return change
 
 
-@_function
+@jit.ieee_kernel
 def position_mask(layout, item, mask):
     """Mark the cells at whose centres an item overlaps nothing and is inside the canvas: mask [cells].
 
@@ -149,24 +158,24 @@ def position_mask(layout, item, mask):
         _forbid(corners, columns, rows, cell_width, cell_height, x - reach_x, x + reach_x, y - reach_y, y + reach_y)
     for row in range(rows):
         y = (row + 0.5) * cell_height
-        fits_y = y - half_y >= -_TOUCH and y + half_y <= layout.grid[HEIGHT] + _TOUCH
+        fits_y = y - half_y >= -TOUCH and y + half_y <= layout.grid[HEIGHT] + TOUCH
         running = 0
         for column in range(columns):
             if row > 0:
                 corners[row, column] += corners[row - 1, column]  # sums down the columns, then along the row
             running += corners[row, column]
             x = (column + 0.5) * cell_width
-            fits_x = x - half_x >= -_TOUCH and x + half_x <= layout.grid[WIDTH] + _TOUCH
+            fits_x = x - half_x >= -TOUCH and x + half_x <= layout.grid[WIDTH] + TOUCH
             mask[row * columns + column] = running == 0 and fits_x and fits_y
 
 
-@_kernel
+@jit.inlined
 def _forbid(corners, columns, rows, cell_width, cell_height, left, right, bottom, top):
     """Mark the corners of the rectangle of cells whose centres lie strictly within."""
-    first_column = max(int(np.floor((left + _TOUCH) / cell_width - 0.5)) + 1, 0)
-    last_column = min(int(np.ceil((right - _TOUCH) / cell_width - 0.5)) - 1, columns - 1)
-    first_row = max(int(np.floor((bottom + _TOUCH) / cell_height - 0.5)) + 1, 0)
-    last_row = min(int(np.ceil((top - _TOUCH) / cell_height - 0.5)) - 1, rows - 1)
+    first_column = max(int(np.floor((left + TOUCH) / cell_width - 0.5)) + 1, 0)
+    last_column = min(int(np.ceil((right - TOUCH) / cell_width - 0.5)) - 1, columns - 1)
+    first_row = max(int(np.floor((bottom + TOUCH) / cell_height - 0.5)) + 1, 0)
+    last_row = min(int(np.ceil((top - TOUCH) / cell_height - 0.5)) - 1, rows - 1)
     if first_column <= last_column and first_row <= last_row:
         corners[first_row, first_column] += 1
         corners[first_row, last_column + 1] -= 1
@@ -174,7 +183,7 @@ def _forbid(corners, columns, rows, cell_width, cell_height, left, right, bottom
         corners[last_row + 1, last_column + 1] += 1
 
 
-@_function
+@jit.ieee_kernel
 def place_at_random(layout, order, mask, rng):
     """Place all items of an empty layout on random free cells; return whether that worked."""
     for item in order:
@@ -191,7 +200,7 @@ def place_at_random(layout, order, mask, rng):
     return True
 
 
-@_function
+@jit.ieee_kernel
 def settle_down(layout, order, places, mask):
     """Place all items of an empty layout on the free cells nearest to some places; return whether that worked."""
     for item in order:
@@ -209,7 +218,7 @@ def settle_down(layout, order, places, mask):
     return True
 
 
-@_function
+@jit.ieee_kernel
 def pack(layout, order, mask):
     """Place all items in rows from the bottom; one that fits nowhere goes where it overlaps least."""
     for item in order:
@@ -226,7 +235,7 @@ def pack(layout, order, mask):
         _set_down(layout, item, chosen)
 
 
-@_function
+@jit.ieee_kernel
 def _set_down(layout, item, cell):
     block = layout.item_block[item]
     layout.assignment[item] = cell

@@ -11,17 +11,16 @@ shuffle.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.random import Generator
 
+from placezoo import jit
 from placezoo.cost_models.chip import proxy_state
-from placezoo.cost_models.chip.congestion import HORIZONTAL, MACRO_HORIZONTAL, MACRO_VERTICAL, VERTICAL
+from placezoo.cost_models.chip.congestion import DENSITY, HORIZONTAL, MACRO_HORIZONTAL, MACRO_VERTICAL, VERTICAL
 from placezoo.cost_models.chip.layout import CYCLE, MIRROR, cell_centre, conflict_change, conflicts, position_mask
 from placezoo.cost_models.chip.proxy_state import (
     CELL_HEIGHT,
     CELL_WIDTH,
     COLUMNS,
-    FIRST_ROTATED,
     LENGTH_SCALE,
     ROWS,
     SCALE_H,
@@ -29,6 +28,7 @@ from placezoo.cost_models.chip.proxy_state import (
     TOTAL,
     begin_change,
     commit,
+    flipped,
     list_block,
     try_change,
 )
@@ -48,14 +48,15 @@ TERM_NAMES = ("wirelength", "density", "congestion")
 CELL_FEATURE_NAMES = (
     "density", "congestion_vertical", "congestion_horizontal", "wire_mask", "position_mask", "free", "x", "y"
 )  # fmt: skip
+(  # columns of those features
+    CELL_DENSITY, CELL_CONGESTION_VERTICAL, CELL_CONGESTION_HORIZONTAL, CELL_WIRE_MASK, CELL_POSITION_MASK, CELL_FREE,
+    CELL_X, CELL_Y,
+) = range(8)  # fmt: skip
 _SWAP, _SHIFT, _MIRROR, _MOVE = 0.24, 0.48, 0.52, 0.76  # upper ends of the shares of the five actions (TILOS, GWTW)
 _NEAR = 3  # cells: half of the moves go no further
 
-_kernel = njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-_function = njit(cache=True, nogil=True, error_model="numpy")
 
-
-@_function
+@jit.ieee_kernel
 def _list_move(state, move):
     """List where a move's blocks go in the proxy state."""
     item, source, target, partner = move
@@ -80,7 +81,7 @@ def _list_move(state, move):
         list_block(proxy, block, x, y, turn, placed)
 
 
-@_function
+@jit.ieee_kernel
 def _try_move(state, move):
     """Compute the proxy cost after a move, and remember that this is the move tried."""
     counts = state.counts
@@ -90,7 +91,7 @@ def _try_move(state, move):
     return try_change(state.proxy)
 
 
-@_kernel
+@jit.inlined
 def _is_tried(state, move):
     counts = state.counts
     return (
@@ -100,12 +101,12 @@ def _is_tried(state, move):
     )  # fmt: skip
 
 
-@_kernel
+@jit.inlined
 def _is_void(move):
     return (move[3] >= -1 and move[1] == move[2]) or (move[3] == MIRROR and move[1] == move[2])
 
 
-@_function
+@jit.ieee_kernel
 def delta(state, move):
     """Return what a move adds to the total cost, exactly; what follows from the assignment stays as it is.
 
@@ -117,7 +118,7 @@ def delta(state, move):
     return total - state.proxy.totals[TOTAL] + CONFLICT_PENALTY * state.counts[TRIED + 4]
 
 
-@_function
+@jit.ieee_kernel
 def apply(state, move):
     """Make a move; while the assignment is incomplete, soft macros follow as estimates."""
     if _is_void(move):
@@ -145,7 +146,7 @@ def apply(state, move):
         counts[UNPLACED] += 1
 
 
-@_function
+@jit.ieee_kernel
 def undo(state, move):
     """Take a move back that was just made."""
     item, source, target, partner = move
@@ -155,7 +156,7 @@ def undo(state, move):
         apply(state, (item, target, source, partner))
 
 
-@_function
+@jit.ieee_kernel
 def propose(state: ChipState, rng: Generator):
     """Draw one of annealing's five actions; void (source = target) where the draw is not legal."""
     layout, assignment = state.layout, state.assignment
@@ -186,8 +187,7 @@ def propose(state: ChipState, rng: Generator):
         if not state.item_hard[item]:
             return void
         turn = state.proxy.orientation[block]
-        first = FIRST_ROTATED if turn >= FIRST_ROTATED else 0
-        return item, turn, first + (turn - first + 1 + int(rng.random() * 3)) % 4, MIRROR
+        return item, turn, flipped(turn, 1 + int(rng.random() * 3)), MIRROR
     elif kind < _MOVE or n < 4:
         column, row = int(rng.random() * columns), int(rng.random() * rows)
         if rng.random() < 0.5:
@@ -208,13 +208,13 @@ def propose(state: ChipState, rng: Generator):
     return move if conflict_change(layout, move, not is_clean) <= 0 else void
 
 
-@_function
+@jit.ieee_kernel
 def allowed(state, item, mask):
     """Mark the cells where an item may be placed: mask [cells]."""
     position_mask(state.layout, item, mask)
 
 
-@_function
+@jit.ieee_kernel
 def movable(state, mask):
     """Mark the moves of an improving step: mask [items, cells]; if there is none, every item may stay."""
     n, cells = state.assignment.size, state.proxy.shape[COLUMNS] * state.proxy.shape[ROWS]
@@ -233,7 +233,7 @@ def movable(state, mask):
             mask[item, max(state.assignment[item], 0)] = 1
 
 
-@_function
+@jit.ieee_kernel
 def wire_mask(state, item, out):
     """Write what the item adds to the wirelength at each cell's centre, in units of the cost: out [cells].
 
@@ -251,7 +251,7 @@ def wire_mask(state, item, out):
             out[row * columns + column] = scale * (along_x[column] + along_y[row])
 
 
-@_kernel
+@jit.inlined
 def current_item(state):
     """Return the first unplaced item in the order of construction, or -1."""
     if state.counts[UNPLACED] > 0:
@@ -261,7 +261,7 @@ def current_item(state):
     return -1
 
 
-@_function
+@jit.ieee_kernel
 def observe(state, features, values):
     """Write the cells' features [cells, 8] and the values total, feasible, then the terms by TERM_NAMES.
 
@@ -283,19 +283,16 @@ def observe(state, features, values):
         else:
             wires[:] = 0.0
     for cell in range(cells):
-        features[cell, 0] = min(grids[0, cell], 2.0) / 2.0
-        features[cell, 1] = min((grids[VERTICAL, cell] + grids[MACRO_VERTICAL, cell]) * proxy.grid[SCALE_V], 2.0) / 2.0
-        features[cell, 2] = (
-            min((grids[HORIZONTAL, cell] + grids[MACRO_HORIZONTAL, cell]) * proxy.grid[SCALE_H], 2.0) / 2.0
-        )
-        features[cell, 3] = min(max(wires[cell], 0.0), 1.0)
-        features[cell, 4] = mask[cell]
-        features[cell, 5] = 1.0 if grids[0, cell] < 1e-9 else 0.0
-        features[cell, 6] = 2.0 * (cell % columns + 0.5) / columns - 1.0
-        features[cell, 7] = 2.0 * (cell // columns + 0.5) / rows - 1.0
-    for k in range(3):
-        for cell in range(cells):
-            features[cell, k] = max(features[cell, k], 0.0)
+        vertical = (grids[VERTICAL, cell] + grids[MACRO_VERTICAL, cell]) * proxy.grid[SCALE_V]
+        horizontal = (grids[HORIZONTAL, cell] + grids[MACRO_HORIZONTAL, cell]) * proxy.grid[SCALE_H]
+        features[cell, CELL_DENSITY] = max(min(grids[DENSITY, cell], 2.0) / 2.0, 0.0)
+        features[cell, CELL_CONGESTION_VERTICAL] = max(min(vertical, 2.0) / 2.0, 0.0)
+        features[cell, CELL_CONGESTION_HORIZONTAL] = max(min(horizontal, 2.0) / 2.0, 0.0)
+        features[cell, CELL_WIRE_MASK] = min(max(wires[cell], 0.0), 1.0)
+        features[cell, CELL_POSITION_MASK] = mask[cell]
+        features[cell, CELL_FREE] = 1.0 if grids[DENSITY, cell] < 1e-9 else 0.0
+        features[cell, CELL_X] = 2.0 * (cell % columns + 0.5) / columns - 1.0
+        features[cell, CELL_Y] = 2.0 * (cell // columns + 0.5) / rows - 1.0
     values[0] = total_of(state)
     values[1] = 1.0 if state.counts[UNPLACED] == 0 and state.counts[CONFLICTS] == 0 else 0.0
     values[2] = proxy.totals[proxy_state.LENGTH] * proxy.grid[LENGTH_SCALE]

@@ -11,16 +11,17 @@ from functools import cached_property
 from typing import Annotated
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from placezoo import jit
 from placezoo.cost_models.chip import proxy_state
+from placezoo.cost_models.chip.layout import overlap
 from placezoo.cost_models.chip.proxy_state import ProxyState
+from placezoo.cost_models.chip.spreading import Springs, springs
 from placezoo.cost_models.cost import Cost
 from placezoo.datasets.chip.netlist import Netlist, NodeType, Placement
 from placezoo.parameters import at_least, check_parameters
 
-TERM_NAMES = ("wirelength", "density", "congestion")
 WEIGHTS = (1.0, 0.5, 0.5)  # Google's own and TILOS's; Circuit Training's code has 1, 1, 0.5
 SmoothingRange = Annotated[int | None, at_least(0)]
 
@@ -156,6 +157,13 @@ class ProxyCost:
             net_cells=np.zeros(longest, np.int64),
         )
 
+    def springs(self, blocks: NDArray[np.int64]) -> Springs:
+        """Return the springs that hold some blocks."""
+        fixed = self._fixed
+        return springs(
+            blocks, fixed["net_ptr"], fixed["net_weights"], fixed["terminal_block"], fixed["terminal_offset"]
+        )
+
     @cached_property
     def _own_state(self) -> ProxyState:
         return self.state()
@@ -201,18 +209,18 @@ def violations(placement: Placement) -> tuple[str, ...]:
     return tuple(found)
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def _any_conflict(centers, orientations, sizes, hard, width, height):
     """Return whether any hard macros overlap or stick out, up to the tolerance of ``Placement.overlaps``."""
     half = np.empty((hard.size, 2))
     for i in range(hard.size):
-        turned = 1 if orientations[hard[i]] >= proxy_state.FIRST_ROTATED else 0
-        half[i, 0], half[i, 1] = 0.5 * sizes[hard[i], turned], 0.5 * sizes[hard[i], 1 - turned]
+        extent_x, extent_y = proxy_state.placed_extent(sizes, hard[i], orientations[hard[i]])
+        half[i, 0], half[i, 1] = 0.5 * extent_x, 0.5 * extent_y
         x, y = centers[hard[i], 0], centers[hard[i], 1]
-        if min(x - half[i, 0], y - half[i, 1], width - x - half[i, 0], height - y - half[i, 1]) < -1e-9:
+        if min(x - half[i, 0], y - half[i, 1], width - x - half[i, 0], height - y - half[i, 1]) < -proxy_state.TOUCH:
             return True
         for j in range(i):
-            depth_x = half[i, 0] + half[j, 0] - abs(x - centers[hard[j], 0])
-            if depth_x > 1e-9 and half[i, 1] + half[j, 1] - abs(y - centers[hard[j], 1]) > 1e-9:
+            reach_x, reach_y = half[i, 0] + half[j, 0], half[i, 1] + half[j, 1]
+            if overlap(x - centers[hard[j], 0], y - centers[hard[j], 1], reach_x, reach_y):
                 return True
     return False

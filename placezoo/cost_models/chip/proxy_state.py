@@ -1,4 +1,4 @@
-"""Everything the proxy cost knows about a placement, kept exactly while blocks move.
+"""The state of the proxy cost: all it knows about a placement, kept exactly while blocks move.
 
 A change of up to ``MAX_MOVED`` blocks is first tried (``try_change``): the grids of the trial are computed beside the
 true ones, and what the blocks' nets would be is remembered. ``commit`` then makes the change that was tried last;
@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from placezoo import jit
 from placezoo.cost_models.chip.congestion import add_macro_routes, congestion_values, pack_cell, route_net
 from placezoo.cost_models.chip.density import add_area, first_cell
 from placezoo.cost_models.chip.top_mean import top_mean
@@ -20,6 +20,7 @@ from placezoo.datasets.chip import netlist
 
 MAX_MOVED = 4
 FIRST_ROTATED = netlist.FIRST_ROTATED
+TOUCH = netlist.TOUCH
 
 # Where things are in the small arrays of a state.
 CELL_WIDTH, CELL_HEIGHT, WIDTH, HEIGHT, LENGTH_SCALE, SCALE_V, SCALE_H = range(7)  # grid
@@ -82,10 +83,7 @@ class ProxyState(NamedTuple):
 
 
 # Functions within loops take arrays, not the state: reading a field of the state counts references to its array.
-_kernel = njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-
-
-@_kernel
+@jit.inlined
 def _route(grids, columns, net_ptr, net_weights, terminal_cell, cells, net, sign):
     """Add or take away a net's demand: collect the distinct cells of its placed terminals, the driver's first."""
     count = 0
@@ -106,7 +104,7 @@ def _route(grids, columns, net_ptr, net_weights, terminal_cell, cells, net, sign
         route_net(grids, columns, cells, count, sign * max(net_weights[net], 1.0))
 
 
-@_kernel
+@jit.inlined
 def _length(x, y, net_ptr, terminal_block, terminal_cell, terminal_shift, net):
     """Return the half perimeter of the box around a net's placed terminals, micron."""
     low_x, high_x, low_y, high_y = np.inf, -np.inf, np.inf, -np.inf
@@ -120,18 +118,31 @@ def _length(x, y, net_ptr, terminal_block, terminal_cell, terminal_shift, net):
     return high_x - low_x + high_y - low_y if high_x >= low_x else 0.0
 
 
-@_kernel
+@jit.inlined
+def placed_extent(sizes, block, turn):
+    """Return a block's width and height as placed: ``placed_extents`` of one."""
+    if turn >= FIRST_ROTATED:
+        return sizes[block, 1], sizes[block, 0]
+    return sizes[block, 0], sizes[block, 1]
+
+
+@jit.inlined
+def flipped(turn, steps):
+    """Return the orientation so many flips on among the four that share a quarter turn."""
+    first = FIRST_ROTATED if turn >= FIRST_ROTATED else 0
+    return first + (turn - first + steps) % 4
+
+
+@jit.inlined
 def _cover(grids, grid, shape, macro_routes, kind, sizes, x, y, orientation, block, sign):
     """Add or take away what a macro covers of the cells' areas and tracks."""
-    width, height = sizes[block, 0], sizes[block, 1]
-    if orientation[block] >= FIRST_ROTATED:
-        width, height = height, width
+    width, height = placed_extent(sizes, block, orientation[block])
     add_area(grids, grid, shape, x[block], y[block], width, height, sign)
     if kind == HARD:
         add_macro_routes(grids, grid, shape, macro_routes, x[block], y[block], width, height, sign)
 
 
-@_kernel
+@jit.inlined
 def turned(turn, x, y):
     """Return an offset as placed: ORIENTATION_MATRICES, in an order in which this is quick."""
     if turn > 0:
@@ -144,7 +155,7 @@ def turned(turn, x, y):
     return x, y
 
 
-@_kernel
+@jit.inlined
 def _place_terminal(
     grid, shape, x, y, orientation, placed, terminal_block, terminal_offset, terminal_shift, terminal_cell, terminal
 ):
@@ -161,7 +172,7 @@ def _place_terminal(
         terminal_cell[terminal] = -1
 
 
-@_kernel
+@jit.inlined
 def _costs(state, grids, totals, hints):
     """Compute the costs of density and congestion and the total from grids and ``totals[LENGTH]``."""
     shape, values, scratch = state.shape, state.values, state.scratch
@@ -187,7 +198,7 @@ def _costs(state, grids, totals, hints):
     )
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit.ieee_kernel
 def rebuild(state):
     """Compute everything from positions, orientations and what is placed."""
     grids, grid, shape, macro_routes = state.grids, state.grid, state.shape, state.macro_routes
@@ -232,13 +243,13 @@ def rebuild(state):
     _costs(state, grids, state.totals, state.hints)
 
 
-@_kernel
+@jit.inlined
 def begin_change(state):
     """Forget the change that was tried last, and begin to list another."""
     state.counts[NUM_MOVED] = 0
 
 
-@_kernel
+@jit.inlined
 def list_block(state, block, x, y, orientation, placed):
     """List where a block goes; at most ``MAX_MOVED`` blocks, each once."""
     rank = state.counts[NUM_MOVED]
@@ -250,7 +261,7 @@ def list_block(state, block, x, y, orientation, placed):
     state.counts[NUM_MOVED] = rank + 1
 
 
-@_kernel
+@jit.inlined
 def _exchange(state):
     """Exchange the listed blocks' places with those in the list."""
     x, y, orientation, placed = state.x, state.y, state.orientation, state.placed
@@ -265,7 +276,7 @@ def _exchange(state):
         moved_orientation[rank], moved_placed[rank] = old_turn, old_placed
 
 
-@_kernel
+@jit.inlined
 def _place_listed(state):
     """Recompute the terminals of the listed blocks."""
     grid, shape, x, y, orientation, placed = state.grid, state.shape, state.x, state.y, state.orientation, state.placed
@@ -280,7 +291,7 @@ def _place_listed(state):
             )  # fmt: skip
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit.ieee_kernel
 def try_change(state):
     """Compute ``trial_totals``, what the costs would be with the listed blocks where they go; return the total."""
     grids, grid, shape, macro_routes = state.trial_grids, state.grid, state.shape, state.macro_routes
@@ -327,7 +338,7 @@ def try_change(state):
     return state.trial_totals[TOTAL]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit.ieee_kernel
 def commit(state):
     """Make the change that was tried last."""
     _exchange(state)

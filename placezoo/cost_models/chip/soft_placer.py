@@ -1,4 +1,4 @@
-"""Where standard-cell clusters go, given the hard macros: a coordinate descent on the proxy cost itself.
+"""The placer of soft macros (standard-cell clusters) among hard ones: a coordinate descent on the proxy cost itself.
 
 Each soft macro in turn goes to the grid cell that costs least: what its nets add to the wirelength is separable in x
 and y and exact, what it adds to the density of the fullest cells is exact while the threshold stands, and what its nets
@@ -9,8 +9,8 @@ division and comparison of float64 in a fixed order, so that every machine finds
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from placezoo import jit
 from placezoo.cost_models.chip import proxy_state
 from placezoo.cost_models.chip.congestion import pack_cell
 from placezoo.cost_models.chip.density import add_area
@@ -38,10 +38,8 @@ _CANDIDATES = 12  # cells per soft macro whose routes are priced
 # The schedule of the global placement: best of those tried on Ariane-133, Ariane-136 and NVDLA.
 _FIRST_ROUNDS, _ROUNDS, _SPREADINGS, _FIRST_PULL, _PULL_GROWTH = 20, 4, 20, 0.01, 1.3
 
-_kernel = njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
 
-
-@_kernel
+@jit.inlined
 def axis_lengths(state, block, position, shift_axis, size, count, out):
     """Write for every column (or row) what the block's nets would measure along that axis, weighted, micron.
 
@@ -76,7 +74,7 @@ def axis_lengths(state, block, position, shift_axis, size, count, out):
             out[i] += weight * (max(high, centre + own_high) - min(low, centre + own_low))
 
 
-@_kernel
+@jit.inlined
 def _route_prices(state, horizontal, vertical):
     """Write prefix sums of the price of crossing cells: along rows for horizontal tracks, along columns for vertical.
 
@@ -104,7 +102,7 @@ def _route_prices(state, horizontal, vertical):
             vertical[row + 1, column] = total
 
 
-@_kernel
+@jit.inlined
 def _route_cost(state, block, row, column, horizontal, vertical):
     """Return the price of the block's nets routed as driver-sink pairs, with the block in a cell."""
     net_ptr, net_weights, cells = state.net_ptr, state.net_weights, state.terminal_cell
@@ -129,7 +127,7 @@ def _route_cost(state, block, row, column, horizontal, vertical):
     return cost
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit.ieee_kernel
 def sweep(state, movable, floor, sweeps):
     """Move each block in turn to the centre of the cell where it costs least, ``sweeps`` times.
 
@@ -205,7 +203,7 @@ def sweep(state, movable, floor, sweeps):
                 state.terminal_cell[state.block_terminals[entry]] = packed
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit.ieee_kernel
 def place_soft_macros(state, links):
     """Give the soft macros a global placement, all else standing, from nothing: springs and spreading.
 

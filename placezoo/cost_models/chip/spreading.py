@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from placezoo import jit
 from placezoo.cost_models.chip.proxy_state import CELL_HEIGHT, CELL_WIDTH, COLUMNS, HEIGHT, ROWS, SOFT, WIDTH, turned
 
 
@@ -68,7 +68,7 @@ def springs(
     )
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit.ieee_kernel
 def relax(state, links, anchors, pull, rounds):
     """Move the soft macros to the weighted mean of what they are tied to, again and again (Gauss-Seidel).
 
@@ -100,7 +100,7 @@ def relax(state, links, anchors, pull, rounds):
                 y[block] = (sum_y + pull * total * anchors[i, 1]) / ((1.0 + pull) * total)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit.ieee_kernel
 def spread(state, links, room, anchors):
     """Write anchors near the soft macros' centres such that they fit into the room of the cells.
 

@@ -1,7 +1,7 @@
 """A chip placement as items on cells of the grid, with the exact proxy cost of all that lies there.
 
 An assignment gives each item (a movable hard macro; with ``movable="all"`` soft macros too) the cell at whose centre it
-lies. What it leaves open, flips and soft macros, follows once every item is placed (``chip_completion``). While an
+lies. What it leaves open, flips and soft macros, follows once every item is placed (``completion``). While an
 assignment is incomplete it costs nothing, and soft macros are where springs to what is placed hold them: the wire mask
 goes by that.
 """
@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from placezoo import jit
 from placezoo.cost_models.chip.layout import Layout, cell_centre, conflicts, obstacle_conflicts
 from placezoo.cost_models.chip.proxy_state import HEIGHT, TOTAL, WIDTH, ProxyState, rebuild
 from placezoo.cost_models.chip.spreading import Springs, relax
@@ -42,18 +42,14 @@ class ChipState(NamedTuple):
     anchors: NDArray[np.float64]  # [S, 2], scratch
 
 
-_kernel = njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
-_function = njit(cache=True, nogil=True, error_model="numpy")
-
-
-@_kernel
+@jit.inlined
 def estimate(state, rounds):
     """Let soft macros follow what is placed (springs), while something is not."""
     if state.links.blocks.size > 0:
         relax(state.proxy, state.links, state.anchors, 0.0, rounds)
 
 
-@_function
+@jit.ieee_kernel
 def start(state):
     """Compute a state from its assignment, all arrays being empty or fixed; whole, it still needs ``complete``."""
     proxy, layout, counts = state.proxy, state.layout, state.counts
@@ -82,7 +78,7 @@ def start(state):
         rebuild(proxy)
 
 
-@_kernel
+@jit.inlined
 def total_of(state):
     """Return the total cost: nothing while an item is unplaced."""
     if state.counts[UNPLACED] > 0:

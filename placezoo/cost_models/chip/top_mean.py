@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from numba import njit
+from placezoo import jit
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit.ieee_kernel
 def top_mean(values, k, scratch, hint):
     """Return the mean of the ``k`` largest values and the k-th largest.
 

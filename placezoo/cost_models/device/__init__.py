@@ -1,1 +1,1 @@
-"""What a placement of a neural network on devices costs: the time of a step, simulated."""
+"""The cost of neural networks placed on devices: the time of a step, simulated."""

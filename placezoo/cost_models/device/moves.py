@@ -15,8 +15,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from placezoo import jit
 
 TERM_NAMES = ("step_time", "peak_memory", "overflow")
 TOTAL, STEP_TIME, PEAK_MEMORY, OVERFLOW, OVERFULL, UNPLACED = range(6)  # of StepTimeState.totals
@@ -24,7 +25,9 @@ PENALTY, LEVELS = range(2)  # of StepTimeState.weights; LEVELS: how many priorit
 _NONE = -1  # no operator
 
 DEVICE_FEATURE_NAMES = ("speed", "memory_bandwidth", "memory", "memory_used", "load", "groups", "finish")
-_NUM_STATIC = 3
+(  # columns of those features
+    DEVICE_SPEED, DEVICE_MEMORY_BANDWIDTH, DEVICE_MEMORY, DEVICE_MEMORY_USED, DEVICE_LOAD, DEVICE_GROUPS, DEVICE_FINISH,
+) = range(7)  # fmt: skip
 
 
 class Timeline(NamedTuple):
@@ -96,15 +99,15 @@ class StepTimeState(NamedTuple):
     trial_totals: NDArray[np.float64]
     program: Program
     weights: NDArray[np.float64]  # PENALTY, LEVELS
-    device_features: NDArray[np.float32]  # [K, _NUM_STATIC]
+    device_features: NDArray[np.float32]  # [K, DEVICE_MEMORY_USED], the columns before it: what no placement changes
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@jit.inlined
 def _earlier(times, numbers, a, b):
     return times[a] < times[b] or (times[a] == times[b] and numbers[a] < numbers[b])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit.ieee_kernel
 def _push_event(times, numbers, events, size, time, number, event):
     child = size
     while child > 0:
@@ -116,7 +119,7 @@ def _push_event(times, numbers, events, size, time, number, event):
     times[child], numbers[child], events[child] = time, number, event
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit.ieee_kernel
 def _sink_event(times, numbers, events, size):
     """Put the entry after the last in the place of the first."""
     time, number, event = times[size], numbers[size], events[size]
@@ -134,12 +137,12 @@ def _sink_event(times, numbers, events, size):
     times[parent], numbers[parent], events[parent] = time, number, event
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@jit.inlined
 def _goes_first(a, b, priority, ready):
     return priority[a] > priority[b] or (priority[a] == priority[b] and ready[a] < ready[b])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit.ieee_kernel
 def _push_ready(queue, first, size, op, priority, ready):
     child = size
     while child > 0:
@@ -151,7 +154,7 @@ def _push_ready(queue, first, size, op, priority, ready):
     queue[first + child] = op
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit.ieee_kernel
 def _pop_ready(queue, first, size, priority, ready):
     """Take the operator that goes first out of a heap of ``size``."""
     taken = queue[first]
@@ -173,7 +176,7 @@ def _pop_ready(queue, first, size, priority, ready):
     return taken
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit.ieee_kernel
 def simulate(assignment, program, timeline, work):
     """Run a placed model; operators that are nowhere take no time and their output is there at once.
 
@@ -332,7 +335,7 @@ def simulate(assignment, program, timeline, work):
     return latest
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit.ieee_kernel
 def evaluate_into(assignment, program, weights, timeline, work, totals):
     """Write timeline and totals of an assignment."""
     groups = program.held_bytes.size
@@ -360,13 +363,13 @@ def evaluate_into(assignment, program, weights, timeline, work, totals):
     totals[TOTAL] = step_time + (weights[PENALTY] * (1.0 + share) if overfull > 0 else 0.0)
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def initialise(state):
     """Compute timeline and totals from the assignment."""
     evaluate_into(state.assignment, state.program, state.weights, state.timeline, state.workspace, state.totals)
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def evaluate_all(state, assignments, totals):
     """Write the total cost of each assignment, [count, items]; the state is of the last one then."""
     for number in range(totals.size):
@@ -375,13 +378,13 @@ def evaluate_all(state, assignments, totals):
         totals[number] = state.totals[TOTAL]
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def _choices(state, item):
     """Return how many devices, or priorities, an item can have."""
     return state.timeline.peak.size if item < state.program.held_bytes.size else int(state.weights[LEVELS])
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def propose(state, rng):
     """Draw a group and another device, or another priority."""
     items = state.assignment.size
@@ -393,14 +396,14 @@ def propose(state, rng):
     return item, source, target + (target >= source), -1
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def _place(assignment, move, here, there):
     assignment[move[0]] = there
     if move[3] >= 0:
         assignment[move[3]] = here
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def delta(state, move):
     """Return what a move adds to the total, by simulating it."""
     if move[1] == move[2]:
@@ -411,21 +414,21 @@ def delta(state, move):
     return state.trial_totals[TOTAL] - state.totals[TOTAL]
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def apply(state, move):
     """Make a move."""
     _place(state.assignment, move, move[1], move[2])
     initialise(state)
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def undo(state, move):
     """Take back the move that was just made."""
     _place(state.assignment, move, move[2], move[1])
     initialise(state)
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def allowed(state, item, mask):
     """Write 1 for the devices whose memory holds the group's parameters beside those there; or for every priority."""
     assignment, held = state.assignment, state.program.held_bytes
@@ -445,7 +448,7 @@ def allowed(state, item, mask):
         mask[: _choices(state, item)] = 1
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def movable(state, mask):
     """Write 1 for every move to another device or priority."""
     for item in range(state.assignment.size):
@@ -454,7 +457,7 @@ def movable(state, mask):
             mask[item, place] = place < choices and place != state.assignment[item]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit.ieee_kernel
 def observe(state, features, values):
     """Write the devices' features, each in [0, 1], and total, feasibility and terms.
 
@@ -462,22 +465,22 @@ def observe(state, features, values):
     time; its share of the groups; when it is done over the step time.
     """
     features[:] = 0.0
-    features[: state.timeline.peak.size, :_NUM_STATIC] = state.device_features
+    features[: state.timeline.peak.size, :DEVICE_MEMORY_USED] = state.device_features
     totals, timeline = state.totals, state.timeline
     scale = 1.0 / totals[STEP_TIME] if totals[STEP_TIME] > 0.0 else 0.0
     groups = state.program.held_bytes.size
     for place in range(timeline.peak.size):
-        features[place, _NUM_STATIC] = min(timeline.peak[place] / max(state.program.memory[place], 1.0), 1.0)
-        features[place, _NUM_STATIC + 1] = min(timeline.busy[place] * scale, 1.0)
+        features[place, DEVICE_MEMORY_USED] = min(timeline.peak[place] / max(state.program.memory[place], 1.0), 1.0)
+        features[place, DEVICE_LOAD] = min(timeline.busy[place] * scale, 1.0)
     for item in range(groups):
         if state.assignment[item] >= 0:
-            features[state.assignment[item], _NUM_STATIC + 2] += 1.0 / groups
+            features[state.assignment[item], DEVICE_GROUPS] += 1.0 / groups
     for op in range(timeline.end.size):
         place = state.assignment[state.program.group[op]]
         if place >= 0:
-            features[place, _NUM_STATIC + 3] = max(features[place, _NUM_STATIC + 3], min(timeline.end[op] * scale, 1.0))
+            features[place, DEVICE_FINISH] = max(features[place, DEVICE_FINISH], min(timeline.end[op] * scale, 1.0))
     for place in range(features.shape[0]):  # sums of shares may exceed 1 by a rounding
-        features[place, _NUM_STATIC + 2] = min(features[place, _NUM_STATIC + 2], 1.0)
+        features[place, DEVICE_GROUPS] = min(features[place, DEVICE_GROUPS], 1.0)
     values[0] = totals[TOTAL]
     values[1] = totals[OVERFULL] == 0 and totals[UNPLACED] == 0
     values[2] = totals[STEP_TIME]

@@ -1,4 +1,4 @@
-"""What a placement of a neural network costs: the time of a step, and the memory it needs."""
+"""The step time of a placed neural network, and the memory it needs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from placezoo.datasets.op_graphs.op_graph import OpGraph
 
 
 class StepTime:
-    """The cost model of neural-network device placement; ``step_time_moves`` says how a placed model runs.
+    """The cost model of neural-network device placement; ``moves`` says how a placed model runs.
 
     An operator takes the longer of computing (FLOPs over the device's peak times its efficiency) and moving its bytes
     (over the memory bandwidth), and the launch overhead (the roofline of Williams, Waterman & Patterson 2009).
@@ -187,18 +187,13 @@ class StepTime:
     @cached_property
     def program(self) -> Program:
         """The instance as the kernels read it."""
-        graph, edges = self.op_graph, np.asarray(self.op_graph.edges)
+        graph = self.op_graph
         bandwidth, latency = self.routes
         return Program(
             op_time=self.op_time,
             output_bytes=np.array(graph.output_bytes),
             held_bytes=self.held_bytes,
-            source=edges[:, 0].copy(),
-            target=edges[:, 1].copy(),
-            out_start=np.array(graph.dag.successors[0]),
-            out_edges=np.array(graph.dag.successors[1]),
-            in_start=np.array(graph.dag.predecessors[0]),
-            in_edges=np.array(graph.dag.predecessors[1]),
+            **graph.dag.edge_arrays(),
             group=np.array(self.groups),
             route_start=np.array(self.topology.routes[0]),
             route_links=np.array(self.topology.routes[1]),
@@ -240,9 +235,14 @@ class StepTime:
     @cached_property
     def _device_features(self) -> NDArray[np.float32]:
         topology = self.topology
-        columns = [topology.peak_flops, topology.memory_bandwidth, topology.memory]
-        scaled = [np.asarray(column) / max(float(np.max(column)), 1e-300) for column in columns]
-        return np.stack(scaled, axis=1).astype(np.float32)
+        features = np.empty((self.num_devices, moves.DEVICE_MEMORY_USED), np.float32)
+        for column, values in (
+            (moves.DEVICE_SPEED, topology.peak_flops),
+            (moves.DEVICE_MEMORY_BANDWIDTH, topology.memory_bandwidth),
+            (moves.DEVICE_MEMORY, topology.memory),
+        ):
+            features[:, column] = np.asarray(values) / max(float(np.max(values)), 1e-300)
+        return features
 
 
 def number_by_first(labels: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -1,1 +1,1 @@
-"""What a placement on an edge cluster costs: its makespan, simulated."""
+"""The cost of placements on edge clusters: their makespan, simulated."""

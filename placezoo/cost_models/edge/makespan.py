@@ -1,4 +1,4 @@
-"""What a placement of a task graph on a cluster costs: makespan, total cost, schedule length ratio."""
+"""The makespan of a task graph placed on a cluster, its total cost and schedule length ratio."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Objective = Annotated[str, one_of(*OBJECTIVES)]
 
 
 class Makespan:
-    """The cost model of placement on an edge cluster; ``makespan_moves`` says how a placement runs.
+    """The cost model of placement on an edge cluster; ``moves`` says how a placement runs.
 
     A task on a device that does not support it runs, and is penalised by more than any feasible placement costs.
 
@@ -225,16 +225,14 @@ class Makespan:
     @cached_property
     def _device_features(self) -> NDArray[np.float32]:
         cluster = self.cluster
-        speed = np.asarray(cluster.speed)
 
         def share(values: Any) -> NDArray[np.float64]:
             return np.asarray(values) / max(float(np.max(values)), 1e-300)
 
-        columns = [
-            share(speed),
-            cluster.present,
-            cluster.support_matrix.mean(axis=1),
-            share(np.asarray(cluster.delay).mean(axis=1)),
-            share(np.asarray(cluster.inverse_bandwidth).mean(axis=1)),
-        ]
-        return np.stack(columns, axis=1).astype(np.float32)
+        features = np.empty((self.num_devices, moves.DEVICE_LOAD), np.float32)
+        features[:, moves.DEVICE_SPEED] = share(cluster.speed)
+        features[:, moves.DEVICE_PRESENT] = cluster.present
+        features[:, moves.DEVICE_TYPES] = cluster.support_matrix.mean(axis=1)
+        features[:, moves.DEVICE_DELAY] = share(np.asarray(cluster.delay).mean(axis=1))
+        features[:, moves.DEVICE_INVERSE_BANDWIDTH] = share(np.asarray(cluster.inverse_bandwidth).mean(axis=1))
+        return features

@@ -13,15 +13,19 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from placezoo import jit
 
 TERM_NAMES = ("makespan", "slr", "total_cost")
 TOTAL, MAKESPAN, TOTAL_COST, VIOLATIONS, UNPLACED = range(5)  # of MakespanState.totals
 MAKESPAN_WEIGHT, COST_WEIGHT, PENALTY, BOUND = range(4)  # of MakespanState.weights
 
 DEVICE_FEATURE_NAMES = ("speed", "present", "types", "delay", "inverse_bandwidth", "load", "tasks", "finish")
-_NUM_STATIC = 5
+(  # columns of those features
+    DEVICE_SPEED, DEVICE_PRESENT, DEVICE_TYPES, DEVICE_DELAY, DEVICE_INVERSE_BANDWIDTH, DEVICE_LOAD, DEVICE_TASKS,
+    DEVICE_FINISH,
+) = range(8)  # fmt: skip
 
 NOTHING = -1  # MakespanState.cause of a task that waited for nothing
 
@@ -83,10 +87,10 @@ class MakespanState(NamedTuple):
     program: Program
     movers: NDArray[np.int64]  # tasks that have somewhere to go
     weights: NDArray[np.float64]  # MAKESPAN_WEIGHT, COST_WEIGHT, PENALTY, BOUND
-    device_features: NDArray[np.float32]  # [K, _NUM_STATIC]
+    device_features: NDArray[np.float32]  # [K, DEVICE_LOAD], the columns before it: what no placement changes
 
 
-@njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
+@jit.inlined
 def _comes_before(a, b, ready, begin, via):
     if ready[a] != ready[b]:
         return ready[a] < ready[b]
@@ -95,7 +99,7 @@ def _comes_before(a, b, ready, begin, via):
     return via[a] < via[b]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit.ieee_kernel
 def _push(queue, size, task, ready, begin, via):
     child = size
     while child > 0:
@@ -107,7 +111,7 @@ def _push(queue, size, task, ready, begin, via):
     queue[child] = task
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit.ieee_kernel
 def _sink(queue, size, ready, begin, via):
     """Put the entry after the last in the place of the first."""
     task = queue[size]
@@ -125,7 +129,7 @@ def _sink(queue, size, ready, begin, via):
     queue[parent] = task
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit.ieee_kernel
 def simulate(assignment, program, compute_noise, transfer_noise, schedule, workspace):
     """Run a placement; tasks that are nowhere take no time and their data is there at once.
 
@@ -208,7 +212,7 @@ def simulate(assignment, program, compute_noise, transfer_noise, schedule, works
     return makespan, total
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit.ieee_kernel
 def evaluate_into(assignment, program, weights, schedule, workspace, totals):
     """Write schedule and totals of an assignment."""
     repeats = program.compute_noise.shape[0] - 1
@@ -236,20 +240,20 @@ def evaluate_into(assignment, program, weights, schedule, workspace, totals):
     totals[TOTAL] = weights[MAKESPAN_WEIGHT] * makespan + weights[COST_WEIGHT] * total + weights[PENALTY] * violations
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit.ieee_kernel
 def evaluate_all(assignments, program, weights, schedule, workspace, totals):
     """Write the totals of many assignments: int64 [B, num_tasks] -> float64 [B, 5]."""
     for row in range(assignments.shape[0]):
         evaluate_into(assignments[row], program, weights, schedule, workspace, totals[row])
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def initialise(state):
     """Compute schedule and totals from the assignment."""
     evaluate_into(state.assignment, state.program, state.weights, state.schedule, state.workspace, state.totals)
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def propose(state, rng):
     """Draw a task that has somewhere to go, and one of the other devices that can run it."""
     movers = state.movers
@@ -272,7 +276,7 @@ def propose(state, rng):
     return task, source, source, -1
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def _place(assignment, move, here, there):
     """Put a move's item on ``there``, and its partner, if it has one, on ``here``."""
     assignment[move[0]] = there
@@ -280,7 +284,7 @@ def _place(assignment, move, here, there):
         assignment[move[3]] = here
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def delta(state, move):
     """Return what a move adds to the total, by simulating it."""
     if move[1] == move[2]:
@@ -291,27 +295,27 @@ def delta(state, move):
     return state.trial_totals[TOTAL] - state.totals[TOTAL]
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def apply(state, move):
     """Make a move."""
     _place(state.assignment, move, move[1], move[2])
     initialise(state)
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def undo(state, move):
     """Take back the move that was just made."""
     _place(state.assignment, move, move[2], move[1])
     initialise(state)
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def allowed(state, item, mask):
     """Write 1 for the devices that can run a task."""
     mask[:] = state.program.supported[item]
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def movable(state, mask):
     """Write 1 for the moves that are open: while tasks are where they cannot run, only theirs."""
     supported, assignment = state.program.supported, state.assignment
@@ -323,7 +327,7 @@ def movable(state, mask):
             mask[task, device] = open_to_move and supported[task, device] and device != here
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit.ieee_kernel
 def observe(state, features, values):
     """Write the devices' features, each in [0, 1], and total, feasibility and terms.
 
@@ -331,8 +335,8 @@ def observe(state, features, values):
     bandwidth of its links over the largest; its compute time over the makespan; its share of the tasks; when it is done
     over the makespan.
     """
-    features[:, :_NUM_STATIC] = state.device_features
-    features[:, _NUM_STATIC:] = 0.0
+    features[:, :DEVICE_LOAD] = state.device_features
+    features[:, DEVICE_LOAD:] = 0.0
     end, compute_time = state.schedule.end, state.program.compute_time
     scale = 0.0
     for task in range(end.size):
@@ -342,11 +346,11 @@ def observe(state, features, values):
         device = state.assignment[task]
         if device >= 0:
             row = features[device]
-            row[_NUM_STATIC] = min(row[_NUM_STATIC] + compute_time[task, device] * scale, 1.0)
-            row[_NUM_STATIC + 1] += 1.0 / state.assignment.size
-            row[_NUM_STATIC + 2] = max(row[_NUM_STATIC + 2], min(end[task] * scale, 1.0))
+            row[DEVICE_LOAD] = min(row[DEVICE_LOAD] + compute_time[task, device] * scale, 1.0)
+            row[DEVICE_TASKS] += 1.0 / state.assignment.size
+            row[DEVICE_FINISH] = max(row[DEVICE_FINISH], min(end[task] * scale, 1.0))
     for device in range(features.shape[0]):  # sums of shares may exceed 1 by a rounding
-        features[device, _NUM_STATIC + 1] = min(features[device, _NUM_STATIC + 1], 1.0)
+        features[device, DEVICE_TASKS] = min(features[device, DEVICE_TASKS], 1.0)
     totals = state.totals
     values[0] = totals[TOTAL]
     values[1] = totals[VIOLATIONS] == 0 and totals[UNPLACED] == 0
@@ -355,7 +359,7 @@ def observe(state, features, values):
     values[4] = totals[TOTAL_COST]
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def critical_path(schedule, source, tasks, edges):
     """Write the critical path, backwards from the task that ends last.
 

@@ -27,13 +27,7 @@ def mean_times(instance: EdgeInstance) -> tuple[NDArray[np.float64], NDArray[np.
 
 def upward_rank(graph: TaskGraph, compute: NDArray[np.float64], transfer: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the length of the longest path from each task's start to the end (equation 8): float64 [num_tasks]."""
-    rank = np.array(compute)
-    start, edges = graph.successors
-    for task in graph.order[::-1]:
-        out = edges[start[task] : start[task + 1]]
-        if out.size:
-            rank[task] += (transfer[out] + rank[graph.links[out, 1]]).max()
-    return rank
+    return graph.dag.longest_to_end(compute, transfer)
 
 
 def downward_rank(graph: TaskGraph, compute: NDArray[np.float64], transfer: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,1 +1,1 @@
-"""What a partition over chiplets costs, and which partitions are valid."""
+"""The cost of partitions over chiplets, and which partitions are valid."""

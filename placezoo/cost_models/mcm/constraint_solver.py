@@ -23,9 +23,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from placezoo import jit
 from placezoo.cost_models.mcm.moves import chain_intervals, longer_ways, reachable
 from placezoo.datasets.dag import Dag
 
@@ -54,19 +54,9 @@ class SolverGraph(NamedTuple):
 
 def solver_graph(dag: Dag) -> SolverGraph:
     """Return what the solver needs to know of a graph."""
-    n, links = dag.num_nodes, np.asarray(dag.links, np.int64)
-    start, edges = dag.successors
-    later = np.zeros((n, (n + 63) // 64), np.uint64)  # the items behind each, as bits
-    for item in dag.order[::-1]:
-        for other in links[edges[start[item] : start[item + 1]], 1]:
-            later[item] |= later[other]
-            later[item, other // 64] |= np.uint64(1) << np.uint64(other % 64)
-    earlier = np.zeros_like(later)
-    back_start, back_edges = dag.predecessors
-    for item in dag.order:
-        for other in links[back_edges[back_start[item] : back_start[item + 1]], 0]:
-            earlier[item] |= earlier[other]
-            earlier[item, other // 64] |= np.uint64(1) << np.uint64(other % 64)
+    n, links = dag.num_nodes, dag.links
+    later = _all_behind(dag.order[::-1], dag.successors, links[:, 1])
+    earlier = _all_behind(dag.order, dag.predecessors, links[:, 0])
     first, last, rows, kept = [], [], [], 0
     for u, v in links.tolist():
         both = later[u] & earlier[v]
@@ -84,12 +74,7 @@ def solver_graph(dag: Dag) -> SolverGraph:
             around[item].append(edge)
     empty = np.zeros(0, np.int64)
     return SolverGraph(
-        source=links[:, 0].copy(),
-        target=links[:, 1].copy(),
-        out_start=np.array(start),
-        out_edges=np.array(edges),
-        in_start=np.array(back_start),
-        in_edges=np.array(back_edges),
+        **dag.edge_arrays(),
         order=np.array(dag.order, np.int64),
         first=np.array(first, np.int64),
         last=np.array(last, np.int64),
@@ -98,6 +83,19 @@ def solver_graph(dag: Dag) -> SolverGraph:
         around_start=np.cumsum([0, *(len(row) for row in around)], dtype=np.int64),
         around=np.array([edge for row in around for edge in row], np.int64),
     )
+
+
+def _all_behind(
+    order: NDArray[np.int64], rows: tuple[NDArray[np.int64], NDArray[np.int64]], ends: NDArray[np.int64]
+) -> NDArray[np.uint64]:
+    """Return the items that lie behind each, given edges in rows and those behind first in the order, as bits."""
+    start, edges = rows
+    behind = np.zeros((order.size, (order.size + 63) // 64), np.uint64)
+    for item in order:
+        for other in ends[edges[start[item] : start[item + 1]]]:
+            behind[item] |= behind[other]
+            behind[item, other // 64] |= _ONE << np.uint64(other % 64)
+    return behind
 
 
 class _Search(NamedTuple):
@@ -117,7 +115,7 @@ class _Search(NamedTuple):
     heap: NDArray[np.int64]  # [1], how many are in the queue
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def _lowest(domain):
     chiplet = 0
     while not (domain >> np.uint64(chiplet)) & _ONE:
@@ -125,7 +123,7 @@ def _lowest(domain):
     return chiplet
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def _highest(domain):
     chiplet = 63
     while not (domain >> np.uint64(chiplet)) & _ONE:
@@ -133,18 +131,18 @@ def _highest(domain):
     return chiplet
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def _below(chiplet):
     """Return the chiplets before one, as bits."""
     return (_ONE << np.uint64(chiplet)) - _ONE
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def _up_to(chiplet):
     return _below(chiplet) | (_ONE << np.uint64(chiplet))
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def _reduce(search, item, allowed):
     """Keep of an item's domain what is allowed; return False, and change nothing, if nothing would be left."""
     old = search.domain[item]
@@ -163,7 +161,7 @@ def _reduce(search, item, allowed):
     return True
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def _count_edge(search, source, target, sign):
     """Add or take away an edge between two items that are set; return whether its pair of chiplets is new."""
     a, b = _lowest(search.domain[source]), _lowest(search.domain[target])
@@ -178,7 +176,7 @@ def _count_edge(search, source, target, sign):
     return False
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def _count_pairs(graph, search, item, sign):
     """Add or take away the edges between an item that is set and the others that are; return whether a pair is new."""
     is_new = False
@@ -193,7 +191,7 @@ def _count_pairs(graph, search, item, sign):
     return is_new
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def _propagate(graph, search):
     """Reduce domains until nothing follows any more; return whether every item has a chiplet left."""
     while search.heap[0] > 0:
@@ -244,7 +242,7 @@ def _propagate(graph, search):
     return True
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def _take_back(graph, search, trail, set_trail):
     """Return to the domains at the time of two trail lengths."""
     changed = search.sizes[1] > set_trail
@@ -263,7 +261,7 @@ def _take_back(graph, search, trail, set_trail):
         reachable(search.direct, search.reach)
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def _draw(domain, probabilities, rng):
     """Draw a chiplet of a domain by its probability; evenly if all are 0."""
     chiplets = probabilities.size
@@ -285,12 +283,12 @@ def _draw(domain, probabilities, rng):
     return chosen
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def _nearest(low, high, wanted):
     return min(max(wanted, low), high)
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def _nearest_of(domain, wanted):
     """Return the chiplet of a domain that is nearest to one."""
     for distance in range(64):
@@ -301,7 +299,7 @@ def _nearest_of(domain, wanted):
     return -1
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def _close_up(assignment, chiplets):
     """Renumber the chiplets that are used 0, 1, ..."""
     number = np.full(chiplets, -1)
@@ -316,7 +314,7 @@ def _close_up(assignment, chiplets):
         assignment[item] = number[assignment[item]]
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def _chain(graph, visits, candidate, probabilities, rng, assignment):
     """Write a chain: each item nearest to its candidate, or drawn where there is none."""
     n, chiplets = assignment.size, probabilities.shape[1]
@@ -334,7 +332,7 @@ def _chain(graph, visits, candidate, probabilities, rng, assignment):
         assignment[item] = low[item]
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def solve(graph, visits, candidate, probabilities, max_backtracks, rng, assignment):
     """Write a valid assignment.
 

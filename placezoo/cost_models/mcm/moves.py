@@ -9,11 +9,15 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from placezoo import jit
 
 TERM_NAMES = ("interval", "compute", "communication", "overflow", "violations")
 CHIPLET_FEATURE_NAMES = ("compute", "communication", "memory", "items", "before", "after")
+(  # columns of those features
+    CHIPLET_COMPUTE, CHIPLET_COMMUNICATION, CHIPLET_MEMORY, CHIPLET_ITEMS, CHIPLET_BEFORE, CHIPLET_AFTER,
+) = range(6)  # fmt: skip
 TOTAL, INTERVAL, COMPUTE, COMMUNICATION, OVERFLOW, VIOLATIONS, UNPLACED = range(7)  # of PipelineState.totals
 BACKWARD, SKIPPED, LONGER = range(3)  # of PipelineState.broken
 PENALTY, BANDWIDTH, LATENCY, SRAM = range(4)  # of PipelineState.weights
@@ -59,7 +63,7 @@ class PipelineState(NamedTuple):
     weights: NDArray[np.float64]
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def reachable(direct, reach):
     """Write which chiplets each one's data reaches, given where it is sent directly, always upwards."""
     chiplets = direct.size
@@ -71,7 +75,7 @@ def reachable(direct, reach):
         reach[chiplet] = found
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def longer_ways(direct, reach):
     """Return how many pairs of chiplets have both a direct way and a longer one: the triangle rule forbids them."""
     pairs = 0
@@ -88,7 +92,7 @@ def longer_ways(direct, reach):
     return pairs
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def rules_broken(assignment, program, direct, reach, count, broken):
     """Write how often an assignment breaks each rule; unplaced items break none."""
     direct[:] = 0
@@ -112,7 +116,7 @@ def rules_broken(assignment, program, direct, reach, count, broken):
     broken[BACKWARD], broken[SKIPPED], broken[LONGER] = backward, skipped, longer_ways(direct, reach)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit.ieee_kernel
 def initialise(state):
     """Compute loads, broken rules and totals from the assignment."""
     assignment, program, totals = state.assignment, state.program, state.totals
@@ -165,7 +169,7 @@ def initialise(state):
     totals[TOTAL] = interval + penalty
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def evaluate_all(state, assignments, totals):
     """Write the total cost of each assignment, [count, items]; the state is of the last one then."""
     for number in range(totals.size):
@@ -174,7 +178,7 @@ def evaluate_all(state, assignments, totals):
         totals[number] = state.totals[TOTAL]
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def bounds(state, item):
     """Return the lowest and the highest chiplet that the placed neighbours of an item leave for it."""
     program, assignment = state.program, state.assignment
@@ -188,7 +192,7 @@ def bounds(state, item):
     return low, high
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def _collect(state, move):
     """Write the items that a move takes along."""
     program, assignment, moved = state.program, state.assignment, state.moved
@@ -214,13 +218,13 @@ def _collect(state, move):
     state.moved_count[0] = count
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def _place(state, place):
     for position in range(state.moved_count[0]):
         state.assignment[state.moved[position]] = place
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def apply(state, move):
     """Make a move."""
     _collect(state, move)
@@ -230,7 +234,7 @@ def apply(state, move):
     initialise(state)
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def undo(state, move):
     """Take back the move that was just made."""
     _place(state, move[1])
@@ -239,7 +243,7 @@ def undo(state, move):
     initialise(state)
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def delta(state, move):
     """Return what a move adds to the total."""
     if move[1] == move[2]:
@@ -251,7 +255,7 @@ def delta(state, move):
     return after - before
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def propose(state, rng):
     """Draw an item and another chiplet, the item alone or with all that follows or precedes it on its chiplet.
 
@@ -290,7 +294,7 @@ def propose(state, rng):
     return move if valid else stay
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def chain_intervals(graph, low, high, changed):
     """Reduce the intervals of chains, in which edges lead to the same or the next chiplet, after some have been.
 
@@ -326,7 +330,7 @@ def chain_intervals(graph, low, high, changed):
                     count += 1
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def allowed(state, item, mask):
     """Write 1 for the chiplets that leave every other item a place in a chain, none of them skipped so far.
 
@@ -353,7 +357,7 @@ def allowed(state, item, mask):
         mask[place] = first <= place <= end
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def movable(state, mask):
     """Write 1 for the single moves that break no rule; for all that neighbours allow while some are broken."""
     assignment = state.assignment
@@ -375,7 +379,7 @@ def movable(state, mask):
     rules_broken(assignment, state.program, state.direct, state.reach, state.items, state.broken)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit.ieee_kernel
 def observe(state, features, values):
     """Write the chiplets' features, each in [0, 1], and total, feasibility and terms.
 
@@ -390,12 +394,12 @@ def observe(state, features, values):
         for link in (place, place + 1):
             if state.sent[link] > 0.0:
                 seconds += state.sent[link] / state.weights[BANDWIDTH] + state.weights[LATENCY]
-        features[place, 0] = min(state.compute[place] * scale, 1.0)
-        features[place, 1] = min(seconds * scale, 1.0)
-        features[place, 2] = min(state.memory[place] / state.weights[SRAM], 1.0)
-        features[place, 3] = state.items[place] / state.assignment.size
-        features[place, 4] = (place + 1) / chiplets
-        features[place, 5] = (chiplets - place) / chiplets
+        features[place, CHIPLET_COMPUTE] = min(state.compute[place] * scale, 1.0)
+        features[place, CHIPLET_COMMUNICATION] = min(seconds * scale, 1.0)
+        features[place, CHIPLET_MEMORY] = min(state.memory[place] / state.weights[SRAM], 1.0)
+        features[place, CHIPLET_ITEMS] = state.items[place] / state.assignment.size
+        features[place, CHIPLET_BEFORE] = (place + 1) / chiplets
+        features[place, CHIPLET_AFTER] = (chiplets - place) / chiplets
     values[0] = totals[TOTAL]
     values[1] = totals[VIOLATIONS] == 0 and totals[OVERFLOW] == 0.0 and totals[UNPLACED] == 0
     for term in range(5):

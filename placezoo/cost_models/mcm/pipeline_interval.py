@@ -1,4 +1,4 @@
-"""What a partition of a model over a multi-chip module costs: the interval at which the pipeline takes inputs."""
+"""The pipeline interval of a model on a multi-chip module: how often it takes an input."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FLOAT_BYTES = 4.0  # of a value in a traced model
 
 
 class PipelineInterval:
-    """The cost model of multi-chip-module partitioning; ``pipeline_moves`` says what takes how long.
+    """The cost model of multi-chip-module partitioning; ``moves`` says what takes how long.
 
     Items are the operators that are not replicated. An operator takes the longer of computing and of moving its bytes;
     a chiplet's memory holds its parameters, twice what is under way on its links, and what its largest operator reads
@@ -78,12 +78,7 @@ class PipelineInterval:
     @cached_property
     def edges_to_end(self) -> NDArray[np.int64]:
         """The most edges on a path from each item: int64 [num_items]."""
-        to_end = np.zeros(self.num_items, np.int64)
-        start, edges = self.dag.successors
-        for item in self.dag.order[::-1]:
-            readers = self.dag.links[edges[start[item] : start[item + 1]], 1]
-            to_end[item] = to_end[readers].max() + 1 if readers.size else 0
-        return read_only(to_end)
+        return read_only(self.dag.longest_to_end(np.zeros(self.num_items, np.int64), 1))
 
     @cached_property
     def order(self) -> NDArray[np.int64]:
@@ -99,7 +94,7 @@ class PipelineInterval:
     @cached_property
     def program(self) -> PipelineProgram:
         """The instance as the kernels read it."""
-        graph, items, links = self.op_graph, self.items, np.asarray(self.dag.links)
+        graph, items = self.op_graph, self.items
         scale = self.package.value_bytes / FLOAT_BYTES
         parameters = scale * np.asarray(graph.parameter_bytes)
         traffic = scale * np.asarray(graph.bytes_moved)
@@ -109,12 +104,7 @@ class PipelineInterval:
             output_bytes=scale * np.asarray(graph.output_bytes)[items],
             held_bytes=parameters[items],
             working_bytes=np.maximum(traffic[items] - parameters[items], 0.0),
-            source=links[:, 0].copy(),
-            target=links[:, 1].copy(),
-            out_start=np.array(self.dag.successors[0]),
-            out_edges=np.array(self.dag.successors[1]),
-            in_start=np.array(self.dag.predecessors[0]),
-            in_edges=np.array(self.dag.predecessors[1]),
+            **self.dag.edge_arrays(),
             need_start=need_start,
             needs=needs,
             replica_seconds=self._op_seconds[self.replicas],

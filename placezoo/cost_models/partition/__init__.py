@@ -1,1 +1,1 @@
-"""What a partition of a graph costs."""
+"""The cost of graph partitions: cut and imbalance."""

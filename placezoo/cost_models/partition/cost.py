@@ -1,4 +1,4 @@
-"""What a partition of a graph costs.
+"""The cost of graph partitions: cut, imbalance, and the terms that others report.
 
 The cut of a partition is the weight of the edges whose ends lie in different parts. A part may weigh at most
 ``floor((1 + epsilon) * ceil(total weight / num_parts))`` (the constraint of METIS, KaHIP and Mt-KaHyPar). What a part
@@ -12,9 +12,9 @@ import math
 from typing import Annotated
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from placezoo import jit
 from placezoo.cost_models.assignment import check_assignment
 from placezoo.cost_models.cost import Cost
 from placezoo.cost_models.partition.moves import (
@@ -122,7 +122,7 @@ class PartitionCost:
         return Cost(float(values[0]), terms, not violations, tuple(violations))
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def _cut(assignment, tails, heads, weights):
     cut = 0
     for edge in range(tails.size):

@@ -10,18 +10,17 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from placezoo import jit
+
 TERM_NAMES = ("cut", "imbalance", "normalized_cut", "balancedness")
 PART_FEATURE_NAMES = ("load", "cut_share", "volume_share", "is_empty")
+PART_LOAD, PART_CUT_SHARE, PART_VOLUME_SHARE, PART_IS_EMPTY = range(4)  # columns of those features
 
 _CUT, _NUM_BOUNDARY, NUM_UNPLACED = range(3)  # entries of PartitionState.totals
 _LIMIT, _PENALTY, _IDEAL = range(3)  # entries of PartitionState.bounds
-
-# Inlined, because a call that is not counts the references of all arrays of the state up and down: 3 times slower.
-_kernel = njit(cache=True, nogil=True, forceinline=True)
 
 
 class PartitionState(NamedTuple):
@@ -48,7 +47,7 @@ class PartitionState(NamedTuple):
     ]  # [3]: heaviest allowed part, penalty per unit beyond, weight of a perfectly balanced part
 
 
-@_kernel
+@jit.inlined
 def initialise(state):
     """Fill in every count of a state whose assignment and constants are set and whose counts are zero."""
     for node in range(state.assignment.size):
@@ -68,7 +67,7 @@ def initialise(state):
     state.totals[_CUT] = state.part_cuts.sum() // 2
 
 
-@_kernel
+@jit.inlined
 def _enter_boundary(state, node):
     rank = state.totals[_NUM_BOUNDARY]
     state.boundary[rank] = node
@@ -76,7 +75,7 @@ def _enter_boundary(state, node):
     state.totals[_NUM_BOUNDARY] = rank + 1
 
 
-@_kernel
+@jit.inlined
 def _leave_boundary(state, node):
     last = state.boundary[state.totals[_NUM_BOUNDARY] - 1]
     rank = state.boundary_rank[node]
@@ -86,13 +85,13 @@ def _leave_boundary(state, node):
     state.totals[_NUM_BOUNDARY] -= 1
 
 
-@_kernel
+@jit.inlined
 def _overweight(state, part, change):
     """What a part weighs beyond the limit after its weight changes."""
     return max(0, state.part_weights[part] + change - state.bounds[_LIMIT])
 
 
-@_kernel
+@jit.inlined
 def _cut_change(state, node, source, target):
     change = 0
     for entry in range(state.indptr[node], state.indptr[node + 1]):
@@ -105,7 +104,7 @@ def _cut_change(state, node, source, target):
     return change
 
 
-@_kernel
+@jit.inlined
 def delta(state, move):
     """Return what a move adds to the total cost, exactly, in the time of visiting the moved nodes' neighbours."""
     item, source, target, partner = move
@@ -127,7 +126,7 @@ def delta(state, move):
     return float(change + state.bounds[_PENALTY] * overweight)
 
 
-@_kernel
+@jit.inlined
 def _transfer(state, node, source, target):
     """Move one node, keeping every count of the state."""
     outside_before = state.outside[node]
@@ -171,7 +170,7 @@ def _transfer(state, node, source, target):
             state.totals[NUM_UNPLACED] += sign
 
 
-@_kernel
+@jit.inlined
 def apply(state, move):
     """Make a move."""
     item, source, target, partner = move
@@ -181,7 +180,7 @@ def apply(state, move):
             _transfer(state, partner, target, source)
 
 
-@_kernel
+@jit.inlined
 def undo(state, move):
     """Take a move back that was just made."""
     item, source, target, partner = move
@@ -191,7 +190,7 @@ def undo(state, move):
         _transfer(state, item, target, source)
 
 
-@_kernel
+@jit.inlined
 def propose(state: PartitionState, rng: Generator):
     """Draw a move that does not worsen the balance: a boundary node joins a neighbour's part.
 
@@ -231,7 +230,7 @@ def propose(state: PartitionState, rng: Generator):
     return item, source, source, -1
 
 
-@_kernel
+@jit.inlined
 def allowed(state, item, mask):
     """Mark the parts with room for a node; if none has room, the lightest parts."""
     own = state.assignment[item]
@@ -248,7 +247,7 @@ def allowed(state, item, mask):
             mask[part] = weight == lightest
 
 
-@_kernel
+@jit.inlined
 def movable(state, mask):
     """Mark the moves of an improving step: mask [n, k].
 
@@ -279,7 +278,7 @@ def movable(state, mask):
             mask[node, state.assignment[node]] = 1
 
 
-@_kernel
+@jit.inlined
 def observe(state, features, values):
     """Write the parts' features [k, 4] and the values total, feasible, then the terms by TERM_NAMES."""
     k = state.part_weights.size
@@ -292,10 +291,10 @@ def observe(state, features, values):
     spread = 0.0
     for part in range(k):
         weight = state.part_weights[part]
-        features[part, 0] = min(weight / limit, 1.0)
-        features[part, 1] = state.part_cuts[part] / total_cut
-        features[part, 2] = state.part_volumes[part] / total_volume
-        features[part, 3] = 1.0 if state.part_volumes[part] == 0 and weight == 0 else 0.0
+        features[part, PART_LOAD] = min(weight / limit, 1.0)
+        features[part, PART_CUT_SHARE] = state.part_cuts[part] / total_cut
+        features[part, PART_VOLUME_SHARE] = state.part_volumes[part] / total_volume
+        features[part, PART_IS_EMPTY] = 1.0 if state.part_volumes[part] == 0 and weight == 0 else 0.0
         if state.part_volumes[part] > 0:
             normalized_cut += state.part_cuts[part] / state.part_volumes[part]
         overweight += _overweight(state, part, 0)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from placezoo.datasets.chip.canvas import Canvas, choose_grid
-from placezoo.datasets.chip.netlist import FIRST_ROTATED, ORIENTATIONS, Netlist, NodeType
+from placezoo.datasets.chip.netlist import ORIENTATIONS, Netlist, NodeType, placed_extents
 from placezoo.datasets.files import read_bytes
 from placezoo.datasets.refusal import refuses_in_one_line
 from placezoo.datasets.suggestion import unknown_name
@@ -221,9 +221,10 @@ def _build(
     centers = np.tile([canvas.width / 2, canvas.height / 2], (n, 1))
     for node, (x, y, turn, is_fixed) in design.corners.items():
         orientations[node] = ORIENTATIONS.index(turn)
-        extent = sizes[node][::-1] if orientations[node] >= FIRST_ROTATED else sizes[node]
-        centers[node] = x - x0 + extent[0] / 2, y - y0 + extent[1] / 2
+        centers[node] = x - x0, y - y0
         fixed[node] |= is_fixed
+    cornered = list(design.corners)
+    centers[cornered] += placed_extents(sizes[cornered], orientations[cornered]) / 2
     if movable_terminals:
         fixed[types == NodeType.HARD_MACRO] = False
     for node in np.flatnonzero(types == NodeType.HARD_MACRO).tolist():

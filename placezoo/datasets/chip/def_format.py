@@ -15,7 +15,7 @@ import numpy as np
 
 from placezoo.datasets.chip.canvas import Canvas, choose_grid
 from placezoo.datasets.chip.lef_format import LefMacro, read_lef
-from placezoo.datasets.chip.netlist import FIRST_ROTATED, ORIENTATIONS, Netlist, NodeType
+from placezoo.datasets.chip.netlist import ORIENTATIONS, Netlist, NodeType, placed_extents
 from placezoo.datasets.files import read_bytes
 from placezoo.datasets.refusal import refuses_in_one_line
 
@@ -241,6 +241,7 @@ def _build(
         fixed[node] = True
         ports[words[1]] = (node, _after(words, "DIRECTION"))
     models: dict[int, LefMacro] = {}
+    cornered: list[int] = []  # nodes whose lower left corners stand for their centres until all are read
     for statement in design.sections.get("COMPONENTS", []):
         where, words = f"{path}:{statement.line}", statement.words
         if len(words) < 3:
@@ -261,8 +262,8 @@ def _build(
         place = _placed(where, words)
         if place is not None:
             turns[node] = ORIENTATIONS.index(place[2])
-            shown = extent[::-1] if turns[node] >= FIRST_ROTATED else extent
-            centers[node] = (place[0] - low[0]) / units + shown[0] / 2, (place[1] - low[1]) / units + shown[1] / 2
+            centers[node] = (place[0] - low[0]) / units, (place[1] - low[1]) / units
+            cornered.append(node)
             fixed[node] = place[3]
         elif kind == NodeType.HARD_MACRO and (extent[0] > width or extent[1] > height):
             raise ValueError(f"{where}: {words[1]} does not fit on the die of {width:g} x {height:g} micron")
@@ -314,12 +315,14 @@ def _build(
     hard = np.array([size for size, kind in zip(sizes, types, strict=True) if kind == NodeType.HARD_MACRO])
     grid = choose_grid(float(width), float(height), hard) if grid is None else grid
     canvas = Canvas(float(width), float(height), *grid, blockages=_blockages(design, low, high), block=name)
+    places, extents = np.array(centers).reshape(-1, 2), np.array(sizes).reshape(-1, 2)
+    places[cornered] += placed_extents(extents[cornered], np.array(turns)[cornered]) / 2
     all_halos = np.zeros((len(names), 4))
     for node, values in halos.items():
         all_halos[node] = values
     return Netlist(
-        tuple(names), np.array(types, np.int8), np.array(owners, np.int32), np.array(sizes).reshape(-1, 2),
-        np.array(centers).reshape(-1, 2), np.array(offsets).reshape(-1, 2), np.array(turns, np.int8),
+        tuple(names), np.array(types, np.int8), np.array(owners, np.int32), extents, places,
+        np.array(offsets).reshape(-1, 2), np.array(turns, np.int8),
         np.array(fixed, np.bool_), np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         np.array(members, np.int32), np.array(weights, np.float64), canvas, name, halos=all_halos,
     )  # fmt: skip

@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from placezoo.datasets.arrays import read_only
+from placezoo.datasets.arrays import EqualByDigest, read_only
 from placezoo.datasets.chip.canvas import Canvas
 from placezoo.datasets.suggestion import unknown_name
 
@@ -38,10 +38,16 @@ ORIENTATION_MATRICES = np.array(
     dtype=np.float64,
 )  # fmt: skip
 FIRST_ROTATED = 4  # orientations from here on exchange width and height
+TOUCH = 1e-9  # micron: blocks that overlap by no more share an edge
+
+
+def placed_extents(sizes: NDArray[np.float64], orientations: NDArray[np.int8]) -> NDArray[np.float64]:
+    """Return width and height as placed: float64 [n, 2] of the sizes in orientation N, [n, 2], and orientations [n]."""
+    return np.where((orientations >= FIRST_ROTATED)[:, None], sizes[:, ::-1], sizes)
 
 
 @dataclass(frozen=True, eq=False)
-class Netlist:
+class Netlist(EqualByDigest):
     """Blocks (hard and soft macros, ports, standard cells), their pins, and nets between them.
 
     Arrays are read-only; nodes are in the order of the file, pins included, so that node indices are those of ``.plc``
@@ -125,8 +131,7 @@ class Netlist:
         if np.any(width <= 0) or np.any(height <= 0):
             raise ValueError(f"{self.names[macros[int(np.argmin(np.minimum(width, height)))]]}: a macro has no area")
         hard = self.hard_macros
-        turned = self.orientations[hard] >= FIRST_ROTATED
-        extent = np.where(turned[:, None], self.sizes[hard][:, ::-1], self.sizes[hard])
+        extent = placed_extents(self.sizes[hard], self.orientations[hard])
         too_large = np.flatnonzero((extent[:, 0] > self.canvas.width) | (extent[:, 1] > self.canvas.height))
         if too_large.size:
             macro = int(hard[too_large[0]])
@@ -235,12 +240,6 @@ class Netlist:
             content.update(np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<")).tobytes())
         return content.hexdigest()
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Netlist) and self.digest == other.digest
-
-    def __hash__(self) -> int:
-        return hash(self.digest)
-
     def __repr__(self) -> str:
         return (
             f"Netlist({self.name!r}, {self.hard_macros.size} hard macros, {self.soft_macros.size} soft macros, "
@@ -279,8 +278,7 @@ class Placement:
     @cached_property
     def extents(self) -> NDArray[np.float64]:
         """Width and height as placed: float64 [num_nodes, 2], micron."""
-        turned = (self.orientations >= FIRST_ROTATED)[:, None]
-        return read_only(np.where(turned, self.netlist.sizes[:, ::-1], self.netlist.sizes))
+        return read_only(placed_extents(self.netlist.sizes, self.orientations))
 
     @cached_property
     def node_positions(self) -> NDArray[np.float64]:
@@ -290,7 +288,7 @@ class Placement:
         x, y = self.netlist.offsets.T
         return read_only(self.centers[owners] + np.stack([a * x + b * y, c * x + d * y], axis=1))
 
-    def overlaps(self, tolerance: float = 1e-9) -> list[tuple[str, str]]:
+    def overlaps(self, tolerance: float = TOUCH) -> list[tuple[str, str]]:
         """Return the pairs of hard macros that overlap by more than the tolerance (micron) in both directions."""
         hard = self.netlist.hard_macros
         centers, half = self.centers[hard], self.extents[hard] / 2
@@ -299,7 +297,7 @@ class Placement:
         names = self.netlist.names
         return [(names[hard[i]], names[hard[j]]) for i, j in zip(first, second, strict=True)]
 
-    def outside(self, tolerance: float = 1e-9) -> list[str]:
+    def outside(self, tolerance: float = TOUCH) -> list[str]:
         """Return the hard macros that stick out of the canvas by more than the tolerance (micron)."""
         hard, canvas = self.netlist.hard_macros, self.netlist.canvas
         low = self.centers[hard] - self.extents[hard] / 2

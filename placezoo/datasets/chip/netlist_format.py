@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from placezoo.datasets.chip.canvas import default_canvas
-from placezoo.datasets.chip.netlist import FIRST_ROTATED, ORIENTATION_MATRICES, ORIENTATIONS, Netlist, NodeType
+from placezoo.datasets.chip.netlist import ORIENTATION_MATRICES, ORIENTATIONS, Netlist, NodeType, placed_extents
 from placezoo.datasets.chip.plc_format import PlcFile, read_plc
 from placezoo.datasets.files import read_bytes, write_atomically
 from placezoo.datasets.refusal import refuses_in_one_line
@@ -216,8 +216,9 @@ def _build(nodes: list[_Node], content: bytes, path: Path, plc: PlcFile | None, 
     canvas = default_canvas(float(np.prod(sizes, axis=1).sum())) if plc is None else plc.canvas
     if plc is not None:
         plc.apply(types, centers, orientations, fixed)
+    extents = placed_extents(sizes, orientations)
     for i in np.flatnonzero(types == NodeType.HARD_MACRO).tolist():
-        width, height = sizes[i] if orientations[i] < FIRST_ROTATED else sizes[i][::-1]
+        width, height = extents[i]
         if width > canvas.width or height > canvas.height:
             raise error(
                 nodes[i],

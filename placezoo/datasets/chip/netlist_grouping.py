@@ -1,4 +1,4 @@
-"""From a flat netlist to a clustered one: standard cells become soft macros.
+"""Clustering flat netlists: standard cells become soft macros.
 
 Source: Circuit Training's grouper as published by TILOS; with their ``groups.final`` it gives their clustered netlists
 byte for byte.

@@ -9,11 +9,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from placezoo.datasets.arrays import as_integers, as_quantities, digest_of, read_only
+from placezoo.datasets.arrays import EqualByDigest, as_integers, as_quantities, digest_of, read_only
 
 
 @dataclass(frozen=True, eq=False)
-class DeviceTopology:
+class DeviceTopology(EqualByDigest):
     """Devices, switches, and directed links between them; what is sent takes the route of fewest links.
 
     Nodes are the devices, 0 to num_devices - 1, and after them switches, which compute nothing. Arrays are read-only.
@@ -129,12 +129,6 @@ class DeviceTopology:
             (self.efficiency, "<f8"), (self.launch_overhead, "<f8"),
         )  # fmt: skip
         return digest_of("placezoo.DeviceTopology/1", columns)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, DeviceTopology) and self.digest == other.digest
-
-    def __hash__(self) -> int:
-        return hash(self.digest)
 
     def __repr__(self) -> str:
         return f"DeviceTopology({self.name!r}, {self.num_devices} devices, {len(self.links)} links)"

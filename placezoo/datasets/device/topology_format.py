@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import functools
 import itertools
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from placezoo.datasets.device.topology import DeviceTopology
-from placezoo.datasets.files import read_bytes
-from placezoo.datasets.json_content import located, part
+from placezoo.datasets.json_content import part
 from placezoo.datasets.refusal import refuses_in_one_line
 from placezoo.datasets.suggestion import unknown_name
-from placezoo.datasets.yaml_content import number_of, parse_yaml
+from placezoo.datasets.yaml_content import number_of, preset_or_file, read_presets
 
 _DEVICE_FIELDS = ("peak_flops", "memory_bandwidth", "memory")
 _WHOLE_FIELDS = ("efficiency", "launch_overhead")
@@ -42,21 +40,14 @@ def load_topology(name: str | Path, memory: float | None = None) -> DeviceTopolo
         ValueError: no such topology (near names are given), or ``path:line: what`` for a file.
         OSError: the file cannot be read.
     """
-    text = str(name)
-    if text.endswith((".yaml", ".yml")):
-        content = parse_yaml(text, read_bytes(text).decode(errors="replace"))
-        topology: DeviceTopology = located(text, lambda: _build(content, text, memory))
-        return topology
-    presets = _presets()["topologies"]
-    if text not in presets:
-        raise ValueError(unknown_name("topology", text, presets))
-    return _build(presets[text], text, memory)
+    text, presets = str(name), _presets()["topologies"]
+    topology: DeviceTopology = preset_or_file(text, "topology", presets, lambda content: _build(content, text, memory))
+    return topology
 
 
 @functools.cache
 def _presets() -> dict[str, Any]:
-    text = resources.files(__package__).joinpath("topologies.yaml").read_text("utf-8")
-    return parse_yaml("topologies.yaml", text)
+    return read_presets(__package__, "topologies.yaml")
 
 
 def _build(content: dict[str, Any], name: str, memory: float | None) -> DeviceTopology:

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from placezoo.datasets.arrays import as_integers, as_quantities, digest_of, read_only
+from placezoo.datasets.arrays import EqualByDigest, as_integers, as_quantities, digest_of, read_only
 
 
 @dataclass(frozen=True, eq=False)
-class DeviceCluster:
+class DeviceCluster(EqualByDigest):
     """Devices with a speed and the hardware types they support, and a link between each two.
 
     A device that supports nothing is away: it keeps its number, but no task may be on it. That is how clusters change
@@ -111,12 +111,6 @@ class DeviceCluster:
             (self.speed, "<f8"), (self.delay, "<f8"), (self.inverse_bandwidth, "<f8"), (self.supports, "u1"),
         )  # fmt: skip
         return digest_of("placezoo.DeviceCluster/1", columns)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, DeviceCluster) and self.digest == other.digest
-
-    def __hash__(self) -> int:
-        return hash(self.digest)
 
     def __repr__(self) -> str:
         away = self.num_devices - int(self.present.sum())

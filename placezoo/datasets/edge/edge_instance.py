@@ -9,13 +9,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from placezoo.datasets.arrays import as_integers, read_only
+from placezoo.datasets.arrays import EqualByDigest, as_integers, read_only
 from placezoo.datasets.edge.device_cluster import DeviceCluster
 from placezoo.datasets.edge.task_graph import TaskGraph
 
 
 @dataclass(frozen=True, eq=False)
-class EdgeInstance:
+class EdgeInstance(EqualByDigest):
     """A task graph to be placed on a cluster.
 
     Args:
@@ -60,12 +60,6 @@ class EdgeInstance:
     def digest(self) -> str:
         """SHA-256 of task graph and cluster."""
         return hashlib.sha256(f"{self.task_graph.digest}{self.cluster.digest}".encode()).hexdigest()
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, EdgeInstance) and self.digest == other.digest
-
-    def __hash__(self) -> int:
-        return hash(self.digest)
 
     def __repr__(self) -> str:
         return f"EdgeInstance({self.name!r}, {self.task_graph!r}, {self.cluster!r})"

@@ -8,12 +8,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from placezoo.datasets.arrays import as_integers, as_quantities, digest_of, read_only
+from placezoo.datasets.arrays import EqualByDigest, as_integers, as_quantities, digest_of, read_only
 from placezoo.datasets.dag import Dag
 
 
 @dataclass(frozen=True, eq=False)
-class TaskGraph:
+class TaskGraph(EqualByDigest):
     """A directed acyclic graph of tasks; an edge carries bytes from its source to its target.
 
     Arrays are read-only. Two task graphs are equal when their content is, whatever their names. The order of the edges
@@ -112,12 +112,6 @@ class TaskGraph:
             (self.bytes, "<f8"),
         )  # fmt: skip
         return digest_of("placezoo.TaskGraph/1", columns)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, TaskGraph) and self.digest == other.digest
-
-    def __hash__(self) -> int:
-        return hash(self.digest)
 
     def __repr__(self) -> str:
         return f"TaskGraph({self.name!r}, {self.num_tasks} tasks, {self.num_edges} edges)"

@@ -5,15 +5,13 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import dataclass, replace
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from placezoo.datasets.files import read_bytes
-from placezoo.datasets.json_content import located, part
+from placezoo.datasets.json_content import part
 from placezoo.datasets.refusal import refuses_in_one_line
 from placezoo.datasets.suggestion import unknown_name
-from placezoo.datasets.yaml_content import number_of, parse_yaml
+from placezoo.datasets.yaml_content import number_of, preset_or_file, read_presets
 
 MOST_CHIPLETS = 64  # sets of chiplets are bits of a word
 _FIELDS = ("peak_flops", "memory_bandwidth", "sram", "link_bandwidth", "link_latency", "value_bytes")
@@ -74,22 +72,14 @@ def load_package(name: str | Path, sram: float | None = None) -> MultiChipModule
         ValueError: no such package (near names are given), or ``path:line: what`` for a file.
         OSError: the file cannot be read.
     """
-    text = str(name)
-    if text.endswith((".yaml", ".yml")):
-        content = parse_yaml(text, read_bytes(text).decode(errors="replace"))
-        package: MultiChipModule = located(text, lambda: _build(content, text))
-    else:
-        presets = _presets()["packages"]
-        if text not in presets:
-            raise ValueError(unknown_name("package", text, presets))
-        package = _build(presets[text], text)
+    text, presets = str(name), _presets()["packages"]
+    package: MultiChipModule = preset_or_file(text, "package", presets, lambda content: _build(content, text))
     return package if sram is None else replace(package, sram=sram)
 
 
 @functools.cache
 def _presets() -> dict[str, Any]:
-    text = resources.files(__package__).joinpath("packages.yaml").read_text("utf-8")
-    return parse_yaml("mcm_packages.yaml", text)
+    return read_presets(__package__, "packages.yaml")
 
 
 def _build(content: dict[str, Any], name: str) -> MultiChipModule:

@@ -1,4 +1,4 @@
-"""Which operators of a model are so cheap that every chiplet that needs them computes them itself."""
+"""Replication: operators so cheap that every chiplet that needs them computes them itself."""
 
 from __future__ import annotations
 

@@ -8,12 +8,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from placezoo.datasets.arrays import as_integers, as_quantities, digest_of, read_only
+from placezoo.datasets.arrays import EqualByDigest, as_integers, as_quantities, digest_of, read_only
 from placezoo.datasets.dag import Dag
 
 
 @dataclass(frozen=True, eq=False)
-class OpGraph:
+class OpGraph(EqualByDigest):
     """A directed acyclic graph of operators; an edge carries its source's output to its target.
 
     Arrays are read-only. Two graphs are equal when their content is, whatever their names.
@@ -97,12 +97,6 @@ class OpGraph:
             (self.edges, "<i8"), (self.backward, "u1"), (self.group, "<i8"), (self.state_bytes, "<f8"),
         )  # fmt: skip
         return digest_of("placezoo.OpGraph/1", columns, "|".join(self.kinds))
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, OpGraph) and self.digest == other.digest
-
-    def __hash__(self) -> int:
-        return hash(self.digest)
 
     def __repr__(self) -> str:
         return f"OpGraph({self.name!r}, {self.num_ops} operators, {self.num_edges} edges)"

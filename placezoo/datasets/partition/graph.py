@@ -9,14 +9,14 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from placezoo.datasets.arrays import as_integers, read_only
+from placezoo.datasets.arrays import EqualByDigest, as_integers, read_only
 
 # Sums of weights stay exact in float64, so that costs compare equal whichever way they were added up.
 MAX_TOTAL_WEIGHT = 2**53
 
 
 @dataclass(frozen=True, eq=False)
-class Graph:
+class Graph(EqualByDigest):
     """An undirected graph without loops or parallel edges, in compressed sparse rows.
 
     Each edge {u, v} is stored twice, in the rows of u and of v; rows are sorted. Arrays are read-only.
@@ -185,12 +185,6 @@ class Graph:
             name=self.name,
             positions=None if self.positions is None else self.positions[nodes],
         )
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Graph) and self.digest == other.digest
-
-    def __hash__(self) -> int:
-        return hash(self.digest)
 
     def __repr__(self) -> str:
         return f"Graph({self.name!r}, {self.num_nodes} nodes, {self.num_edges} edges)"

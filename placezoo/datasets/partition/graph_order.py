@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import scipy.linalg
 import scipy.sparse as sp
-from numba import njit
 from numpy.typing import NDArray
 from scipy.sparse import csgraph
 
+from placezoo import jit
 from placezoo.datasets.heap import heap_pop, heap_push
 from placezoo.datasets.partition.graph import Graph
 from placezoo.datasets.partition.graph_conversion import to_scipy
@@ -108,7 +108,7 @@ def cuts_along_order(graph: Graph, rank: NDArray[np.int64]) -> NDArray[np.int64]
     return np.cumsum(steps)[: graph.num_nodes]
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def _sweep(indptr, indices, start, seen, mark, queue):
     """Search breadth first over nodes with seen != mark; return how many it reached (in queue, in order)."""
     queue[0] = start
@@ -126,7 +126,7 @@ def _sweep(indptr, indices, start, seen, mark, queue):
     return tail
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def _breadth_first(indptr, indices):
     n = indptr.size - 1
     component = np.full(n, -1, np.int64)
@@ -159,7 +159,7 @@ def _breadth_first(indptr, indices):
     return order
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def _heavy_edge(indptr, indices, weights, start):
     n = indptr.size - 1
     tie = np.zeros(n, np.int64)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from placezoo import jit
 from placezoo.datasets.partition.graph import Graph
 
 
@@ -33,7 +33,7 @@ def landmark_distances(graph: Graph, count: int) -> NDArray[np.float32]:
     return distances
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def _distances(indptr, indices, start, count):
     n = indptr.size - 1
     result = np.ones((n, count), np.float32)

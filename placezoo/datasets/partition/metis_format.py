@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from placezoo import jit
 from placezoo.datasets.files import read_bytes, write_atomically
 from placezoo.datasets.partition.graph import Graph
 from placezoo.datasets.refusal import refuses_in_one_line
@@ -154,7 +154,7 @@ def _lines(content: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.in
     return starts, ends
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def _numbers(
     content: NDArray[np.uint8], starts: NDArray[np.int64], ends: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], int, int]:

@@ -18,7 +18,8 @@ from placezoo.cost_models.chip import layout as chip_layout
 from placezoo.cost_models.chip import moves
 from placezoo.cost_models.chip import state as chip_state
 from placezoo.cost_models.chip.proxy_cost import WEIGHTS, ProxyCost, SmoothingRange
-from placezoo.cost_models.chip.spreading import relax, springs
+from placezoo.cost_models.chip.proxy_state import ProxyState
+from placezoo.cost_models.chip.spreading import Springs, relax
 from placezoo.cost_models.cost import Cost
 from placezoo.datasets.arrays import read_only
 from placezoo.datasets.chip.netlist import Netlist, NodeType, Placement
@@ -38,8 +39,8 @@ class ChipPlaceProblem(PlacementProblem):
     """Place a chip's hard macros at the centres of grid cells, without overlap, at the least proxy cost.
 
     Soft macros (clusters of standard cells) and flips follow from where the hard macros are: see
-    ``cost_models.soft_placer``. The cost is ``wirelength + 0.5 density + 0.5 congestion`` unless weighted otherwise;
-    each pair of overlapping hard macros, and each one outside the canvas, adds 1.
+    ``cost_models.chip.soft_placer``. The cost is ``wirelength + 0.5 density + 0.5 congestion`` unless weighted
+    otherwise; each pair of overlapping hard macros, and each one outside the canvas, adds 1.
 
     Args:
         instance: the netlist.
@@ -119,12 +120,21 @@ class ChipPlaceProblem(PlacementProblem):
         blockages = np.array([blockage[:4] for blockage in netlist.canvas.blockages if blockage[4] > 0]).reshape(-1, 4)
         return np.concatenate([np.concatenate([centers - half, centers + half], axis=1), blockages])
 
+    @property
+    def loose_blocks(self) -> NDArray[np.int64]:
+        """The blocks of all macros that can move, items first: int64 [num_items + soft macros that follow]."""
+        return np.concatenate([self.item_blocks, self.soft_blocks])
+
+    def held_by_springs(self, rounds: int) -> ProxyState:
+        """Return a state with all macros that can move where springs alone would hold them; only x and y are right."""
+        state, loose = self.cost_model.state(), self.loose_blocks
+        state.x[loose], state.y[loose] = self.instance.canvas.width / 2, self.instance.canvas.height / 2
+        relax(state, self.cost_model.springs(loose), np.zeros((loose.size, 2)), 0.0, rounds)
+        return state
+
     @cached_property
-    def _springs(self) -> Any:
-        state = self.cost_model._fixed
-        return springs(
-            self.soft_blocks, state["net_ptr"], state["net_weights"], state["terminal_block"], state["terminal_offset"]
-        )
+    def _springs(self) -> Springs:
+        return self.cost_model.springs(self.soft_blocks)
 
     def kernel(self, assignment: NDArray[np.int64] | None = None) -> Kernel:
         """Return the compiled moves over a fresh state."""
@@ -226,11 +236,7 @@ class ChipPlaceProblem(PlacementProblem):
     @cached_property
     def _spring_places(self) -> NDArray[np.float64]:
         """Where springs alone would hold the movable macros, all else standing: float64 [num_items, 2]."""
-        state = self.cost_model.state()
-        loose = np.concatenate([self.item_blocks, self.soft_blocks])
-        links = springs(loose, state.net_ptr, state.net_weights, state.terminal_block, state.terminal_offset)
-        state.x[loose], state.y[loose] = self.instance.canvas.width / 2, self.instance.canvas.height / 2
-        relax(state, links, np.zeros((loose.size, 2)), 0.0, 200)
+        state = self.held_by_springs(200)
         return np.stack([state.x[self.item_blocks], state.y[self.item_blocks]], axis=1)
 
     @cached_property

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from placezoo import jit
 from placezoo.cost_models.chip import layout as chip_layout
 from placezoo.cost_models.chip import moves as chip_moves
 from placezoo.cost_models.chip.proxy_state import COLUMNS
@@ -41,7 +41,7 @@ def place_by_wire_mask(
     return kernel.state.assignment
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit.ieee_kernel
 def _decode(state, order, genotype, slack, mask, wires):
     columns = state.layout.shape[COLUMNS]
     for item in order:

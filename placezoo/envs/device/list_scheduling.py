@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy.optimize import linprog
 from scipy.sparse import coo_array
+
+from placezoo import jit
 
 if TYPE_CHECKING:
     from placezoo.envs.device.problem import DevicePlaceProblem
@@ -89,12 +90,7 @@ def list_placement(
     """
     model, graph = problem.cost_model, problem.instance
     transfer = _mean_transfer(problem)
-    rank = model.op_time.mean(axis=1).copy()
-    start, edges = graph.dag.successors
-    for op in graph.dag.order[::-1]:
-        out = edges[start[op] : start[op + 1]]
-        if out.size:
-            rank[op] += transfer[op] + rank[graph.dag.links[out, 1]].max()
+    rank = graph.dag.longest_to_end(model.op_time.mean(axis=1), transfer[graph.dag.links[:, 0]])
     program = model.program
     assignment = np.full(problem.cost_model.num_groups, -1)
     if favourite is None:
@@ -103,7 +99,7 @@ def list_placement(
     return assignment
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit.ieee_kernel
 def _list_place(program, rank, transfer, favourite, earliest_first, assignment):
     op_time, group, held, memory = program.op_time, program.group, program.held_bytes, program.memory
     target, output = program.target, program.output_bytes

@@ -16,7 +16,7 @@ from placezoo.cost_models.cost import Cost
 from placezoo.cost_models.device import moves
 from placezoo.cost_models.device.step_time import StepTime
 from placezoo.datasets.arrays import read_only
-from placezoo.datasets.dag import Dag
+from placezoo.datasets.dag import LINK_FEATURE_NAMES, both_directions
 from placezoo.datasets.device.topology import DeviceTopology
 from placezoo.datasets.device.topology_format import load_topology
 from placezoo.datasets.files import write_atomically
@@ -25,7 +25,7 @@ from placezoo.datasets.op_graphs.op_grouping import GROUPINGS
 from placezoo.envs.device.chrome_trace import chrome_trace
 from placezoo.envs.device.drawing import draw_timeline
 from placezoo.envs.device.list_scheduling import list_placement
-from placezoo.envs.op_graphs.features import KINDS, both_directions, kind_flags
+from placezoo.envs.op_graphs.features import KINDS, kind_flags
 from placezoo.envs.problem import CutGraph, FeatureNames, FeatureRoles, Kernel, PlacementProblem, StepKernel
 from placezoo.parameters import above, below, between, check_parameters, one_of
 
@@ -62,7 +62,7 @@ class DevicePlaceProblem(PlacementProblem):
             "flops", "bytes_moved", "output_bytes", "held_bytes", "operators", "backward", "depth", "rank", "time",
             "memory", "transfer", "time_before", "memory_before", *KINDS, "is_priority",
         ),
-        item_edges=("bytes", "forward"),
+        item_edges=LINK_FEATURE_NAMES,
         resources=moves.DEVICE_FEATURE_NAMES,
         resource_edges=("inverse_bandwidth", "latency"),
     )  # fmt: skip
@@ -195,14 +195,7 @@ class DevicePlaceProblem(PlacementProblem):
     @cached_property
     def _time_to_end(self) -> NDArray[np.float64]:
         """The longest path from each operator to the end, on the fastest device: float64 [num_ops]."""
-        dag: Dag = self.instance.dag
-        left = self.cost_model.op_time.min(axis=1).copy()
-        start, edges = dag.successors
-        for op in dag.order[::-1]:
-            out = edges[start[op] : start[op + 1]]
-            if out.size:
-                left[op] += left[dag.links[out, 1]].max()
-        return left
+        return self.instance.dag.longest_to_end(self.cost_model.op_time.min(axis=1))
 
     @cached_property
     def _rank_levels(self) -> NDArray[np.int64]:
@@ -337,10 +330,6 @@ class DevicePlaceProblem(PlacementProblem):
     def draw(self, assignment: NDArray[np.int64], axes: Any) -> None:
         """Draw when each device computes and each transfer runs."""
         draw_timeline(self.cost_model, assignment, axes)
-
-    def panels(self, assignment: NDArray[np.int64]) -> list[Callable[[Any], None]]:
-        """Return the timeline."""
-        return [lambda axes: self.draw(assignment, axes)]
 
 
 def _need(graph: OpGraph, topology: DeviceTopology, groups: NDArray[np.int64]) -> float:

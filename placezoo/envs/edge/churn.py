@@ -1,4 +1,4 @@
-"""How clusters change: devices leave and join, one at a time."""
+"""Churn of clusters: devices leave and join, one at a time."""
 
 from __future__ import annotations
 

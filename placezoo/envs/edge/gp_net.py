@@ -12,9 +12,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from placezoo import jit
 from placezoo.cost_models.edge.moves import MakespanState, critical_path
 from placezoo.envs.edge.problem import EdgePlaceProblem
 
@@ -22,6 +22,11 @@ NODE_FEATURES = (
     "compute", "inverse_speed", "compute_time", "start_potential", "criticality", "finish_potential", "contention",
 )  # fmt: skip
 EDGE_FEATURES = ("bytes", "delay", "inverse_bandwidth", "transfer_time", "criticality")
+(  # columns of those features
+    NODE_COMPUTE, NODE_INVERSE_SPEED, NODE_COMPUTE_TIME, NODE_START_POTENTIAL, NODE_CRITICALITY, NODE_FINISH_POTENTIAL,
+    NODE_CONTENTION,
+) = range(7)  # fmt: skip
+EDGE_BYTES, EDGE_DELAY, EDGE_INVERSE_BANDWIDTH, EDGE_TRANSFER_TIME, EDGE_CRITICALITY = range(5)
 _CRITICALITY_STEP = 0.1
 
 
@@ -30,7 +35,7 @@ class GpNetArrays(NamedTuple):
 
     pairs: NDArray[np.int64]  # [P, 2], task and device, by task
     pivots: NDArray[np.bool_]  # [P]
-    nodes: NDArray[np.float32]  # [P, 5], in [-1, 1]
+    nodes: NDArray[np.float32]  # [P, 7], in [-1, 1]
     links: NDArray[np.int64]  # [E, 2], from pair, to pair
     edges: NDArray[np.float32]  # [E, 5], in [-1, 1]
     depth: NDArray[np.int64]  # [P], the task's
@@ -107,7 +112,7 @@ class GpNetBuilder:
         )
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit.ieee_kernel
 def _begin_criticality(out_start, out_edges, sizes, edge_criticality):
     for task in range(out_start.size - 1):
         out = out_edges[out_start[task] : out_start[task + 1]]
@@ -122,7 +127,7 @@ def _begin_criticality(out_start, out_edges, sizes, edge_criticality):
             edge_criticality[edge] /= total
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit.ieee_kernel
 def _learn(edge_criticality, path_edges, source, out_start, out_edges):
     for edge in path_edges:
         if edge >= 0:
@@ -132,7 +137,7 @@ def _learn(edge_criticality, path_edges, source, out_start, out_edges):
                 edge_criticality[other] += _CRITICALITY_STEP * (goal - edge_criticality[other])
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit.ieee_kernel
 def _spread_criticality(order, out_start, out_edges, target, edge_criticality, task_criticality):
     task_criticality[:] = 1.0  # of tasks without inputs
     for edge in range(target.size):
@@ -142,7 +147,7 @@ def _spread_criticality(order, out_start, out_edges, target, edge_criticality, t
             task_criticality[target[edge]] += task_criticality[task] * edge_criticality[edge]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit.ieee_kernel
 def _build(
     pairs, start, assignment, starts, ends, program, compute, speed, task_criticality, edge_criticality, pivots, nodes,
     links, edges,
@@ -157,10 +162,10 @@ def _build(
         pivots[pair] = assignment[task] == device
         if pivots[pair]:
             pivot[task] = pair
-        nodes[pair, 0] = compute[task]
-        nodes[pair, 1] = 1.0 / speed[device]
-        nodes[pair, 2] = compute_time[task, device]
-        nodes[pair, 4] = min(task_criticality[task], 1.0)
+        nodes[pair, NODE_COMPUTE] = compute[task]
+        nodes[pair, NODE_INVERSE_SPEED] = 1.0 / speed[device]
+        nodes[pair, NODE_COMPUTE_TIME] = compute_time[task, device]
+        nodes[pair, NODE_CRITICALITY] = min(task_criticality[task], 1.0)
     row = 0
     for edge in range(source.size):
         a, b = source[edge], target[edge]
@@ -185,33 +190,36 @@ def _build(
         task, device = pairs[pair]
         begin = starts[task] if pivots[pair] else earliest[pair]
         end = begin + compute_time[task, device]
-        nodes[pair, 3] = begin - starts[task] if abs(begin - starts[task]) > negligible else 0.0
-        nodes[pair, 5] = end - ends[task] if abs(end - ends[task]) > negligible else 0.0
+        nodes[pair, NODE_START_POTENTIAL] = begin - starts[task] if abs(begin - starts[task]) > negligible else 0.0
+        nodes[pair, NODE_FINISH_POTENTIAL] = end - ends[task] if abs(end - ends[task]) > negligible else 0.0
         busy = 0.0
         for other in range(n):  # what else the device runs in that time
             if other != task and assignment[other] == device:
                 busy += max(0.0, min(ends[other], end) - max(starts[other], begin))
-        nodes[pair, 6] = busy if busy > negligible else 0.0
-    _scale(nodes, 4)
-    _scale(nodes[:, 5:], 2)
-    _scale(edges, 4)
+        nodes[pair, NODE_CONTENTION] = busy if busy > negligible else 0.0
+    _scale(nodes, NODE_CRITICALITY)
+    _scale(edges, EDGE_CRITICALITY)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit.ieee_kernel
 def _link(links, edges, row, origin, to, device, other, size, delay, inverse_bandwidth, chance):
     links[row, 0], links[row, 1] = origin, to
-    edges[row, 0] = size
-    edges[row, 1] = delay[device, other]
-    edges[row, 2] = inverse_bandwidth[device, other]
-    edges[row, 3] = delay[device, other] + size * inverse_bandwidth[device, other] if device != other else 0.0
-    edges[row, 4] = chance
+    edges[row, EDGE_BYTES] = size
+    edges[row, EDGE_DELAY] = delay[device, other]
+    edges[row, EDGE_INVERSE_BANDWIDTH] = inverse_bandwidth[device, other]
+    edges[row, EDGE_TRANSFER_TIME] = (
+        delay[device, other] + size * inverse_bandwidth[device, other] if device != other else 0.0
+    )
+    edges[row, EDGE_CRITICALITY] = chance
     return row + 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _scale(features, columns):
-    """Divide the first columns by their largest magnitude."""
-    for column in range(columns):
+@jit.ieee_kernel
+def _scale(features, criticality):
+    """Divide the columns by their largest magnitude; criticality is a probability and stays."""
+    for column in range(features.shape[1]):
+        if column == criticality:
+            continue
         largest = 0.0
         for row in range(features.shape[0]):
             largest = max(largest, abs(features[row, column]))

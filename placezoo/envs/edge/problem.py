@@ -15,6 +15,7 @@ from placezoo.cost_models.edge import moves
 from placezoo.cost_models.edge.makespan import Makespan, Noise, Objective, Repeats, Seed
 from placezoo.cost_models.edge.ranks import by_decreasing, downward_rank, mean_times, upward_rank
 from placezoo.datasets.arrays import read_only
+from placezoo.datasets.dag import LINK_FEATURE_NAMES, both_directions
 from placezoo.datasets.edge.edge_instance import EdgeInstance
 from placezoo.envs.edge.churn import leave_or_join
 from placezoo.envs.edge.drawing import draw_schedule, draw_task_graph
@@ -49,7 +50,7 @@ class EdgePlaceProblem(PlacementProblem):
     default_formulation = "improve"
     feature_names = FeatureNames(
         items=("compute", "devices", "inputs", "outputs", "depth", "upward_rank", "downward_rank"),
-        item_edges=("bytes", "forward"),
+        item_edges=LINK_FEATURE_NAMES,
         resources=moves.DEVICE_FEATURE_NAMES,
         resource_edges=("delay", "inverse_bandwidth"),
     )
@@ -152,11 +153,7 @@ class EdgePlaceProblem(PlacementProblem):
     def item_edges(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Each edge in both directions, sorted by head: bytes over the most, and 1 along the data, -1 against it."""
         graph = self.instance.task_graph
-        links = np.concatenate([graph.links, graph.links[:, ::-1]])
-        sizes = np.asarray(graph.bytes) / max(np.asarray(graph.bytes).max(initial=0.0), 1e-300)
-        features = np.stack([np.tile(sizes, 2), np.repeat([1.0, -1.0], graph.num_edges)], axis=1)
-        order = np.lexsort((links[:, 0], links[:, 1]))
-        return read_only(links[order]), read_only(features[order].astype(np.float32))
+        return both_directions(graph.links, np.asarray(graph.bytes))
 
     @cached_property
     def resource_edges(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:

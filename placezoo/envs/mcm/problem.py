@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cached_property
 from typing import Annotated, Any
 
@@ -14,10 +13,11 @@ from placezoo.cost_models.mcm import moves
 from placezoo.cost_models.mcm.constraint_solver import MAX_BACKTRACKS, SolverGraph, solve, solver_graph
 from placezoo.cost_models.mcm.pipeline_interval import PipelineInterval
 from placezoo.datasets.arrays import read_only
+from placezoo.datasets.dag import LINK_FEATURE_NAMES, both_directions
 from placezoo.datasets.mcm.package import load_package
 from placezoo.datasets.op_graphs.op_graph import OpGraph
 from placezoo.envs.mcm.drawing import draw_pipeline
-from placezoo.envs.op_graphs.features import KINDS, both_directions, kind_flags
+from placezoo.envs.op_graphs.features import KINDS, kind_flags
 from placezoo.envs.problem import FeatureNames, FeatureRoles, Kernel, PlacementProblem, StepKernel
 from placezoo.parameters import above, at_least, below, check_parameters
 
@@ -53,7 +53,7 @@ class MCMPartitionProblem(PlacementProblem):
             "memory_before",
             *KINDS,
         ),
-        item_edges=("bytes", "forward"),
+        item_edges=LINK_FEATURE_NAMES,
         resources=moves.CHIPLET_FEATURE_NAMES,
         resource_edges=(),
     )
@@ -193,7 +193,3 @@ class MCMPartitionProblem(PlacementProblem):
     def draw(self, assignment: NDArray[np.int64], axes: Any) -> None:
         """Draw what each chiplet computes and sends, and its memory."""
         draw_pipeline(self.cost_model, assignment, axes)
-
-    def panels(self, assignment: NDArray[np.int64]) -> list[Callable[[Any], None]]:
-        """Return the pipeline."""
-        return [lambda axes: self.draw(assignment, axes)]

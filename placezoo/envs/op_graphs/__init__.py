@@ -1,1 +1,1 @@
-"""What problems on operator graphs share."""
+"""Features of operator graphs, for the problems that place them."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from placezoo import jit
 from placezoo.datasets.heap import heap_pop, heap_push
 from placezoo.datasets.partition.graph import Graph
 
@@ -28,7 +28,7 @@ def grow_parts(graph: Graph, num_parts: int, max_part_weight: int, rng: np.rando
     )  # fmt: skip
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def _grow(indptr, indices, edge_weights, node_weights, weighted_degrees, num_parts, limit, rng):
     n = indptr.size - 1
     assignment = np.full(n, num_parts - 1, np.int64)

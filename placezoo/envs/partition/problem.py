@@ -6,9 +6,9 @@ from functools import cached_property
 from typing import Annotated, Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from placezoo import jit
 from placezoo.cost_models.cost import Cost
 from placezoo.cost_models.partition import moves
 from placezoo.cost_models.partition.cost import Epsilon, PartitionCost
@@ -164,7 +164,7 @@ class GraphPartitionProblem(PlacementProblem):
         draw_partitioned_graph(self.instance, assignment, self.evaluate(assignment), axes)
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def _deal(order, weights, num_parts, limit, rng):
     assignment = np.empty(order.size, np.int64)
     loads = np.zeros(num_parts, np.int64)

@@ -8,13 +8,12 @@ from placezoo.cost_models import ProxyCost
 from placezoo.cost_models.chip import proxy_state
 from placezoo.cost_models.chip.force_directed import ATTRACT, MOVE_FACTORS, REPEL, STEPS, force_directed
 from placezoo.cost_models.chip.soft_placer import place_soft_macros, sweep
-from placezoo.cost_models.chip.spreading import relax, spread, springs
+from placezoo.cost_models.chip.spreading import relax, spread
 from placezoo.datasets import Canvas, Netlist, NodeType
 
 
-def springs_of(model, state):
-    soft = model.block_of_node[model.netlist.soft_macros]
-    return springs(soft, state.net_ptr, state.net_weights, state.terminal_block, state.terminal_offset)
+def springs_of(model):
+    return model.springs(model.block_of_node[model.netlist.soft_macros])
 
 
 def chain(num_soft=1):
@@ -35,7 +34,7 @@ def chain(num_soft=1):
 def test_springs_come_to_rest_at_equal_distances():
     model = ProxyCost(chain(3))
     state = model.state()
-    links = springs_of(model, state)
+    links = springs_of(model)
     relax(state, links, np.zeros((3, 2)), 0.0, 200)
     assert state.x.tolist() == pytest.approx([0, 5, 10, 15, 20])
     # With a pull as strong as the springs, halfway to the anchors.
@@ -48,8 +47,7 @@ def test_springs_come_to_rest_at_equal_distances():
 def test_springs_merge_weights_and_offsets():
     netlist = datasets.generate_netlist(num_hard=4, num_soft=6, seed=0)
     model = ProxyCost(netlist)
-    state = model.state()
-    links = springs_of(model, state)
+    links = springs_of(model)
     owner = model.block_of_node
     for i, block in enumerate(links.blocks):
         expected = {}
@@ -72,7 +70,7 @@ def test_spreading_fills_no_more_than_there_is_room_for():
     netlist = datasets.generate_netlist(num_hard=1, num_soft=200, seed=3, grid=(8, 8), soft_utilization=0.4)
     model = ProxyCost(netlist)
     state = model.state()
-    links = springs_of(model, state)
+    links = springs_of(model)
     rng = np.random.default_rng(0)
     state.x[links.blocks], state.y[links.blocks] = rng.normal(netlist.canvas.width / 2, 20, (2, 200))
     cell = netlist.canvas.cell_width * netlist.canvas.cell_height
@@ -107,7 +105,7 @@ def test_our_placer_beats_forces_and_leaves_hard_macros_alone(seed):
     model = ProxyCost(netlist)
     state = model.state(placement)
     before = state.x.copy(), state.y.copy()
-    links = springs_of(model, state)
+    links = springs_of(model)
     force_directed(state, links, np.array(STEPS), np.array(ATTRACT), np.array(REPEL), np.array(MOVE_FACTORS), 1.0)
     by_force = model.cost_of(state).total
     floor = place_soft_macros(state, links)
@@ -131,7 +129,7 @@ def test_the_result_depends_on_nothing_but_the_hard_macros():
     results = []
     for start in (placement, netlist.placement.netlist.with_placement(placement).placement):
         state = model.state(placement)
-        links = springs_of(model, state)
+        links = springs_of(model)
         if start is not placement:
             state.x[links.blocks] += 50.0
             proxy_state.rebuild(state)
@@ -172,7 +170,7 @@ def test_attraction_moves_the_farthest_by_the_largest_step():
     netlist = chain(2)
     model = ProxyCost(netlist)
     state = model.state()
-    links = springs_of(model, state)
+    links = springs_of(model)
     run_forces(state, links, 10, 1.0, 0.0)
     # Both start in the middle at (10, 10) and are pulled to their ports; the largest step is 20 / 10.
     assert state.x[1] < 10 < state.x[2]
@@ -185,7 +183,7 @@ def test_repulsion_parts_coincident_macros():
     netlist = chain(2)
     model = ProxyCost(netlist)
     state = model.state()
-    links = springs_of(model, state)
+    links = springs_of(model)
     run_forces(state, links, 20, 0.0, 1.0)
     gap = max(abs(state.x[1] - state.x[2]), abs(state.y[1] - state.y[2]))
     assert gap >= 2 - 1e-9  # they are 2 wide

@@ -6,9 +6,9 @@ from itertools import pairwise
 
 import numpy as np
 import torch
-from numba import njit
 from torch import Tensor, nn
 
+from placezoo import jit
 from placezoo.agents.networks.encoders.links import Links
 from placezoo.agents.networks.topological_pass import PassPlan, TopologicalPass
 
@@ -85,7 +85,7 @@ def _depths(tail: np.ndarray, head: np.ndarray, num_nodes: int) -> np.ndarray:
     return _longest_paths(tail[order], head[order], num_nodes)
 
 
-@njit(cache=True, nogil=True)
+@jit.kernel
 def _longest_paths(tail, head, num_nodes):
     """Return the longest path to each node: edges rise, and are sorted by their head."""
     depth = np.zeros(num_nodes, np.int64)
