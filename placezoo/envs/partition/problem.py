@@ -46,6 +46,7 @@ class GraphPartitionProblem(PlacementProblem):
 
     env_id = "GraphPartition-v0"
     default_formulation = "construct"
+    default_instance = "karate"
     feature_names = FeatureNames(
         items=(
             "weight",
