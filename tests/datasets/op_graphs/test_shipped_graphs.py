@@ -1,6 +1,5 @@
 """The graphs of the package: complete, as the index says, and what tracing anew gives."""
 
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from placezoo.datasets.op_graphs.network_splits import CHIPLET_SPLITS, NETWORK_S
 from placezoo.datasets.op_graphs.op_graph_format import read_op_graph
 from placezoo.datasets.op_graphs.shipped_graphs import SHIPPED, shipped_graphs
 from placezoo.experiments.leaderboard.best_known import BestKnown
+from placezoo.experiments.leaderboard.suite import load_suite, suite_names
 
 ROOT = Path(__file__).parents[3]
 PINNED = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line)
@@ -46,9 +46,9 @@ def named():
         assert split in CHIPLET_SPLITS
         yield from split_models(split)
         yield from chiplet_models(split)
-    for suite in (ROOT / "placezoo" / "experiments" / "leaderboard" / "suites").glob("*.toml"):
-        for group in tomllib.loads(suite.read_text())["groups"]:
-            yield from (name for name in group["instances"] if name.startswith(zoo.PREFIXES))
+    for suite in suite_names():
+        for problem in load_suite(suite).problems:
+            yield from (name for name in problem.instances if name.startswith(zoo.PREFIXES))
 
 
 def test_what_the_package_names_is_shipped(monkeypatch):
