@@ -171,6 +171,7 @@ class QuadraticAssignmentProblem(PlacementProblem):
     env_id = "QuadraticAssignment-v0"
     short_name = "quadratic-assignment"
     default_formulation = "construct"
+    default_instance = "quadratic-assignment/test/0"
     feature_names = FeatureNames(("flow", "order"), ("flow",), ("is_taken", "mean_distance"), ("distance",))
     term_names = ("flow_distance",)
     step_kernel = StepKernel(allowed, movable, observe)

@@ -41,6 +41,14 @@ for env_id, instance in instances.items():
         else:
             assert solution.assignment.shape == (problem.num_items,)
             solved.append([env_id, name])
+for env_id in instances:
+    for formulation in ("construct", "improve", "one-shot"):
+        env = gym.make(env_id, formulation=formulation)
+        observation, info = env.reset(seed=0)
+        mask = observation["action_mask"]
+        env.step(env.action_space.sample(mask=tuple(mask) if formulation == "one-shot" else mask))
+    assert env.unwrapped.problem.instance == placezoo.make_problem(env_id).instance
+assert placezoo.datasets.load("networks/test/6").num_ops > 100
 rows = list(placezoo.leaderboard.run("standard/edge", ["heft"]))
 assert len(rows) == 30 and all(row.feasible for row in rows)
 board = placezoo.leaderboard
@@ -95,7 +103,7 @@ def test_the_core_without_extras(wheel, tmp_path):
     for arguments, extra in (
         ("train GraphPartition-v0 --dataset delaunay --seconds 1 --out x", "agents"),
         ("solve GraphPartition-v0 --instance karate --agent mt-kahypar", "solvers"),
-        ("trace transformers:bert-base", "agents,trace"),
+        ("trace transformers:bert-base,batch=3", "agents,trace"),
         ("tune EdgePlace-v0 --dataset giph --out y", "rllib"),
     ):
         command = [str(placezoo), *arguments.split()]

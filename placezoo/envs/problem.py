@@ -130,6 +130,8 @@ class PlacementProblem(ABC):
     Class attributes:
         env_id: the Gymnasium id, ``GraphPartition-v0`` for example.
         default_formulation: ``construct``, ``improve`` or ``one-shot``.
+        default_instance: what is placed where no instance or dataset is named: one that ``placezoo.datasets.load``
+            gives every installation, without downloads and extras; None: one must be named.
         feature_names: the columns of the features.
         term_names: the cost's terms in the order of ``StepKernel.observe``.
         step_kernel: the compiled functions for environments.
@@ -149,6 +151,7 @@ class PlacementProblem(ABC):
 
     env_id: ClassVar[str]
     default_formulation: ClassVar[str]
+    default_instance: ClassVar[Any] = None
     feature_names: ClassVar[FeatureNames]
     term_names: ClassVar[tuple[str, ...]]
     step_kernel: ClassVar[StepKernel]

@@ -112,19 +112,22 @@ def problem_parameters(env_id: str) -> dict[str, Any]:
     return {name: parameter.default for name, parameter in list(signature.parameters.items())[1:]}
 
 
-def make_problem(env_id: str, instance: Any, **parameters: Any) -> PlacementProblem:
+def make_problem(env_id: str, instance: Any = None, **parameters: Any) -> PlacementProblem:
     """Return a problem without an environment.
 
     Args:
         env_id: ``GraphPartition-v0``, for example.
-        instance: an instance, or a name or path that ``placezoo.datasets.load`` knows.
+        instance: an instance, or a name or path that ``placezoo.datasets.load`` knows; default the domain's own.
         parameters: of the domain, ``num_parts=4`` for example.
 
     Raises:
         ValueError: something named does not exist or is out of range.
     """
     _check_names(env_id, parameters, problem_parameters(env_id))
-    return problem_class(env_id)(resolve(instance), **parameters)
+    domain = problem_class(env_id)
+    if instance is None and domain.default_instance is None:
+        raise ValueError(f"{env_id} has no instance of its own: name one")
+    return domain(resolve(domain.default_instance if instance is None else instance), **parameters)
 
 
 def make_env(
@@ -142,7 +145,7 @@ def make_env(
     Args:
         env_id: ``GraphPartition-v0``, for example.
         instance: an instance, a name or a path; or
-        dataset: the name of a dataset, from which every reset draws.
+        dataset: the name of a dataset, from which every reset draws; default of both is the domain's own instance.
         split: ``train``, ``validation`` or ``test``.
         formulation: ``construct``, ``improve`` or ``one-shot``; default the domain's own.
         render_mode: ``rgb_array``, ``human`` or None.
@@ -185,6 +188,8 @@ def _prepare(
     _check_names(f"{env_id} ({formulation})", settings, {**known, **dict.fromkeys(own_names)})
     own = {name: value for name, value in settings.items() if name in own_names}
     parameters = {name: value for name, value in settings.items() if name in known}
+    if instance is None and dataset is None:
+        instance = domain.default_instance
     source = ProblemSource(domain, instance=instance, dataset=dataset, split=split, parameters=parameters)
     return source, formulation, own
 

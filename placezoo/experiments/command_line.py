@@ -195,14 +195,19 @@ def trace(
         str, typer.Argument(help="transformers:NAME or torch:NAME, with ,training and ,batch=N as wanted; or an .onnx.")
     ],
     out: Annotated[Path | None, typer.Option(help="Write the operator graph here, .json or .json.gz.")] = None,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Trace it now with the installed versions, whatever the package has.")
+    ] = False,
 ) -> None:
-    """Trace a real model into an operator graph, an instance of DevicePlace-v0; kept for the next time."""
-    from placezoo.datasets.op_graphs.model_zoo import PREFIXES, model_names, traced_model
+    """Trace a real model into an operator graph, unless the package or the cache has it: see DevicePlace-v0."""
+    from placezoo.datasets.op_graphs.model_zoo import PREFIXES, model_names, provenance, traced_model
     from placezoo.datasets.op_graphs.op_graph import OpGraph
     from placezoo.datasets.op_graphs.op_graph_format import write_op_graph
 
     if model.startswith(PREFIXES):
-        graph = traced_model(model, lambda name: console.print(f"tracing {name} ..."))
+        graph = traced_model(model, lambda name: console.print(f"tracing {name} ..."), anew)
+        if not anew and (source := provenance(model)):
+            console.print(f"from the package: traced by {source}")
     elif ".onnx" in model:
         graph = load(model)
     else:

@@ -163,7 +163,6 @@ def test_construct_continues_a_partial_assignment():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (dict(instance=None), "either instance= or dataset="),
         (dict(dataset="grid"), "either instance= or dataset="),
         (dict(formulation="constuct"), "did you mean construct"),
         (dict(num_part=3), "unknown parameter 'num_part'; did you mean num_parts"),

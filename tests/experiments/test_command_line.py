@@ -198,11 +198,13 @@ def test_tracing_solving_and_the_timeline(run, tmp_path, monkeypatch):
 
     monkeypatch.setattr(model_zoo, "cache_folder", lambda: tmp_path / "cache")
     model, solution, timeline = tmp_path / "m.json.gz", tmp_path / "s.json", tmp_path / "t.json"
-    code, text, error = run("trace", "transformers:distilbert", "--out", model)
+    code, text, error = run("trace", "transformers:distilbert", "--anew", "--out", model)
     assert (code, error) == (0, "")
     assert "tracing transformers:distilbert" in text
     assert "66.36 M parameters" in text
-    assert "tracing" not in run("trace", "transformers:distilbert")[1]
+    text = run("trace", "transformers:distilbert")[1]
+    assert "tracing" not in text
+    assert "from the package: traced by torch 2." in text
     code, text, error = run(
         "solve", "DevicePlace-v0", "--instance", model, "--agent", "m-etf", "--set", "topology=p100x2-pcie",
         "--out", solution, "--export", timeline,

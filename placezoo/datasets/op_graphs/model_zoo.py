@@ -1,4 +1,4 @@
-"""Real models by name, traced where they are asked for and kept.
+"""Real models by name: from the package, from the cache, or traced where they are asked for and kept.
 
 Architectures of ``transformers``, without weights, and networks of the papers in plain torch (``networks``).
 """
@@ -10,18 +10,17 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import metadata
-from inspect import signature
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from placezoo.datasets.op_graphs.op_graph import OpGraph
 from placezoo.datasets.op_graphs.op_graph_format import read_op_graph, write_op_graph
+from placezoo.datasets.op_graphs.shipped_graphs import SHIPPED, shipped_graphs
 from placezoo.datasets.public_files import cache_folder
 from placezoo.datasets.suggestion import unknown_name
 
 PREFIXES = ("transformers:", "torch:")
 _PIXELS = 224
-_TRACER = 3  # counted up whenever the same model gives another graph
+TRACER = 3  # counted up whenever the same model gives another graph
 
 
 @dataclass(frozen=True)
@@ -56,33 +55,24 @@ class NetworkEntry:
 
     Attributes:
         family: as for ``ModelEntry``.
-        location: ``module:Class`` in ``networks``; its whole-number arguments may be set by name.
+        location: ``module:Class`` in ``networks``.
         inputs: ``text``, ``text-to-text``, ``image``, ``audio``, ``vector``, or ``text-and-memories``.
+        options: what names may set besides training and batch, with the defaults: arguments of the class, and
+            ``tokens`` (steps of a text, samples of audio) or ``pixels`` (the side of an image).
         settings: arguments that names cannot set.
-        tokens: steps of a text, samples of audio.
-        pixels: the side of an image.
     """
 
     family: str
     location: str
     inputs: str
+    options: dict[str, int]
     settings: dict[str, Any] = field(default_factory=dict)
-    tokens: int = 20
-    pixels: int = _PIXELS
 
     @property
     def network(self) -> Any:
         """The class."""
         module, _, name = self.location.partition(":")
         return getattr(importlib.import_module(f"placezoo.datasets.op_graphs.networks.{module}"), name)
-
-    @property
-    def options(self) -> dict[str, int]:
-        """What names may set besides training and batch, with the defaults."""
-        own = {name: one.default for name, one in signature(self.network.__init__).parameters.items() if name != "self"}
-        own = {name: default for name, default in own.items() if isinstance(default, int)}
-        sizes = {"image": {"pixels": self.pixels}, "vector": {}}.get(self.inputs, {"tokens": self.tokens})
-        return {**own, **sizes}
 
 
 class ModelName(NamedTuple):
@@ -141,21 +131,40 @@ MODELS: dict[str, ModelEntry] = {
 }  # fmt: skip
 
 
+_EXPERTS = {"layers": 6, "width": 512, "experts": 8, "chosen": 1, "vocabulary": 32_000, "tokens": 128}
+
 NETWORKS: dict[str, NetworkEntry] = {
-    "gnmt": NetworkEntry("gnmt", "gnmt:GNMT", "text-to-text"),
-    "transformer-xl": NetworkEntry("transformer-xl", "transformer_xl:TransformerXL", "text-and-memories", tokens=150),
-    "wavenet": NetworkEntry("wavenet", "wavenet:WaveNet", "audio", tokens=4096),
-    "inception-v3": NetworkEntry("inception", "inception:InceptionV3", "image", pixels=299),
-    "amoebanet": NetworkEntry("inception", "amoebanet:AmoebaNet", "image"),
-    "switch": NetworkEntry("moe", "mixture_of_experts:MoETransformer", "text", {"routing": "token"}, tokens=128),
-    "expert-choice": NetworkEntry(
-        "moe", "mixture_of_experts:MoETransformer", "text", {"routing": "expert"}, tokens=128
+    "gnmt": NetworkEntry(
+        "gnmt", "gnmt:GNMT", "text-to-text", {"layers": 2, "width": 1024, "vocabulary": 32_000, "tokens": 20}
     ),
-    "fuseconv": NetworkEntry("mobile", "fuseconv:FuSeMobileNet", "image"),
-    "paradnn-fc": NetworkEntry("paradnn", "paradnn:FullyConnected", "vector"),
-    "paradnn-cnn": NetworkEntry("paradnn", "paradnn:Convolutional", "image"),
-    "paradnn-rnn": NetworkEntry("paradnn", "paradnn:Recurrent", "text", tokens=10),
-}
+    "transformer-xl": NetworkEntry(
+        "transformer-xl", "transformer_xl:TransformerXL", "text-and-memories",
+        {"layers": 16, "width": 410, "heads": 10, "inner": 2100, "vocabulary": 32_000, "tokens": 150},
+    ),
+    "wavenet": NetworkEntry(
+        "wavenet", "wavenet:WaveNet", "audio",
+        {"stacks": 2, "layers": 18, "channels": 64, "skip": 256, "levels": 256, "tokens": 4096},
+    ),
+    "inception-v3": NetworkEntry("inception", "inception:InceptionV3", "image", {"classes": 1000, "pixels": 299}),
+    "amoebanet": NetworkEntry(
+        "inception", "amoebanet:AmoebaNet", "image", {"cells": 4, "channels": 64, "classes": 1000, "pixels": _PIXELS}
+    ),
+    "switch": NetworkEntry("moe", "mixture_of_experts:MoETransformer", "text", _EXPERTS, {"routing": "token"}),
+    "expert-choice": NetworkEntry("moe", "mixture_of_experts:MoETransformer", "text", _EXPERTS, {"routing": "expert"}),
+    "fuseconv": NetworkEntry(
+        "mobile", "fuseconv:FuSeMobileNet", "image", {"half": 1, "percent": 100, "classes": 1000, "pixels": _PIXELS}
+    ),
+    "paradnn-fc": NetworkEntry(
+        "paradnn", "paradnn:FullyConnected", "vector", {"layers": 16, "width": 1024, "inputs": 4000, "outputs": 1000}
+    ),
+    "paradnn-cnn": NetworkEntry(
+        "paradnn", "paradnn:Convolutional", "image",
+        {"blocks": 2, "filters": 32, "bottleneck": 1, "outputs": 1000, "pixels": _PIXELS},
+    ),
+    "paradnn-rnn": NetworkEntry(
+        "paradnn", "paradnn:Recurrent", "text", {"layers": 3, "width": 500, "vocabulary": 1024, "tokens": 10}
+    ),
+}  # fmt: skip
 
 
 def model_names() -> list[str]:
@@ -173,14 +182,12 @@ def split_name(text: str) -> ModelName:
 
     Raises:
         ValueError: no such model or option; names near ones.
-        ImportError: the ``agents`` extra is missing.
     """
     prefix = next((prefix for prefix in PREFIXES if text.startswith(prefix)), PREFIXES[0])
     model, *given = text.removeprefix(prefix).split(",")
     if prefix + model not in model_names():
         raise ValueError(unknown_name("model", prefix + model, model_names()))
     name = ModelName(prefix, model, "inference", 1, {})
-    _versions(name)  # before an option needs the class
     options = dict(entry_of(name).options)
     for option in given:
         key, _, value = option.partition("=")
@@ -197,42 +204,66 @@ def split_name(text: str) -> ModelName:
     return name._replace(options=options)
 
 
-def traced_model(text: str, on_miss: Callable[[str], None] | None = None) -> OpGraph:
-    """Return a model's operator graph, from the cache or traced now.
+def traced_model(text: str, on_miss: Callable[[str], None] | None = None, anew: bool = False) -> OpGraph:
+    """Return a model's operator graph, from the package, the cache, or traced now.
 
     Args:
         text: ``transformers:bert-base``, with ``,training`` or ``,decomposed``, ``,batch=N`` and the model's own
             options as wanted.
         on_miss: called with the name before a model is traced.
+        anew: trace it now, with the versions that are installed, whatever the package or the cache has.
 
     Raises:
         ValueError: no such model, or it cannot be traced.
-        ImportError: the ``agents`` or ``trace`` extra is missing.
+        ImportError: it must be traced, and the ``agents`` or ``trace`` extra is missing.
     """
     name = split_name(text)
-    path = _cache_path(name)
-    if path.is_file():
+    file = graph_file(name)
+    if not anew and (SHIPPED / file).is_file():
+        return read_op_graph(SHIPPED / file, name=text)
+    versions = "-".join(f"{package}-{version}" for package, version in tracing_versions(name).items())
+    path = cache_folder() / "models" / f"tracer-{TRACER}-{versions}" / file
+    if not anew and path.is_file():
         return read_op_graph(path, name=text)
     if on_miss is not None:
         on_miss(text)
     graph = _trace(name, text)
-    write_op_graph(graph, path)
+    if not anew:
+        write_op_graph(graph, path)
     return graph
 
 
-def _versions(name: ModelName) -> str:
-    packages = ("torch", "transformers") if name.prefix == PREFIXES[0] else ("torch",)
-    try:
-        return "-".join(f"{package}-{metadata.version(package)}" for package in packages)
-    except metadata.PackageNotFoundError as error:
-        raise ImportError(f"tracing {name.model} needs {error.name}: pip install 'placezoo[agents,trace]'") from None
+def provenance(text: str) -> str:
+    """Return which versions traced the graph that the package has of a model, and when; empty if it has none.
+
+    Raises:
+        ValueError: no such model.
+    """
+    row = shipped_graphs().get(graph_file(split_name(text)))
+    if row is None:
+        return ""
+    versions = [f"{package} {row[package]}" for package in ("torch", "transformers") if row[package]]
+    return f"{', '.join(versions)} on {row['date']}"
 
 
-def _cache_path(name: ModelName) -> Path:
+def graph_file(name: ModelName) -> str:
+    """Return the name of a model's file, in the package and in the cache; options at their defaults do not count."""
     changed = {key: value for key, value in name.options.items() if value != entry_of(name).options[key]}
     options = "".join(f"-{key}-{value}" for key, value in sorted(changed.items()))
-    folder = cache_folder() / "models" / f"tracer-{_TRACER}-{_versions(name)}"
-    return folder / f"{name.prefix[:-1]}-{name.model}{options}-{name.step}-{name.batch}.json.gz"
+    return f"{name.prefix[:-1]}-{name.model}{options}-{name.step}-{name.batch}.json.gz"
+
+
+def tracing_versions(name: ModelName) -> dict[str, str]:
+    """Return the installed versions of what traces a model.
+
+    Raises:
+        ImportError: the ``agents`` or ``trace`` extra is missing.
+    """
+    packages = ("torch", "transformers") if name.prefix == PREFIXES[0] else ("torch",)
+    try:
+        return {package: metadata.version(package) for package in packages}
+    except metadata.PackageNotFoundError as error:
+        raise ImportError(f"tracing {name.model} needs {error.name}: pip install 'placezoo[agents,trace]'") from None
 
 
 def _trace(name: ModelName, text: str) -> OpGraph:

@@ -116,7 +116,7 @@ def network_case(rng: np.random.Generator, name: str) -> OpGraph:
 DATASETS = (
     Dataset(
         "networks",
-        "training steps of neural networks, traced when first used, and parts of them; split by family",
+        "training steps of neural networks, and parts of them; split by family",
         network_case,
         {split: split_size(split) for split in SPLITS},
         max_nodes=None,
@@ -124,7 +124,7 @@ DATASETS = (
     ),
     Dataset(
         "mcm",
-        "inference steps of neural networks in core operators, traced when first used; tested on BERT",
+        "inference steps of neural networks in core operators; tested on BERT",
         chiplet_case,
         {split: len(chiplet_models(split)) for split in SPLITS},
         max_nodes=None,

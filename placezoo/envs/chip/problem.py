@@ -56,6 +56,7 @@ class ChipPlaceProblem(PlacementProblem):
     env_id = "ChipPlace-v0"
     short_name = "chip"
     default_formulation = "construct"
+    default_instance = "synthetic-chips/test/0"
     feature_names = FeatureNames(
         items=("width", "height", "area", "is_hard", "degree", "port_pull", "order", "spring_x", "spring_y"),
         item_edges=("weight",),

@@ -57,6 +57,7 @@ class DevicePlaceProblem(PlacementProblem):
     env_id = "DevicePlace-v0"
     short_name = "device"
     default_formulation = "construct"
+    default_instance = "torch:inception-v3"
     feature_names = FeatureNames(
         items=(
             "flops", "bytes_moved", "output_bytes", "held_bytes", "operators", "backward", "depth", "rank", "time",

@@ -48,6 +48,7 @@ class EdgePlaceProblem(PlacementProblem):
     env_id = "EdgePlace-v0"
     short_name = "edge"
     default_formulation = "improve"
+    default_instance = "giph/test/0"
     feature_names = FeatureNames(
         items=("compute", "devices", "inputs", "outputs", "depth", "upward_rank", "downward_rank"),
         item_edges=LINK_FEATURE_NAMES,

@@ -41,6 +41,7 @@ class MCMPartitionProblem(PlacementProblem):
     env_id = "MCMPartition-v0"
     short_name = "mcm"
     default_formulation = "one-shot"
+    default_instance = "transformers:bert-base,decomposed"
     feature_names = FeatureNames(
         items=(
             "seconds",

@@ -49,6 +49,7 @@ class GraphPartitionProblem(PlacementProblem):
     env_id = "GraphPartition-v0"
     short_name = "partition"
     default_formulation = "construct"
+    default_instance = "karate"
     feature_names = FeatureNames(
         items=(
             "weight",

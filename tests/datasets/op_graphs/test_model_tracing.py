@@ -98,16 +98,21 @@ def test_training_graph():
     ("name", "parameters", "multiply_adds"), [("resnet-50", 25.557e6, 4.09e9), ("bert-base", 109.48e6, None)]
 )
 def test_real_models(name, parameters, multiply_adds, own_cache):
-    graph = zoo.traced_model(f"transformers:{name}")
+    graph = zoo.traced_model(f"transformers:{name}", anew=True)
     assert graph.parameter_bytes.sum() / 4 == pytest.approx(parameters, rel=0.01)
     if multiply_adds is not None:
         assert graph.flops.sum() / 2 == pytest.approx(multiply_adds, rel=0.01)
     assert 100 < graph.num_ops < 300
+    assert list(own_cache.rglob("*.json.gz")) == []  # what is traced anew is for the caller only
+
+
+def test_what_the_package_does_not_have_is_kept(own_cache):
+    told, name = [], "transformers:distilbert,tokens=7"
+    graph = zoo.traced_model(name, told.append)
     cached = list(own_cache.rglob("*.json.gz"))
     assert len(cached) == 1
-    told = []
-    again = zoo.traced_model(f"transformers:{name}", told.append)
-    assert told == []
+    again = zoo.traced_model(name, told.append)
+    assert told == [name]
     assert again == graph
     assert again.names == graph.names
 

@@ -1,1 +1,1 @@
-"""Networks of the papers in plain torch, at the papers' sizes; the model zoo traces them."""
+"""Networks of the papers in plain torch, which the model zoo traces at the papers' sizes."""

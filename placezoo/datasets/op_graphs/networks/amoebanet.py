@@ -94,7 +94,7 @@ class AmoebaNet(nn.Module):
         classes: how many.
     """
 
-    def __init__(self, cells: int = 4, channels: int = 64, classes: int = 1000) -> None:
+    def __init__(self, cells: int, channels: int, classes: int) -> None:
         super().__init__()
         self.stem = nn.Sequential(nn.Conv2d(3, channels, 3, 2, 1, bias=False), nn.BatchNorm2d(channels))
         self.cells = nn.ModuleList()

@@ -52,7 +52,7 @@ class FuSeMobileNet(nn.Module):
         classes: how many.
     """
 
-    def __init__(self, half: int = 1, percent: int = 100, classes: int = 1000) -> None:
+    def __init__(self, half: int, percent: int, classes: int) -> None:
         super().__init__()
 
         def scaled(channels: int) -> int:

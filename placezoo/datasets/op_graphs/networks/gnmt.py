@@ -44,7 +44,7 @@ class GNMT(nn.Module):
         vocabulary: how many words.
     """
 
-    def __init__(self, layers: int = 2, width: int = 1024, vocabulary: int = 32_000) -> None:
+    def __init__(self, layers: int, width: int, vocabulary: int) -> None:
         super().__init__()
         self.source_words = nn.Embedding(vocabulary, width)
         self.target_words = nn.Embedding(vocabulary, width)

@@ -92,7 +92,7 @@ class InceptionV3(nn.Sequential):
         classes: how many.
     """
 
-    def __init__(self, classes: int = 1000) -> None:
+    def __init__(self, classes: int) -> None:
         super().__init__(
             convolution(3, 32, 3, 2, same=False), convolution(32, 32, 3, same=False), convolution(32, 64, 3),
             nn.MaxPool2d(3, 2), convolution(64, 80, 1), convolution(80, 192, 3, same=False), nn.MaxPool2d(3, 2),

@@ -99,10 +99,7 @@ class MoETransformer(nn.Module):
         vocabulary: how many words.
     """
 
-    def __init__(
-        self, routing: str, layers: int = 6, width: int = 512, experts: int = 8, chosen: int = 1,
-        vocabulary: int = 32_000,
-    ) -> None:  # fmt: skip
+    def __init__(self, routing: str, layers: int, width: int, experts: int, chosen: int, vocabulary: int) -> None:
         super().__init__()
 
         def inner(layer: int) -> nn.Module:

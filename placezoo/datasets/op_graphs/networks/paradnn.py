@@ -24,7 +24,7 @@ class FullyConnected(nn.Sequential):
         outputs: of the last.
     """
 
-    def __init__(self, layers: int = 16, width: int = 1024, inputs: int = 4000, outputs: int = 1000) -> None:
+    def __init__(self, layers: int, width: int, inputs: int, outputs: int) -> None:
         sizes = [inputs, *[width] * layers]
         hidden = [part for a, b in pairwise(sizes) for part in (nn.Linear(a, b), nn.ReLU())]
         super().__init__(*hidden, nn.Linear(width, outputs))
@@ -60,7 +60,7 @@ class Convolutional(nn.Module):
         outputs: classes, 500-1500.
     """
 
-    def __init__(self, blocks: int = 2, filters: int = 32, bottleneck: int = 1, outputs: int = 1000) -> None:
+    def __init__(self, blocks: int, filters: int, bottleneck: int, outputs: int) -> None:
         super().__init__()
         self.stem = nn.Sequential(nn.Conv2d(3, filters, 7, 2, 3, bias=False), nn.BatchNorm2d(filters), nn.ReLU())
         self.pool = nn.MaxPool2d(3, 2, 1)
@@ -88,7 +88,7 @@ class Recurrent(nn.Module):
         vocabulary: how many words.
     """
 
-    def __init__(self, layers: int = 3, width: int = 500, vocabulary: int = 1024) -> None:
+    def __init__(self, layers: int, width: int, vocabulary: int) -> None:
         super().__init__()
         self.words = nn.Embedding(vocabulary, width)
         self.layers = nn.ModuleList(LSTMLayer(width, width) for _ in range(layers))

@@ -67,9 +67,7 @@ class TransformerXL(nn.Module):
         vocabulary: how many words.
     """
 
-    def __init__(
-        self, layers: int = 16, width: int = 410, heads: int = 10, inner: int = 2100, vocabulary: int = 32_000
-    ) -> None:
+    def __init__(self, layers: int, width: int, heads: int, inner: int, vocabulary: int) -> None:
         super().__init__()
         self.words = nn.Embedding(vocabulary, width)
         self.layers = nn.ModuleList(Layer(width, heads, inner) for _ in range(layers))

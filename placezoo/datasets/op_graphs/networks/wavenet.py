@@ -20,9 +20,7 @@ class WaveNet(nn.Module):
         levels: of the quantised samples.
     """
 
-    def __init__(
-        self, stacks: int = 2, layers: int = 18, channels: int = 64, skip: int = 256, levels: int = 256
-    ) -> None:
+    def __init__(self, stacks: int, layers: int, channels: int, skip: int, levels: int) -> None:
         super().__init__()
         self.enter = nn.Conv1d(levels, channels, 1)
         self.dilations = [2 ** (layer % 10) for _ in range(stacks) for layer in range(layers)]
