@@ -85,9 +85,9 @@ AGENTS = {
         "mcm.contiguous_blocks:DynamicProgramming", "the best contiguous blocks of a topological order", "", _CHIPLETS
     ),
     "giph": AgentEntry(
-        "giph.agent:GiPH", "graph network over (task, device) pairs, one move at a time", "agents", _EDGE
+        "giph.agents:GiPH", "graph network over (task, device) pairs, one move at a time", "agents", _EDGE
     ),
-    "placeto": AgentEntry("giph.placeto:Placeto", "graph network over tasks, one task after another", "agents", _EDGE),
+    "placeto": AgentEntry("giph.agents:Placeto", "graph network over tasks, one task after another", "agents", _EDGE),
     "gdp": AgentEntry(
         "one_shot.agents:GDP", "graph network + segment-recurrent transformer, the whole graph at once", "agents"
     ),

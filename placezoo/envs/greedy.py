@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
 from placezoo import jit
-
-if TYPE_CHECKING:
-    from placezoo.envs.problem import Kernel, PlacementProblem
+from placezoo.envs.kernel import Kernel, StepKernel
 
 
 def place_greedily(
-    problem: PlacementProblem, kernel: Kernel, items: NDArray[np.int64], rng: np.random.Generator
+    kernel: Kernel, step_kernel: StepKernel, num_resources: int, items: NDArray[np.int64], rng: np.random.Generator
 ) -> None:
     """Place some unplaced items of a state, one after another, each where it adds least to the cost; ties at random."""
-    mask = np.zeros(problem.num_resources, np.int8)
-    _place_greedily(kernel.state, items, mask, kernel.delta, kernel.apply, problem.step_kernel.allowed, rng)
+    mask = np.zeros(num_resources, np.int8)
+    _place_greedily(kernel.state, items, mask, kernel.delta, kernel.apply, step_kernel.allowed, rng)
 
 
 @jit.generic_loop

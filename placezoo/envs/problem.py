@@ -16,51 +16,8 @@ from numpy.typing import NDArray
 from placezoo.cost_models.cost import Cost
 from placezoo.datasets.arrays import read_only
 from placezoo.envs.greedy import place_greedily
-
-
-class Kernel(NamedTuple):
-    """A problem's compiled moves.
-
-    ``state`` is a named tuple of arrays that starts with ``assignment: int64 [num_items]``; the functions are
-    numba-jitted and change it in place. A move is four integers ``(item, source, target, partner)``: the item goes
-    from resource ``source`` to ``target``, either may be -1 (unplaced); ``partner``, if not -1, is an item of
-    ``target`` that goes to ``source`` in exchange, neither being -1 then. A partner below -1 is a move of the domain's
-    own.
-
-    Attributes:
-        state: the arrays.
-        propose: (state, numpy Generator) -> move; never leaves the feasible assignments once inside.
-        delta: (state, move) -> what the move adds to the total cost, exactly.
-        apply: (state, move) -> None, makes the move.
-        undo: (state, move) -> None, takes back the move that was just made.
-        settle: (state) -> total cost, improves what a whole assignment leaves open (a chip's soft macros) from where it
-            stands; None where an assignment leaves nothing open.
-        complete: (state) -> total cost, derives the same from nothing but the assignment, as ``evaluate`` does: called
-            when the last item has been placed. Then a move from or to an incomplete assignment has the delta 0.
-    """
-
-    state: Any
-    propose: Callable
-    delta: Callable
-    apply: Callable
-    undo: Callable
-    settle: Callable | None = None
-    complete: Callable | None = None
-
-
-class StepKernel(NamedTuple):
-    """The compiled functions that environments need beyond the moves; all write into the arrays they are given.
-
-    Attributes:
-        allowed: (state, item, mask [num_resources]) -> None, where the item may be placed.
-        movable: (state, mask [num_items, num_resources]) -> None, which single moves an improving step may make.
-        observe: (state, features [num_resources, F], values [2 + terms]) -> None, the resources' features, and total
-            cost, feasibility (0 or 1) and the cost's terms.
-    """
-
-    allowed: Callable
-    movable: Callable
-    observe: Callable
+from placezoo.envs.kernel import Kernel as Kernel
+from placezoo.envs.kernel import StepKernel as StepKernel
 
 
 @dataclass(frozen=True)
@@ -135,6 +92,8 @@ class PlacementProblem(ABC):
         feature_names: the columns of the features.
         term_names: the cost's terms in the order of ``StepKernel.observe``.
         step_kernel: the compiled functions for environments.
+        moves: the module with the jitted ``propose``, ``delta``, ``apply`` and ``undo``, and perhaps ``evaluate_all``,
+            over the states of ``cost_model``; a domain without one has its own ``kernel`` and ``cost_of``.
         presentation: the parameters that change how a problem is presented and not what an assignment costs.
         short_name: what parts of suites, tables and folders call the environment: ``partition``.
         feature_roles: the features that general code reads for what they mean.
@@ -144,6 +103,7 @@ class PlacementProblem(ABC):
 
     Attributes:
         instance: the validated instance, with ``name`` and ``digest``.
+        cost_model: what an assignment costs, with ``state(assignment)`` and ``cost_of(state)``.
         parameters: what rebuilds the problem from its instance; JSON values only.
         num_items: how many items must be placed.
         num_resources: how many resources there are.
@@ -155,6 +115,7 @@ class PlacementProblem(ABC):
     feature_names: ClassVar[FeatureNames]
     term_names: ClassVar[tuple[str, ...]]
     step_kernel: ClassVar[StepKernel]
+    moves: ClassVar[Any] = None
     presentation: ClassVar[tuple[str, ...]] = ()
     short_name: ClassVar[str]
     feature_roles: ClassVar[FeatureRoles] = FeatureRoles()
@@ -162,6 +123,7 @@ class PlacementProblem(ABC):
     exports: ClassVar[Mapping[str, str]] = MappingProxyType({})
 
     instance: Any
+    cost_model: Any
     parameters: dict[str, Any]
     num_items: int
     num_resources: int
@@ -196,13 +158,14 @@ class PlacementProblem(ABC):
     def infeasible_penalty(self) -> float:
         """What a construction pays that breaks off: at least as much as any feasible assignment costs."""
 
-    @abstractmethod
     def kernel(self, assignment: NDArray[np.int64] | None = None) -> Kernel:
         """Return the compiled moves over a fresh state of the assignment (default: nothing placed)."""
+        moves = self.moves
+        return Kernel(self.cost_model.state(assignment), moves.propose, moves.delta, moves.apply, moves.undo)
 
-    @abstractmethod
     def cost_of(self, state: Any) -> Cost:
         """Return the cost of a kernel's state."""
+        return self.cost_model.cost_of(state)
 
     @abstractmethod
     def initial_assignment(self, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -243,7 +206,7 @@ class PlacementProblem(ABC):
             int64 [num_items]; possibly infeasible, to be repaired.
         """
         kernel = self.kernel()
-        place_greedily(self, kernel, self.item_order, rng)
+        place_greedily(kernel, self.step_kernel, self.num_resources, self.item_order, rng)
         return kernel.state.assignment
 
     def evaluate(self, assignment: NDArray[np.int64]) -> Cost:
@@ -256,7 +219,11 @@ class PlacementProblem(ABC):
 
     def totals(self, assignments: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the total costs of many assignments, int64 [count, num_items]: float64 [count]."""
-        return np.array([self.evaluate(assignment).total for assignment in assignments])
+        if not hasattr(self.moves, "evaluate_all"):
+            return np.array([self.evaluate(assignment).total for assignment in assignments])
+        found = np.empty(len(assignments))
+        self.moves.evaluate_all(self.cost_model.state(), np.ascontiguousarray(assignments, np.int64), found)
+        return found
 
     def allowed(self, assignment: NDArray[np.int64], item: int) -> NDArray[np.bool_]:
         """Return the resources that the item may be placed on, given where the others are: bool [num_resources]."""

@@ -234,8 +234,8 @@ class Training:
         if run.mixture:
             from placezoo.agents.ppo.mixture_learner import MixtureLearner
 
-            sources = [policy.source for policy in self._policies]
-            return MixtureLearner(sources, formulation, self._config, run.seed, run.device)
+            first, *others = (policy.source for policy in self._policies)
+            return MixtureLearner(first, formulation, self._config, run.seed, run.device, others=others)
         start = None
         if run.start is not None:
             start = Checkpoint.load(checkpoint_folder(run.start, run.agent, run.env_id))

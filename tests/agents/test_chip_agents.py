@@ -67,7 +67,7 @@ def test_annealing_finds_the_optimum_of_a_tiny_canvas():
 def test_the_wire_mask_decides_and_the_genotype_breaks_ties(problem):
     rng = np.random.default_rng(0)
     genotype = rng.integers(problem.num_resources, size=problem.num_items)
-    greedy = place_by_wire_mask(problem, problem.item_order, genotype, slack=0.0)
+    greedy = place_by_wire_mask(problem.kernel().state, problem.item_order, genotype, slack=0.0)
     kernel = problem.kernel()
     wires = np.empty(problem.num_resources)
     for item in problem.item_order:
@@ -80,7 +80,9 @@ def test_the_wire_mask_decides_and_the_genotype_breaks_ties(problem):
         kernel.apply(kernel.state, (int(item), -1, int(greedy[item]), -1))
     # With every cell a tie, a legal genotype comes back as it is.
     legal = problem.initial_assignment(rng)
-    np.testing.assert_array_equal(place_by_wire_mask(problem, problem.item_order, legal, slack=1.0), legal)
+    np.testing.assert_array_equal(
+        place_by_wire_mask(problem.kernel().state, problem.item_order, legal, slack=1.0), legal
+    )
 
 
 def test_order_by_net_area(problem):

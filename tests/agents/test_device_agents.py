@@ -18,7 +18,7 @@ ENV = "DevicePlace-v0"
 @given(placed_models(max_ops=12))
 def test_favourites_are_children_and_nobody_is_two_operators_favourite(case):
     graph, _, _, _ = case
-    favourite = favourite_children(placezoo.make_problem(ENV, graph))
+    favourite = favourite_children(placezoo.make_problem(ENV, graph).cost_model)
     children = {(int(a), int(b)) for a, b in graph.edges}
     chosen = [(op, int(child)) for op, child in enumerate(favourite) if child >= 0]
     assert set(chosen) <= children
@@ -29,16 +29,16 @@ def test_the_favourite_is_the_child_on_the_critical_path():
     # 0 -> 1 (long) and 0 -> 2 (short), a large tensor: to wait for it is worst for the long child.
     graph = OpGraph([1e9, 9e12, 1e9], [0.0] * 3, [1e8, 1.0, 1.0], [0.0] * 3, [[0, 1], [0, 2]])
     problem = placezoo.make_problem(ENV, graph)
-    assert favourite_children(problem).tolist() == [1, -1, -1]
+    assert favourite_children(problem.cost_model).tolist() == [1, -1, -1]
     chain = OpGraph([1e9] * 4, [0.0] * 4, [1e6] * 4, [0.0] * 4, [[0, 1], [1, 2], [2, 3]])
-    assert favourite_children(placezoo.make_problem(ENV, chain)).tolist() == [1, 2, 3, -1]
+    assert favourite_children(placezoo.make_problem(ENV, chain).cost_model).tolist() == [1, 2, 3, -1]
 
 
 def test_devices_wait_for_favourites():
     """Two chains and a stray: the device of the first chain is kept for its next operator."""
     graph = OpGraph([1e12, 1e12, 1e12], [0.0] * 3, [1e9, 1.0, 1.0], [0.0] * 3, [[0, 1]], name="stray")
     problem = placezoo.make_problem(ENV, graph, topology="p100x2-pcie")
-    placement = list_placement(problem, True, favourite_children(problem))
+    placement = list_placement(problem.cost_model, True, favourite_children(problem.cost_model))
     assert placement[0] == placement[1] != placement[2]
 
 

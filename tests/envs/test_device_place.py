@@ -113,7 +113,7 @@ def test_list_schedulers_on_any_model(case):
     for topology in ("p100x2-pcie", "v100x4-nvlink"):
         problem = placezoo.make_problem(ENV, graph, topology=topology)
         for earliest_first in (True, False):
-            placement = list_placement(problem, earliest_first)
+            placement = list_placement(problem.cost_model, earliest_first)
             assert placement.min() >= 0
             assert placement.max() < problem.num_resources
             assert problem.evaluate(placement).terms["step_time"] <= problem.cost_model.serial_bound

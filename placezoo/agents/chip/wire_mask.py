@@ -48,7 +48,9 @@ class WireMask(Agent[ChipPlaceProblem]):
 
     def prepare(self, problem: ChipPlaceProblem) -> None:
         """Compile what the search calls."""
-        problem.evaluate(place_by_wire_mask(problem, problem.item_order, np.zeros(problem.num_items, np.int64)))
+        problem.evaluate(
+            place_by_wire_mask(problem.kernel().state, problem.item_order, np.zeros(problem.num_items, np.int64))
+        )
 
     def _search(self, search: Search[ChipPlaceProblem]) -> None:
         problem, rng = search.problem, search.rng
@@ -61,7 +63,7 @@ class WireMask(Agent[ChipPlaceProblem]):
                 genotype = best.copy()
                 pair = rng.integers(problem.num_items, size=2)
                 genotype[pair] = genotype[pair[::-1]]
-            total = search.evaluate(place_by_wire_mask(problem, order, genotype, self.slack)).total
+            total = search.evaluate(place_by_wire_mask(problem.kernel().state, order, genotype, self.slack)).total
             if total <= least:
                 best, least = genotype, total
             if search.is_over:

@@ -121,10 +121,10 @@ class MEtf(Agent[DevicePlaceProblem]):
 
     def prepare(self, problem: DevicePlaceProblem) -> None:
         """Compile the scheduler."""
-        list_placement(problem, earliest_first=True)
+        list_placement(problem.cost_model, earliest_first=True)
 
     def _search(self, search: Search[DevicePlaceProblem]) -> None:
-        placement = list_placement(search.problem, earliest_first=True)
+        placement = list_placement(search.problem.cost_model, earliest_first=True)
         _score(search, placement)
 
 
@@ -139,11 +139,11 @@ class MSct(Agent[DevicePlaceProblem]):
 
     def prepare(self, problem: DevicePlaceProblem) -> None:
         """Compile the scheduler."""
-        list_placement(problem, earliest_first=True)
+        list_placement(problem.cost_model, earliest_first=True)
 
     def _search(self, search: Search[DevicePlaceProblem]) -> None:
         problem = search.problem
-        _score(search, list_placement(problem, True, favourite_children(problem)))
+        _score(search, list_placement(problem.cost_model, True, favourite_children(problem.cost_model)))
 
 
 @dataclass(frozen=True)
@@ -154,8 +154,8 @@ class MHeft(Agent[DevicePlaceProblem]):
 
     def prepare(self, problem: DevicePlaceProblem) -> None:
         """Compile the scheduler."""
-        list_placement(problem, earliest_first=False)
+        list_placement(problem.cost_model, earliest_first=False)
 
     def _search(self, search: Search[DevicePlaceProblem]) -> None:
-        placement = list_placement(search.problem, earliest_first=False)
+        placement = list_placement(search.problem.cost_model, earliest_first=False)
         _score(search, placement)

@@ -14,7 +14,6 @@ from placezoo.agents.gap.network import GapConfig, GapGraph, GapNetwork, expecte
 from placezoo.agents.learning.learner import Batch, UpdateLearner, mean_greedy_cost
 from placezoo.agents.networks.checkpoint import Checkpoint
 from placezoo.envs.partition.problem import GraphPartitionProblem
-from placezoo.envs.source import ProblemSource
 from placezoo.parameters import above, at_least, check_fields
 
 
@@ -45,34 +44,16 @@ class GAPConfig:
 
 
 class GAPLearner(UpdateLearner):
-    """One training run.
-
-    Args:
-        source: where graphs come from; their problem says into how many parts.
-        formulation: ``one-shot``, the only one.
-        config: hyperparameters.
-        seed: of the network and the draws.
-        device: ``cpu`` or ``cuda``.
-        start: a trained network to go on from.
-    """
+    """One training run; the source's problem says into how many parts."""
 
     agent = "gap"
     config_class = GAPConfig
     formulations = ("one-shot",)
     env_ids = (GraphPartitionProblem.env_id,)
 
-    def __init__(
-        self,
-        source: ProblemSource,
-        formulation: str = "one-shot",
-        config: GAPConfig | None = None,
-        seed: int = 0,
-        device: str = "cpu",
-        start: Checkpoint | None = None,
-    ) -> None:
-        super().__init__(source, formulation, config, seed, device, start)
+    def _make(self, start: Checkpoint | None) -> None:
         sizes = GapConfig(
-            source.first().num_resources, self.config.landmarks, self.config.encoder, self.config.width,
+            self.source.first().num_resources, self.config.landmarks, self.config.encoder, self.config.width,
             self.config.layers,
         )  # fmt: skip
         self.adopt(GapNetwork(sizes if start is None else start.network.config), start)

@@ -19,7 +19,6 @@ from placezoo.agents.learning.learner import Batch, UpdateLearner, mean_greedy_c
 from placezoo.agents.networks.checkpoint import Checkpoint
 from placezoo.envs.edge.gp_net import EDGE_FEATURES, NODE_FEATURES
 from placezoo.envs.edge.problem import EdgePlaceProblem
-from placezoo.envs.source import ProblemSource
 from placezoo.parameters import above, at_least, at_most, check_fields, one_of
 
 BASELINES = ("group", "running-mean")
@@ -136,39 +135,21 @@ class _Step:
 
 
 class ImprovementLearner(UpdateLearner):
-    """One training run, of ``giph`` or ``placeto``.
-
-    Args:
-        source: where problems come from.
-        formulation: ``improve``, the only one.
-        config: hyperparameters; they say which policy.
-        seed: of network, problems and actions.
-        device: ``cpu`` or ``cuda``, where the network is trained.
-        start: a policy to go on from; it decides the network's sizes.
-    """
+    """One training run, of ``giph`` or ``placeto``: the configuration says which policy."""
 
     agent = "giph"
     config_class = GiPHConfig
     formulations = ("improve",)
     env_ids = (EdgePlaceProblem.env_id,)
 
-    def __init__(
-        self,
-        source: ProblemSource,
-        formulation: str = "improve",
-        config: GiPHConfig | PlacetoConfig | None = None,
-        seed: int = 0,
-        device: str = "cpu",
-        start: Checkpoint | None = None,
-    ) -> None:
-        super().__init__(source, formulation, config, seed, device, start)
+    def _make(self, start: Checkpoint | None) -> None:
         sizes = self.config.network()
         network_class: Any = PlacetoNetwork if sizes.selection == "traversal" else GpNetNetwork
         if start is not None and isinstance(start.network, network_class):
             sizes = start.network.config
         self.adopt(network_class(sizes), start)
         self._moves = moves_of(sizes.selection)
-        self._generator = torch.Generator().manual_seed(seed)
+        self._generator = torch.Generator().manual_seed(self.seed)
 
     def update(self, done: float, room: int | None = None) -> Batch:
         """Play a batch of episodes and learn from it; episodes are whole, whatever room is left."""

@@ -60,7 +60,7 @@ class Batch(NamedTuple):
 class UpdateLearner(ABC):
     """A learner that trains by updates: what they make is counted, and the learning rate falls to a tenth.
 
-    A subclass makes its network after this constructor, which has seeded torch, and ``adopt``s it.
+    A subclass makes its network in ``_make``, when torch has been seeded, and ``adopt``s it.
 
     Args:
         source: where problems come from.
@@ -69,6 +69,7 @@ class UpdateLearner(ABC):
         seed: of networks, problems and actions.
         device: ``cpu`` or ``cuda``.
         start: a policy to go on from; it decides the network's sizes.
+        options: what else the learner takes.
 
     Class attributes:
         agent: whose policies it trains.
@@ -103,6 +104,7 @@ class UpdateLearner(ABC):
         seed: int = 0,
         device: str = "cpu",
         start: Checkpoint | None = None,
+        **options: Any,
     ) -> None:
         check_device(device, self.agent)
         env_id = source.problem_class.env_id
@@ -117,7 +119,12 @@ class UpdateLearner(ABC):
         if start is not None:
             self._check_start(start)
         torch.manual_seed(seed)
-        self._rng = np.random.default_rng(seed)
+        self.seed, self._rng = seed, np.random.default_rng(seed)
+        self._make(start, **options)
+
+    @abstractmethod
+    def _make(self, *args: Any, **options: Any) -> None:
+        """Make what is trained, and what else training needs: (start, options)."""
 
     def _check_start(self, start: Checkpoint) -> None:
         """Check that training can go on from a policy."""

@@ -84,11 +84,11 @@ LEARNERS = {
         lambda problem: Budget(evaluations=1),
     ),
     "giph": LearnerEntry(
-        "giph.learner:GiPHConfig", {"fast": "giph.learner:ImprovementLearner"}, "giph.agent:GiPH", "improve",
+        "giph.learner:GiPHConfig", {"fast": "giph.learner:ImprovementLearner"}, "giph.agents:GiPH", "improve",
         {}, _one_episode,
     ),
     "placeto": LearnerEntry(
-        "giph.learner:PlacetoConfig", {"fast": "giph.learner:ImprovementLearner"}, "giph.placeto:Placeto",
+        "giph.learner:PlacetoConfig", {"fast": "giph.learner:ImprovementLearner"}, "giph.agents:Placeto",
         "improve", {}, _one_episode,
     ),
     "gdp": LearnerEntry(

@@ -15,7 +15,6 @@ from placezoo.agents.learning.learner import Batch, UpdateLearner, mean_greedy_c
 from placezoo.agents.networks.checkpoint import Checkpoint
 from placezoo.agents.one_shot.network import OneShotConfig, OneShotGraph, OneShotNetwork
 from placezoo.envs.problem import PlacementProblem, draw_each
-from placezoo.envs.source import ProblemSource
 from placezoo.parameters import above, at_least, between, check_fields
 
 
@@ -156,35 +155,14 @@ def graph_of(problem: PlacementProblem, device: str = "cpu") -> OneShotGraph:
 
 
 class OneShotLearner(UpdateLearner):
-    """One training run, of ``gdp``, ``go`` or ``one-shot-ppo``.
-
-    Args:
-        source: where problems come from.
-        formulation: ``one-shot``, the only one.
-        config: hyperparameters.
-        seed: of network, problems and assignments.
-        device: ``cpu`` or ``cuda``, where the network is trained.
-        start: a policy to go on from; it decides the network's sizes.
-
-    Attributes:
-        best: cost and assignment of the best one drawn in the last ``learn``, where all problems are one.
-    """
+    """One training run, of ``gdp``, ``go`` or ``one-shot-ppo``; ``best`` is the best assignment drawn."""
 
     agent = "gdp"
     config_class = GDPConfig
     formulations = ("one-shot",)
 
-    def __init__(
-        self,
-        source: ProblemSource,
-        formulation: str = "one-shot",
-        config: GDPConfig | None = None,
-        seed: int = 0,
-        device: str = "cpu",
-        start: Checkpoint | None = None,
-    ) -> None:
-        super().__init__(source, formulation, config, seed, device, start)
-        first = source.first()
+    def _make(self, start: Checkpoint | None) -> None:
+        first = self.source.first()
         sizes = self.config.network(first)
         if start is not None and isinstance(start.network, OneShotNetwork):
             sizes = start.network.config

@@ -74,7 +74,8 @@ class PPO(Agent):
     def prepare(self, problem: PlacementProblem) -> None:
         """Load the checkpoint and check that it fits; compile what the search calls."""
         compile_repair(problem)
-        place_greedily(problem, problem.kernel(), np.zeros(0, np.int64), np.random.default_rng(0))
+        nothing, rng = np.zeros(0, np.int64), np.random.default_rng(0)
+        place_greedily(problem.kernel(), problem.step_kernel, problem.num_resources, nothing, rng)
         policy = self.policy_for(problem.env_id)
         if policy is not None:
             policy.check_fits(problem)
@@ -114,7 +115,7 @@ class PPO(Agent):
         decoder = ConstructDecoder(policy.network, problem)
 
         def finish(kernel: Kernel, items: NDArray[np.int64]) -> None:
-            place_greedily(problem, kernel, items, search.rng)
+            place_greedily(kernel, problem.step_kernel, problem.num_resources, items, search.rng)
 
         first = decoder.construct(1, None, lambda: search.is_over, finish)
         assert first is not None

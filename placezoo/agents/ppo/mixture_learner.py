@@ -9,8 +9,8 @@ from typing import Any
 from torch import Tensor
 
 from placezoo.agents.learning.learner import Batch, UpdateLearner
-from placezoo.agents.networks.checkpoint import network_config
-from placezoo.agents.networks.policy_network import PolicyNetwork, Trunk
+from placezoo.agents.networks.checkpoint import Checkpoint, network_config
+from placezoo.agents.networks.policy_network import PolicyNetwork
 from placezoo.agents.ppo.config import PPOConfig
 from placezoo.agents.ppo.own_learner import PPOLearner
 from placezoo.envs.source import ProblemSource
@@ -21,49 +21,27 @@ _PART = "part{}."  # what the names of a part's tensors begin with
 class MixtureLearner(UpdateLearner):
     """One training run on a mixture: its policies share everything but the inputs of their domain.
 
-    The parts take turns, one update each, for equal shares of the time.
-
-    Args:
-        sources: where each part's problems come from.
-        formulation: of all parts.
-        config: hyperparameters.
-        seed: of everything random.
-        device: ``cpu`` or ``cuda``.
-
-    Attributes:
-        parts: the learner of each part.
+    Beside the arguments of every learner it takes ``others``, the sources of the further parts. The parts take turns,
+    one update each, for equal shares of the time.
     """
 
     agent = "ppo"
     config_class = PPOConfig
 
-    def __init__(
-        self,
-        sources: Sequence[ProblemSource],
-        formulation: str = "construct",
-        config: PPOConfig | None = None,
-        seed: int = 0,
-        device: str = "cpu",
-    ) -> None:
-        super().__init__(sources[0], formulation, config, seed, device)
+    def _make(self, start: Checkpoint | None, others: Sequence[ProblemSource] = ()) -> None:
         config, trunk = self.config, None
         self._learners: list[PPOLearner] = []
-        for source in sources:
+        for source in (self.source, *others):
             sizes = network_config(source.first(), config.encoder, config.width, config.layers)
             network = PolicyNetwork(sizes, trunk)
             trunk = network.trunk
-            self._learners.append(PPOLearner(source, formulation, config, seed, device, network=network))
-        self._spent = [0.0] * len(sources)  # seconds
+            self._learners.append(PPOLearner(source, self.formulation, config, self.seed, self.device, network=network))
+        self._spent = [0.0] * len(self._learners)  # seconds
 
     @property
     def parts(self) -> Sequence[PPOLearner]:
         """The learner of each part."""
         return self._learners
-
-    @property
-    def trunk(self) -> Trunk:
-        """What all parts share."""
-        return self._learners[0].network.trunk
 
     def set_learning_rate(self, done: float) -> None:
         """Set the learning rate of all parts."""

@@ -20,7 +20,6 @@ from placezoo.agents.networks.pair_distribution import PairDistribution
 from placezoo.agents.ppo.config import PPOConfig
 from placezoo.agents.ppo.rollout import Chunk, Segment, collate, cut, minibatches
 from placezoo.envs.problem import PlacementProblem
-from placezoo.envs.source import ProblemSource
 from placezoo.envs.vector import PlacementVectorEnv
 
 _CHUNK = 128  # consecutive steps that stay together in a minibatch: they share a graph, which is encoded once
@@ -33,16 +32,9 @@ class PPOLearner(UpdateLearner):
     kept until the weights change, and transitions are stored by episode in arrays of the instance's own size. A
     minibatch consists of runs of consecutive steps, so that few graphs are encoded for many transitions.
 
-    Args:
-        source: as for ``UpdateLearner``, as are formulation, config, seed and device.
-        formulation: ``construct``, ``improve`` or ``one-shot``.
-        config: hyperparameters.
-        seed: of network, environments and actions.
-        device: ``cpu`` or ``cuda``.
-        start: a policy to go on from, perhaps of another environment.
-        network: a network to train instead, possibly with frozen parameters.
-        method: what of ``start`` learns on; see ``transfer_network``.
-        settings: keyword arguments of the formulation.
+    Beside the arguments of every learner it takes a ``network`` to train, possibly with frozen parameters; the
+    ``method``, what of ``start`` learns on (see ``transfer_network``; the policy may be of another environment); and
+    the keyword arguments of the formulation.
 
     Source: Schulman et al. 2017; Huang & Ontanon 2022 for the masks.
     """
@@ -50,29 +42,16 @@ class PPOLearner(UpdateLearner):
     agent = "ppo"
     config_class = PPOConfig
 
-    def __init__(
-        self,
-        source: ProblemSource,
-        formulation: str = "construct",
-        config: PPOConfig | None = None,
-        seed: int = 0,
-        device: str = "cpu",
-        start: Checkpoint | None = None,
-        network: Any = None,
-        method: str = "full",
-        **settings: Any,
-    ) -> None:
-        super().__init__(source, formulation, config, seed, device, start)
+    def _make(self, start: Checkpoint | None, network: Any = None, method: str = "full", **settings: Any) -> None:
         if start is not None:
-            network = transfer_network(start, source.first(), method)
+            network = transfer_network(start, self.source.first(), method)
         elif network is None:
-            network = make_network(sizes_to_train(source.first(), self.config, None))
+            network = make_network(sizes_to_train(self.source.first(), self.config, None))
         self.adopt(network.train(), eps=1e-5, fused=True)
         # What the policy said before it went on learning, to be held to (Lifelong-MoE's regularisation).
         self._anchor = copy.deepcopy(self.network).eval() if self.config.hold > 0 and start is not None else None
-        self._env = PlacementVectorEnv(self.config.num_envs, source, formulation, **settings)
-        self._memory = GraphMemory(self.network, device)
-        self._seed = seed
+        self._env = PlacementVectorEnv(self.config.num_envs, self.source, self.formulation, **settings)
+        self._memory = GraphMemory(self.network, self.device)
         self._begun = False
 
     def _check_start(self, start: Checkpoint) -> None:
@@ -104,7 +83,7 @@ class PPOLearner(UpdateLearner):
         env, memory, count = self._env, self._memory, self.config.num_envs
         memory.forget()
         if not self._begun:
-            env.reset(seed=[self._seed + index // self.config.group for index in range(count)])
+            env.reset(seed=[self.seed + index // self.config.group for index in range(count)])
             self._returns, self._begun = np.zeros(count), True
         costs: list[float] = []
         done: list[Segment] = []

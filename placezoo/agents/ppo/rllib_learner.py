@@ -21,7 +21,6 @@ from placezoo.agents.networks.heads import make_network
 from placezoo.agents.ppo.config import PPOConfig
 from placezoo.agents.ppo.ray_cluster import Scale, ray_session
 from placezoo.envs.registration import portable_id
-from placezoo.envs.source import ProblemSource
 
 _MODULE = "default_policy"
 
@@ -31,15 +30,8 @@ class RLlibPPOLearner(UpdateLearner):
 
     Environment runners that fail are started again, wherever there is room for them.
 
-    Args:
-        source: where problems come from.
-        formulation: ``construct``, ``improve`` or ``one-shot``.
-        config: hyperparameters; ``num_envs`` are spread over the environment runners.
-        seed: of networks, environments and actions.
-        device: ``cpu`` or ``cuda``; ``cuda`` gives the learner a GPU.
-        start: a policy to go on from; it decides the network's sizes.
-        scale: how many processes on which machines.
-        settings: keyword arguments of the formulation.
+    Beside the arguments of every learner it takes a ``scale``, how many processes on which machines, over whose
+    environment runners the configuration's ``num_envs`` are spread; and the keyword arguments of the formulation.
 
     Attributes:
         best: None; environment runners keep no assignments.
@@ -50,31 +42,20 @@ class RLlibPPOLearner(UpdateLearner):
     agent = "ppo"
     config_class = PPOConfig
 
-    def __init__(
-        self,
-        source: ProblemSource,
-        formulation: str = "construct",
-        config: PPOConfig | None = None,
-        seed: int = 0,
-        device: str = "cpu",
-        start: Checkpoint | None = None,
-        scale: Scale | None = None,
-        **settings: Any,
-    ) -> None:
-        super().__init__(source, formulation, config, seed, device, start)
+    def _make(self, start: Checkpoint | None, scale: Scale | None = None, **settings: Any) -> None:
         self.scale = scale or Scale()
         self._best_cost = math.inf
         self._closing = ExitStack()
-        self._sizes = sizes = sizes_to_train(source.first(), self.config, start)
+        self._sizes = sizes = sizes_to_train(self.source.first(), self.config, start)
         processes = 1 + self.scale.env_runners + self.scale.learners
         self._closing.enter_context(ray_session(self.scale.address, cpus=processes))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # RLlib's own
-            self._algorithm = self._build(seed, device, settings)
+            self._algorithm = self._build(settings)
         first = make_network(sizes) if start is None else start.network
         self.load_state({f"network.{name}": value for name, value in first.state_dict().items()})
 
-    def _build(self, seed: int, device: str, settings: dict[str, Any]) -> Any:
+    def _build(self, settings: dict[str, Any]) -> Any:
         from ray.rllib.algorithms.ppo import PPOConfig as RLlibConfig
         from ray.rllib.core.rl_module.rl_module import RLModuleSpec
         from ray.tune.registry import register_env
@@ -109,7 +90,7 @@ class RLlibPPOLearner(UpdateLearner):
             )
             .learners(
                 num_learners=scale.learners,
-                num_gpus_per_learner=scale.gpus or (1 if device.startswith("cuda") else 0),
+                num_gpus_per_learner=scale.gpus or (1 if self.device.startswith("cuda") else 0),
                 learner_connector=episode_graphs,
             )
             .training(
@@ -134,7 +115,7 @@ class RLlibPPOLearner(UpdateLearner):
                 num_consecutive_env_runner_failures_tolerance=10,
             )
             .reporting(min_sample_timesteps_per_iteration=0, min_train_timesteps_per_iteration=0)
-            .debugging(seed=seed, log_level="ERROR")
+            .debugging(seed=self.seed, log_level="ERROR")
         )
         return algorithm.build_algo()
 

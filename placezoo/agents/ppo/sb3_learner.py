@@ -14,40 +14,22 @@ from placezoo.agents.networks.checkpoint import Checkpoint, sizes_to_train
 from placezoo.agents.ppo.config import PPOConfig
 from placezoo.agents.ppo.sb3_policy import GraphPolicy
 from placezoo.agents.ppo.sb3_vec_env import PaddedVecEnv
-from placezoo.envs.source import ProblemSource
 
 
 class SB3PPOLearner(UpdateLearner):
     """One training run of MaskablePPO, on padded observations: the yardstick of the other learners of ``ppo``.
 
-    Args:
-        source: where problems come from.
-        formulation: ``construct``, ``improve`` or ``one-shot``.
-        config: hyperparameters.
-        seed: of networks, environments and actions.
-        device: ``cpu``, ``cuda`` or ``auto``.
-        start: a policy to go on from; it decides the network's sizes.
-        settings: keyword arguments of the formulation.
+    Beside the arguments of every learner it takes the keyword arguments of the formulation.
     """
 
     agent = "ppo"
     config_class = PPOConfig
 
-    def __init__(
-        self,
-        source: ProblemSource,
-        formulation: str = "construct",
-        config: PPOConfig | None = None,
-        seed: int = 0,
-        device: str = "cpu",
-        start: Checkpoint | None = None,
-        **settings: Any,
-    ) -> None:
-        super().__init__(source, formulation, config, seed, device, start)
-        config = self.config
+    def _make(self, start: Checkpoint | None, **settings: Any) -> None:
+        config, source = self.config, self.source
         # Relative to greedy construction, returns of easy and hard instances lie close together, which spares the
         # critic most of what it would have to learn about instances.
-        env = PaddedVecEnv(config.num_envs, source, formulation, mean_greedy_cost, config.worst_reward, **settings)
+        env = PaddedVecEnv(config.num_envs, source, self.formulation, mean_greedy_cost, config.worst_reward, **settings)
         self.model = MaskablePPO(
             GraphPolicy,
             env,
@@ -62,10 +44,10 @@ class SB3PPOLearner(UpdateLearner):
             vf_coef=config.value_coefficient,
             max_grad_norm=config.max_grad_norm,
             policy_kwargs={
-                "network": sizes_to_train(source.first(), config, start).to_json(), "formulation": formulation,
+                "network": sizes_to_train(source.first(), config, start).to_json(), "formulation": self.formulation,
             },
-            seed=seed,
-            device=device,
+            seed=self.seed,
+            device=self.device,
         )  # fmt: skip
         self.network, self.optimizer = self.model.policy.network, self.model.policy.optimizer
         if start is not None:

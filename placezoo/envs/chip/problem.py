@@ -340,7 +340,9 @@ class ChipPlaceProblem(PlacementProblem):
 
     def greedy(self, rng: np.random.Generator) -> NDArray[np.int64]:
         """Place the largest macro first, each by the wire mask (Shi et al. 2023); equals go near a random cell."""
-        return place_by_wire_mask(self, self.item_order, rng.integers(self.num_resources, size=self.num_items))
+        return place_by_wire_mask(
+            self._state(None), self.item_order, rng.integers(self.num_resources, size=self.num_items)
+        )
 
     def _export(self, assignment: NDArray[np.int64], path: Path) -> None:
         placement, name = self.placement(assignment), self.instance.name

@@ -5,24 +5,20 @@ Source: Shi, Xue, Song & Qian 2023, "Macro placement by wire-mask-guided black-b
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
 from placezoo import jit
 from placezoo.cost_models.chip import layout as chip_layout
 from placezoo.cost_models.chip import moves as chip_moves
-from placezoo.cost_models.chip.proxy_state import COLUMNS
-
-if TYPE_CHECKING:
-    from placezoo.envs.chip.problem import ChipPlaceProblem
+from placezoo.cost_models.chip.proxy_state import COLUMNS, ROWS
+from placezoo.cost_models.chip.state import ChipState
 
 GREEDY_SLACK = 0.02  # of the wire mask's range: cells that are equally short up to this are ties
 
 
 def place_by_wire_mask(
-    problem: ChipPlaceProblem, order: NDArray[np.int64], genotype: NDArray[np.int64], slack: float = GREEDY_SLACK
+    state: ChipState, order: NDArray[np.int64], genotype: NDArray[np.int64], slack: float = GREEDY_SLACK
 ) -> NDArray[np.int64]:
     """Return the assignment that a genotype stands for.
 
@@ -30,15 +26,14 @@ def place_by_wire_mask(
     up to the slack, to the one nearest to the genotype's. One that fits nowhere is left to where it overlaps least.
 
     Args:
-        problem: of which.
+        state: of a chip with nothing placed; it is changed.
         order: int64 [num_items].
         genotype: int64 [num_items], cells.
         slack: as a share of the wire mask's range.
     """
-    kernel = problem.kernel()
-    mask, wires = np.zeros(problem.num_resources, np.int8), np.zeros(problem.num_resources)
-    _decode(kernel.state, order, genotype, slack, mask, wires)
-    return kernel.state.assignment
+    cells = state.layout.shape[COLUMNS] * state.layout.shape[ROWS]
+    _decode(state, order, genotype, slack, np.zeros(cells, np.int8), np.zeros(cells))
+    return state.assignment
 
 
 @jit.ieee_kernel

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linprog
 from scipy.sparse import coo_array
 
 from placezoo import jit
-
-if TYPE_CHECKING:
-    from placezoo.envs.device.problem import DevicePlaceProblem
+from placezoo.cost_models.device.step_time import StepTime
 
 _FAVOURITE = 0.1  # Baechi rounds the relaxation here
 
 
-def _mean_transfer(problem: DevicePlaceProblem) -> NDArray[np.float64]:
+def _mean_transfer(model: StepTime) -> NDArray[np.float64]:
     """Return what sending each operator's output takes on average, seconds: float64 [num_ops]."""
-    bandwidth, latency = problem.cost_model.routes
-    apart = ~np.eye(problem.topology.num_devices, dtype=bool).ravel()
+    bandwidth, latency = model.routes
+    apart = ~np.eye(model.topology.num_devices, dtype=bool).ravel()
     mean_rate, mean_latency = 0.0, 0.0
     if apart.any():
         mean_rate, mean_latency = float((1.0 / bandwidth[apart]).mean()), float(latency[apart].mean())
-    return np.asarray(mean_latency + mean_rate * np.asarray(problem.instance.output_bytes), np.float64)
+    return np.asarray(mean_latency + mean_rate * np.asarray(model.op_graph.output_bytes), np.float64)
 
 
-def favourite_children(problem: DevicePlaceProblem) -> NDArray[np.int64]:
+def favourite_children(model: StepTime) -> NDArray[np.int64]:
     """Return the favourite child of each operator, or -1: int64 [num_ops].
 
     A child that starts on its parent's device without a transfer; each operator has at most one, and is at most one's.
@@ -35,12 +31,12 @@ def favourite_children(problem: DevicePlaceProblem) -> NDArray[np.int64]:
 
     Source: Hanen & Munier 1995; Jeon et al. 2020 (Baechi), section 3.2.
     """
-    graph, edges = problem.instance, np.asarray(problem.instance.edges)
+    graph, edges = model.op_graph, np.asarray(model.op_graph.edges)
     n, count = graph.num_ops, len(edges)
     favourite = np.full(n, -1)
     if count == 0:
         return favourite
-    seconds, transfer = problem.cost_model.op_time.mean(axis=1), _mean_transfer(problem)
+    seconds, transfer = model.op_time.mean(axis=1), _mean_transfer(model)
     scale = 1.0 / max(seconds.max(), transfer.max())
     # Variables: starts [n], apart [count], the end. Rows: start_i + time_i + apart * transfer_i <= start_j; all end.
     row = np.arange(count)
@@ -77,22 +73,22 @@ def favourite_children(problem: DevicePlaceProblem) -> NDArray[np.int64]:
 
 
 def list_placement(
-    problem: DevicePlaceProblem, earliest_first: bool, favourite: NDArray[np.int64] | None = None
+    model: StepTime, earliest_first: bool, favourite: NDArray[np.int64] | None = None
 ) -> NDArray[np.int64]:
     """Return the placement of a list scheduler that knows memory: a group goes where its first operator ends earliest.
 
     Args:
-        problem: to place.
+        model: what placements cost.
         earliest_first: of the ready operators the one that can start earliest is next (m-ETF of Baechi), else the one
             with the longest way to the end (HEFT).
         favourite: int64 [num_ops], the operator that should follow each on its device, or -1: the device waits for it
             as long as its output would take to another device.
     """
-    model, graph = problem.cost_model, problem.instance
-    transfer = _mean_transfer(problem)
+    graph = model.op_graph
+    transfer = _mean_transfer(model)
     rank = graph.dag.longest_to_end(model.op_time.mean(axis=1), transfer[graph.dag.links[:, 0]])
     program = model.program
-    assignment = np.full(problem.cost_model.num_groups, -1)
+    assignment = np.full(model.num_groups, -1)
     if favourite is None:
         favourite = np.full(graph.num_ops, -1)
     _list_place(program, rank, transfer, favourite, earliest_first, assignment)

@@ -6,13 +6,12 @@ from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from placezoo.cost_models.cost import Cost
 from placezoo.cost_models.device import moves
 from placezoo.cost_models.device.step_time import StepTime
 from placezoo.datasets.arrays import read_only
@@ -26,7 +25,7 @@ from placezoo.envs.device.chrome_trace import chrome_trace
 from placezoo.envs.device.drawing import draw_timeline
 from placezoo.envs.device.list_scheduling import list_placement
 from placezoo.envs.op_graphs.features import KINDS, kind_flags
-from placezoo.envs.problem import CutGraph, FeatureNames, FeatureRoles, Kernel, PlacementProblem, StepKernel
+from placezoo.envs.problem import CutGraph, FeatureNames, FeatureRoles, PlacementProblem, StepKernel
 from placezoo.parameters import above, below, between, check_parameters, one_of
 
 _CUT_STEPS = 10_000  # partitioners want whole numbers
@@ -72,6 +71,7 @@ class DevicePlaceProblem(PlacementProblem):
     exports = MappingProxyType({".json": "a timeline for Chrome and Perfetto"})
     term_names = moves.TERM_NAMES
     step_kernel = StepKernel(moves.allowed, moves.movable, moves.observe)
+    moves: ClassVar[Any] = moves
 
     def __init__(
         self,
@@ -244,20 +244,6 @@ class DevicePlaceProblem(PlacementProblem):
         """The cost model's bound."""
         return float(self.cost_model.lower_bound) or None
 
-    def kernel(self, assignment: NDArray[np.int64] | None = None) -> Kernel:
-        """Return the compiled moves over a fresh state."""
-        return Kernel(self.cost_model.state(assignment), moves.propose, moves.delta, moves.apply, moves.undo)
-
-    def cost_of(self, state: moves.StepTimeState) -> Cost:
-        """Return the cost of a state."""
-        return self.cost_model.cost_of(state)
-
-    def totals(self, assignments: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return the total costs of many assignments, int64 [count, num_items]: float64 [count]."""
-        found = np.empty(len(assignments))
-        moves.evaluate_all(self.cost_model.state(), np.ascontiguousarray(assignments, np.int64), found)
-        return found
-
     def initial_assignment(self, rng: np.random.Generator) -> NDArray[np.int64]:
         """Draw a device for each group, the largest parameters first, among those with room for them.
 
@@ -323,7 +309,7 @@ class DevicePlaceProblem(PlacementProblem):
 
     def greedy(self, rng: np.random.Generator) -> NDArray[np.int64]:
         """Return Baechi's m-ETF, legalised; the same for every generator."""
-        return self.legalize(self.with_priorities(list_placement(self, earliest_first=True)))
+        return self.legalize(self.with_priorities(list_placement(self.cost_model, earliest_first=True)))
 
     def _export(self, assignment: NDArray[np.int64], path: Path) -> None:
         write_atomically(path, chrome_trace(self.cost_model, assignment))

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from placezoo.cost_models.cost import Cost
 from placezoo.cost_models.edge import moves
 from placezoo.cost_models.edge.makespan import Makespan, Noise, Objective, Repeats, Seed
 from placezoo.cost_models.edge.ranks import by_decreasing, downward_rank, mean_times, upward_rank
@@ -19,7 +18,7 @@ from placezoo.datasets.dag import LINK_FEATURE_NAMES, both_directions
 from placezoo.datasets.edge.edge_instance import EdgeInstance
 from placezoo.envs.edge.churn import leave_or_join
 from placezoo.envs.edge.drawing import draw_schedule, draw_task_graph
-from placezoo.envs.problem import FeatureNames, Kernel, PlacementProblem, StepKernel
+from placezoo.envs.problem import FeatureNames, PlacementProblem, StepKernel
 from placezoo.parameters import at_least, between, check_parameters
 
 
@@ -58,6 +57,7 @@ class EdgePlaceProblem(PlacementProblem):
     term_names = moves.TERM_NAMES
     presentation = ("churn", "episode_churn")
     step_kernel = StepKernel(moves.allowed, moves.movable, moves.observe)
+    moves: ClassVar[Any] = moves
 
     def __init__(
         self,
@@ -179,14 +179,6 @@ class EdgePlaceProblem(PlacementProblem):
         if model.noise > 0 or model.objective == "total-cost" or model.lower_bound <= 0:
             return None
         return 1.0 if model.objective == "slr" else float(model.lower_bound)
-
-    def kernel(self, assignment: NDArray[np.int64] | None = None) -> Kernel:
-        """Return the compiled moves over a fresh state."""
-        return Kernel(self.cost_model.state(assignment), moves.propose, moves.delta, moves.apply, moves.undo)
-
-    def cost_of(self, state: moves.MakespanState) -> Cost:
-        """Return the cost of a state."""
-        return self.cost_model.cost_of(state)
 
     def initial_assignment(self, rng: np.random.Generator) -> NDArray[np.int64]:
         """Draw one of the devices that can run it for each task."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from placezoo.cost_models.cost import Cost
 from placezoo.cost_models.mcm import moves
 from placezoo.cost_models.mcm.constraint_solver import MAX_BACKTRACKS, SolverGraph, solve, solver_graph
 from placezoo.cost_models.mcm.pipeline_interval import PipelineInterval
@@ -18,7 +17,7 @@ from placezoo.datasets.mcm.package import load_package
 from placezoo.datasets.op_graphs.op_graph import OpGraph
 from placezoo.envs.mcm.drawing import draw_pipeline
 from placezoo.envs.op_graphs.features import KINDS, kind_flags
-from placezoo.envs.problem import FeatureNames, FeatureRoles, Kernel, PlacementProblem, StepKernel
+from placezoo.envs.problem import FeatureNames, FeatureRoles, PlacementProblem, StepKernel
 from placezoo.parameters import above, at_least, below, check_parameters
 
 
@@ -62,6 +61,7 @@ class MCMPartitionProblem(PlacementProblem):
     term_names = moves.TERM_NAMES
     presentation = ("max_backtracks",)
     step_kernel = StepKernel(moves.allowed, moves.movable, moves.observe)
+    moves: ClassVar[Any] = moves
 
     def __init__(
         self,
@@ -135,20 +135,6 @@ class MCMPartitionProblem(PlacementProblem):
     def lower_bound(self) -> float | None:
         """The cost model's bound."""
         return float(self.cost_model.lower_bound) or None
-
-    def kernel(self, assignment: NDArray[np.int64] | None = None) -> Kernel:
-        """Return the compiled moves over a fresh state."""
-        return Kernel(self.cost_model.state(assignment), moves.propose, moves.delta, moves.apply, moves.undo)
-
-    def cost_of(self, state: moves.PipelineState) -> Cost:
-        """Return the cost of a state."""
-        return self.cost_model.cost_of(state)
-
-    def totals(self, assignments: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return the total costs of many assignments, int64 [count, num_items]: float64 [count]."""
-        found = np.empty(len(assignments))
-        moves.evaluate_all(self.cost_model.state(), np.ascontiguousarray(assignments, np.int64), found)
-        return found
 
     def initial_assignment(self, rng: np.random.Generator) -> NDArray[np.int64]:
         """Draw a valid partition: SAMPLE from even probabilities."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from placezoo import jit
-from placezoo.cost_models.cost import Cost
 from placezoo.cost_models.partition import moves
 from placezoo.cost_models.partition.cost import Epsilon, PartitionCost
 from placezoo.datasets.arrays import read_only
@@ -23,7 +22,7 @@ from placezoo.datasets.partition.graph_order import (
 from placezoo.datasets.partition.laplacian import laplacian_coordinates
 from placezoo.envs.partition.drawing import draw_partitioned_graph
 from placezoo.envs.partition.graph_growing import grow_parts
-from placezoo.envs.problem import CutGraph, FeatureNames, Kernel, PlacementProblem, StepKernel
+from placezoo.envs.problem import CutGraph, FeatureNames, PlacementProblem, StepKernel
 from placezoo.parameters import check_parameters, one_of
 
 NUM_SPECTRAL = 4
@@ -67,6 +66,7 @@ class GraphPartitionProblem(PlacementProblem):
     term_names = moves.TERM_NAMES
     presentation = ("order",)
     step_kernel = StepKernel(moves.allowed, moves.movable, moves.observe)
+    moves: ClassVar[Any] = moves
 
     def __init__(self, instance: Graph, num_parts: int = 2, epsilon: Epsilon = 0.03, order: Order = "bfs") -> None:
         if not isinstance(instance, Graph):
@@ -124,14 +124,6 @@ class GraphPartitionProblem(PlacementProblem):
     def infeasible_penalty(self) -> float:
         """The weight of all edges: no partition cuts more."""
         return float(max(self.instance.edge_weights.sum() // 2, 1))
-
-    def kernel(self, assignment: NDArray[np.int64] | None = None) -> Kernel:
-        """Return the compiled moves over a fresh state."""
-        return Kernel(self.cost_model.state(assignment), moves.propose, moves.delta, moves.apply, moves.undo)
-
-    def cost_of(self, state: moves.PartitionState) -> Cost:
-        """Return the cost of a state."""
-        return self.cost_model.cost_of(state)
 
     def initial_assignment(self, rng: np.random.Generator) -> NDArray[np.int64]:
         """Deal the nodes out at random; where weights differ, the heaviest first to a random part with room."""

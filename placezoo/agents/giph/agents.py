@@ -1,4 +1,4 @@
-"""``giph``: a graph network over the gpNet that moves one task at a time."""
+"""``giph`` and ``placeto``: graph networks that move one task at a time."""
 
 from __future__ import annotations
 
@@ -68,3 +68,14 @@ class GiPH(Agent[EdgePlaceProblem]):
 
     def _search(self, search: Search[EdgePlaceProblem]) -> None:
         search_with(self.policy, search, self.start, self.batch)
+
+
+@dataclass(frozen=True)
+class Placeto(GiPH):
+    """Placeto (Addanki et al. 2019): visits the tasks one after another and scores device numbers for each.
+
+    It makes as many traversals as the moves allow. Its scores are of device numbers, so it knows clusters of at most 24
+    devices and nothing of what they are.
+    """
+
+    name = "placeto"
