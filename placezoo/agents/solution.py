@@ -9,14 +9,15 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from placezoo.cost_models.cost import Cost
 from placezoo.datasets.files import sha256, write_atomically
-from placezoo.datasets.json_content import read_json
+from placezoo.datasets.json_content import read_record
 from placezoo.datasets.refusal import refuses_in_one_line
 from placezoo.envs.problem import PlacementProblem
 
@@ -81,12 +82,6 @@ class Solution:
 
     def save(self, path: str | Path) -> None:
         """Write the solution as JSON, compressed where the name ends in ``.gz``."""
-        cost = {
-            "total": self.cost.total,
-            "terms": dict(self.cost.terms),
-            "feasible": self.cost.feasible,
-            "violations": list(self.cost.violations),
-        }
         content = {
             "format": FORMAT,
             "problem": {
@@ -97,7 +92,7 @@ class Solution:
             },
             "agent": {"name": self.agent, "hyperparameters": self.hyperparameters, "seed": self.seed},
             "budget": self.budget,
-            "cost": cost,
+            "cost": asdict(self.cost),
             **({} if self.bound is None else {"bound": self.bound}),
             "evaluations": self.evaluations,
             "seconds": self.seconds,
@@ -119,17 +114,57 @@ class Solution:
             ValueError: ``path:line: what`` for anything that is not a solution.
             ClaimError: the assignment was changed after the solution was saved.
         """
-        content = read_json(path)
-        if content.get("format") != FORMAT:
-            raise ValueError(f"{path}:1: not a solution file (format {FORMAT!r} expected)")
-        try:
-            solution = _from_json(content)
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            what = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
-            raise ValueError(f"{path}:1: a damaged solution file: {what}") from None
-        if content.get("assignment_sha256") != assignment_digest(solution.assignment):
+        file = read_record(path, _File, "a solution file")
+        assignment = np.array(file.assignment, dtype=np.int64)
+        if file.assignment_sha256 != assignment_digest(assignment):
             raise ClaimError(f"{path}: assignment: changed after the solution was saved (its sha256 differs)")
-        return solution
+        return cls(
+            env_id=file.problem.env,
+            parameters=file.problem.parameters,
+            instance=file.problem.instance,
+            digest=file.problem.digest,
+            agent=file.agent.name,
+            hyperparameters=file.agent.hyperparameters,
+            seed=file.agent.seed,
+            budget=file.budget,
+            assignment=assignment,
+            cost=Cost(**msgspec.structs.asdict(file.cost)),
+            trace=file.trace,
+            provenance=file.provenance,
+            bound=file.bound,
+        )
+
+
+class _Problem(msgspec.Struct):
+    env: str
+    instance: str
+    digest: str
+    parameters: dict[str, Any]
+
+
+class _Agent(msgspec.Struct):
+    name: str
+    hyperparameters: dict[str, Any]
+    seed: int
+
+
+class _Cost(msgspec.Struct):
+    total: float
+    terms: dict[str, float]
+    feasible: bool
+    violations: tuple[str, ...]
+
+
+class _File(msgspec.Struct, tag_field="format", tag=FORMAT):
+    problem: _Problem
+    agent: _Agent
+    budget: dict[str, Any]
+    cost: _Cost
+    trace: Annotated[tuple[TracePoint, ...], msgspec.Meta(min_length=1)]
+    assignment: list[int]
+    assignment_sha256: str = ""
+    provenance: dict[str, str] = msgspec.field(default_factory=dict)
+    bound: float | None = None
 
 
 def assignment_digest(assignment: NDArray[np.int64]) -> str:
@@ -158,49 +193,6 @@ def _processor_name() -> str:
     except OSError:
         pass
     return platform.processor() or platform.machine()
-
-
-def _from_json(content: dict[str, Any]) -> Solution:
-    problem, agent, cost = content["problem"], content["agent"], content["cost"]
-    values = content["assignment"]
-    if not isinstance(values, list) or not all(
-        isinstance(value, int) and not isinstance(value, bool) for value in values
-    ):
-        raise ValueError("the assignment must be a list of whole numbers")
-    for name, value, kind in (
-        ("env", problem["env"], str),
-        ("instance", problem["instance"], str),
-        ("digest", problem["digest"], str),
-        ("parameters", problem["parameters"], dict),
-        ("agent name", agent["name"], str),
-        ("feasible", cost["feasible"], bool),
-        ("provenance", content.get("provenance", {}), dict),
-    ):
-        if not isinstance(value, kind):
-            raise ValueError(f"{name} must be of type {kind.__name__}")
-    trace = tuple(TracePoint(int(e), float(s), float(t)) for e, s, t in content["trace"])
-    if not trace:
-        raise ValueError("the trace is empty")
-    return Solution(
-        env_id=problem["env"],
-        parameters=problem["parameters"],
-        instance=problem["instance"],
-        digest=problem["digest"],
-        agent=agent["name"],
-        hyperparameters=dict(agent["hyperparameters"]),
-        seed=int(agent["seed"]),
-        budget=dict(content["budget"]),
-        assignment=np.array(values, dtype=np.int64),
-        cost=Cost(
-            float(cost["total"]),
-            {str(name): float(value) for name, value in cost["terms"].items()},
-            cost["feasible"],
-            tuple(map(str, cost["violations"])),
-        ),
-        trace=trace,
-        provenance={str(name): str(value) for name, value in content.get("provenance", {}).items()},
-        bound=None if content.get("bound") is None else float(content["bound"]),
-    )
 
 
 def problem_record(problem: PlacementProblem) -> dict[str, Any]:

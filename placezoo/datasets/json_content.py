@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import msgspec
 
 from placezoo.datasets.files import read_bytes
 from placezoo.datasets.refusal import refuses_in_one_line
 
+T = TypeVar("T")
+S = TypeVar("S", bound=msgspec.Struct)
+
 
 @refuses_in_one_line
-def read_json(path: str | Path) -> dict[str, Any]:
+def read_json(path: str | Path, name: str = "") -> dict[str, Any]:
     """Return the object in a JSON file, plain or compressed.
+
+    Args:
+        path: the file's.
+        name: what an error calls such a file.
 
     Raises:
         ValueError: ``path:line: what``, if it is none.
@@ -27,8 +37,42 @@ def read_json(path: str | Path) -> dict[str, Any]:
     except ValueError as error:  # of a whole number with thousands of digits
         raise ValueError(f"{path}:1: {error}") from None
     if not isinstance(content, dict):
-        raise ValueError(f"{path}:1: an object expected, not a {type(content).__name__}")
+        what = f"not {name}: " if name else ""
+        raise ValueError(f"{path}:1: {what}an object expected, not a {type(content).__name__}")
     return content
+
+
+def read_record(path: str | Path, kind: type[S], name: str) -> S:
+    """Return what is in a JSON file, plain or compressed, of one of our own formats.
+
+    Args:
+        path: the file's.
+        kind: what the format holds; its tag is the format's name, in the field ``format``.
+        name: what an error calls such a file.
+
+    Raises:
+        ValueError: ``path:line: what``, if it is none.
+        OSError: it cannot be read.
+    """
+    content, expected = read_json(path, name), kind.__struct_config__.tag
+    if content.get("format") != expected:
+        raise ValueError(f"{path}:1: not {name} (format {expected!r} expected)")
+    for field in msgspec.structs.fields(kind):
+        if field.required and field.name not in content:
+            raise ValueError(f"{path}:1: {field.name!r} is missing")
+    return located(path, lambda: converted(content, kind))
+
+
+def converted(content: Any, kind: type[T]) -> T:
+    """Return a content as a struct, or another type that msgspec knows.
+
+    Raises:
+        ValueError: what is missing, of another type or refused by the type itself, and where.
+    """
+    try:
+        return msgspec.convert(content, kind)
+    except msgspec.ValidationError as error:
+        raise ValueError(re.sub("Object missing required field `(.*?)`", r"'\1' is missing", str(error))) from None
 
 
 def part(content: Any, key: str, kind: type) -> Any:

@@ -1,4 +1,5 @@
 import json
+import re
 
 import numpy as np
 import pytest
@@ -107,6 +108,29 @@ def test_damaged_files_give_one_line_with_the_path(saved, edit):
     with pytest.raises(ValueError, match=r"s\.json:1: ") as caught:
         Solution.load(path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("edit", "what"),
+    [
+        (lambda content: content["cost"].pop("feasible"), "'feasible' is missing - at `$.cost`"),
+        (set_key("assignment", 3, value=True), "Expected `int`, got `bool` - at `$.assignment[3]`"),
+        (set_key("trace", 0, 1, value="soon"), "Expected `float`, got `str` - at `$.trace[0][1]`"),
+        (set_key("agent", "seed", value=None), "Expected `int`, got `null` - at `$.agent.seed`"),
+    ],
+)
+def test_what_is_damaged_is_named_by_its_place(saved, edit, what):
+    _, path = saved
+    change(path, edit)
+    with pytest.raises(ValueError, match=re.escape(f"{path}:1: {what}")):
+        Solution.load(path)
+
+
+def test_fields_of_later_versions_are_no_damage(saved):
+    solution, path = saved
+    change(path, set_key("colour", value=[1]))
+    change(path, set_key("agent", "licence", value="MIT"))
+    assert verify(Solution.load(path)) == solution.cost
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"{\n\n]", b"[" * 100_000])

@@ -227,6 +227,11 @@ def test_all_suites_of_the_package_load():
         (('name = "random"', 'names = "random"'), "'name' is missing"),
         (("[[problems]]", "[[problem]]"), "'problems' is missing"),
         (('"tiny"', '"tiny"\ncolour = 1'), "colour"),
+        (('["karate", "florentine"]', '["karate", 3]'), r"problems\[0\].instances\[1\]"),
+        (("[[problems]]", "[[problems]]\nbudget = { seconds = 9 }"), "budget"),
+        (("seeds = [0, 1]", "seeds = []"), "seeds"),
+        (("seconds = 0.2", "seconds = nan"), "seconds must be a finite number above 0, not nan"),
+        (("[[problems]]", '[[problems]]\nreference = "best-know"'), "did you mean best-known"),
     ],
 )
 def test_bad_suites_are_one_line(suite_file, change, message):

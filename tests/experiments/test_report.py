@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from contextlib import contextmanager
+from html.parser import HTMLParser
 
 import pytest
 
@@ -66,6 +67,36 @@ def test_the_file_needs_nothing_else(report):
     assert all(
         low <= mean <= high for low, mean, high in zip(*(annealing[k] for k in ("low", "y", "high")), strict=True)
     )
+
+
+def test_names_stay_names(tmp_path):
+    """Whatever an agent is called, in every place where the page has its name it is text and nothing else."""
+    label = "x' onmouseover='alert(1)' \" <img src=x onerror=alert(2)> </script> {{ 1 }} &amp;"
+    (tmp_path / "one.toml").write_text(
+        SUITE.replace('"annealing </script><script>alert(1)</script>"', json.dumps(label))
+    )
+    board = Leaderboard(load_suite(str(tmp_path / "one.toml")), tmp_path / "out")
+    rows = list(board.run())
+    next(row.solution for row in rows if row.agent == label).save(tmp_path / "mine.json")
+    claim = json.loads((tmp_path / "mine.json").read_text())
+    claim["agent"]["name"] = label
+    (tmp_path / "mine.json").write_text(json.dumps(claim))
+    board.write([*rows, board.submission(tmp_path / "mine.json")])
+
+    started = []
+    parser = HTMLParser()
+    parser.handle_starttag = lambda tag, attributes: started.append((tag, dict(attributes)))
+    parser.feed((tmp_path / "out" / "report.html").read_text())
+    assert [tag for tag, _ in started].count("script") == 2
+    assert {tag for tag, _ in started} <= {
+        "html", "head", "meta", "link", "title", "style", "body", "header", "h1", "h2", "h3", "button", "p", "ul", "li",
+        "nav", "a", "label", "select", "option", "input", "code", "section", "div", "table", "thead", "tbody", "tr",
+        "th", "td", "span", "small", "figure", "figcaption", "details", "summary", "img", "script",
+    }  # fmt: skip
+    assert not [name for _, attributes in started for name in attributes if name.startswith("on")]
+    agents = {attributes["data-agent"] for _, attributes in started if "data-agent" in attributes}
+    assert {label, f"{label} (submitted)"} <= agents
+    assert all(attributes["src"].startswith("data:image/") for tag, attributes in started if tag == "img")
 
 
 @contextmanager

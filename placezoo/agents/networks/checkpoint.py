@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from safetensors import SafetensorError
 from safetensors.torch import load as load_weights
 from safetensors.torch import save as save_weights
@@ -17,6 +18,7 @@ from placezoo.agents.networks.architectures import feature_record, rebuild_netwo
 from placezoo.agents.networks.observation_reader import ObservationReader
 from placezoo.agents.networks.policy_network import NetworkConfig
 from placezoo.datasets.files import read_bytes, write_atomically
+from placezoo.datasets.json_content import located, read_record
 from placezoo.datasets.refusal import refuses_in_one_line
 from placezoo.envs.problem import PlacementProblem
 
@@ -81,29 +83,26 @@ class Checkpoint:
 
         Raises:
             FileNotFoundError: the folder or a file in it is missing.
-            ValueError: ``path: what`` for files that are no checkpoint.
+            ValueError: ``path:line: what`` for files that are no checkpoint.
         """
         folder = Path(folder)
         path = folder / CONFIG
         try:
-            config = json.loads(read_bytes(path))
-            if not isinstance(config, dict) or config.get("format") != FORMAT:
-                raise ValueError(f"not a checkpoint (format {FORMAT!r} expected)")
-            network = rebuild_network(config.get("architecture", "policy"), config["network"])
-            network.load_state_dict(load_weights(read_bytes(folder / WEIGHTS)))
-            network.eval()
-            return cls(network, config["env"], config["formulation"], config["features"], config["training"])
+            config, weights = read_record(path, _Config, "a checkpoint"), read_bytes(folder / WEIGHTS)
         except FileNotFoundError:
             raise FileNotFoundError(f"{folder}: not a checkpoint folder ({CONFIG} and {WEIGHTS} expected)") from None
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise ValueError(f"{path}: not JSON ({error})") from None
-        except KeyError as error:
-            raise ValueError(f"{path}: {error.args[0]!r} is missing") from None
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"{path}: {error}") from None
+
+        def build() -> Any:
+            network = rebuild_network(config.architecture, config.network)
+            network.load_state_dict(load_weights(weights))
+            return network.eval()
+
+        try:
+            network = located(path, build)
         except (SafetensorError, RuntimeError) as error:
             what = str(error).splitlines()[0]
             raise ValueError(f"{folder / WEIGHTS}: the weights do not fit {CONFIG} ({what})") from None
+        return cls(network, config.env, config.formulation, config.features, config.training)
 
     def check_fits(self, problem: PlacementProblem) -> None:
         """Check that the policy can act on a problem.
@@ -124,6 +123,15 @@ class Checkpoint:
         """
         if self.formulation != formulation:
             raise ValueError(f"this checkpoint was trained for {self.formulation}, not for {formulation}")
+
+
+class _Config(msgspec.Struct, tag_field="format", tag=FORMAT):
+    env: str
+    formulation: str
+    features: dict[str, list[str]]
+    network: dict[str, Any]
+    training: dict[str, Any]
+    architecture: str = "policy"
 
 
 def checkpoint_folder(checkpoint: str, agent: str, env_id: str | None = None) -> Path:

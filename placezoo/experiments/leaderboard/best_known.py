@@ -6,15 +6,16 @@ import json
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from filelock import FileLock
 
 from placezoo.agents.solution import ClaimError, Solution
 from placezoo.datasets.files import sha256, write_atomically
-from placezoo.datasets.json_content import located, read_json
+from placezoo.datasets.json_content import located, read_record
 from placezoo.datasets.refusal import refuses_in_one_line
 from placezoo.datasets.registry import is_named
 from placezoo.envs.problem import PlacementProblem
@@ -27,8 +28,7 @@ TABLE = Path(__file__).with_name("best_known_solutions")
 _BETTER = 1e-9  # relative: less is rounding
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An entry of the table; its solution is in ``file``.
 
     Attributes:
@@ -42,6 +42,9 @@ class Record:
         date: when.
         machine: on what.
         file: the solution's name in the table's folder.
+
+    Raises:
+        ValueError: the file is not one of the table's folder.
     """
 
     env: str
@@ -54,6 +57,14 @@ class Record:
     date: str
     machine: str
     file: str
+
+    def __post_init__(self) -> None:
+        if Path(self.file).name != self.file:
+            raise ValueError(f"{self.file!r} must be a file of the table's folder")
+
+
+class _Index(msgspec.Struct, tag_field="format", tag=FORMAT):
+    records: list[Record]
 
 
 class BestKnown:
@@ -130,7 +141,7 @@ class BestKnown:
                 return False
             record = self._write(solution, cost.total)
             self._records[key] = record
-            records = [asdict(one) for one in self]
+            records = [msgspec.structs.asdict(one) for one in self]
             write_atomically(self.folder / INDEX, json.dumps({"format": FORMAT, "records": records}, indent=1) + "\n")
             if known is not None and known.file != record.file:
                 (self.folder / known.file).unlink(missing_ok=True)
@@ -157,18 +168,8 @@ _Key = tuple[str, str, str]
 def _records(path: Path) -> dict[_Key, Record]:
     if not path.exists():
         return {}
-    content = read_json(path)
-    if content.get("format") != FORMAT:
-        raise ValueError(f"{path}:1: not a table of best known solutions (format {FORMAT!r} expected)")
-
-    def build() -> dict[_Key, Record]:
-        records = [Record(**entry) for entry in content["records"]]
-        for record in records:
-            if Path(str(record.file)).name != record.file:
-                raise ValueError(f"{record.file!r} must be a file of the table's folder")
-        return {_key(record.env, record.digest, record.parameters): record for record in records}
-
-    return located(path, build)
+    records = read_record(path, _Index, "a table of best known solutions").records
+    return located(path, lambda: {_key(record.env, record.digest, record.parameters): record for record in records})
 
 
 def _key(env: str, digest: str, parameters: dict[str, Any]) -> _Key:

@@ -10,9 +10,27 @@ from numpy.typing import NDArray
 
 from placezoo.agents.solution import TracePoint
 from placezoo.experiments.leaderboard.runs import Row
-from placezoo.experiments.leaderboard.scores import by_agent, performance_profile
+from placezoo.experiments.leaderboard.scores import by_agent, by_environment, performance_profile
 
 _POINTS = 48
+_PALETTE = (
+    "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#8c6d00", "#56b4e9", "#7f3c8d", "#6b7280", "#e31a1c", "#5aae61",
+    "#b15928", "#ff6f91", "#f0a30a", "#00a6a6", "#9467bd", "#c51b7d",
+)  # fmt: skip
+
+
+def agent_colours(rows: list[Row]) -> dict[str, str]:
+    """Give each agent a colour that no other agent of its environments has, while there are enough."""
+    taken: dict[str, set[int]] = {env: set() for env in by_environment(rows)}
+    colours: dict[str, str] = {}
+    for agent, mine in by_agent(rows).items():
+        environments = {row.env for row in mine}
+        free = [c for c in range(len(_PALETTE)) if not any(c in taken[env] for env in environments)]
+        choice = free[0] if free else len(colours) % len(_PALETTE)
+        colours[agent] = _PALETTE[choice]
+        for env in environments:
+            taken[env].add(choice)
+    return colours
 
 
 def anytime_chart(rows: list[Row], colours: dict[str, str]) -> dict[str, Any]:

@@ -1,137 +1,112 @@
-"""A report's part on each case: its runs, anytime curves and best solution."""
+"""What a report shows of each case: its agents' runs, the best one and a picture of that."""
 
 from __future__ import annotations
 
+import base64
 import functools
-import html
 import io
 import math
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
-from placezoo.experiments.leaderboard.cases import Case, budget_text
-from placezoo.experiments.leaderboard.charts import anytime_chart
-from placezoo.experiments.leaderboard.page_parts import agent_cell, agent_key, image, table
+from placezoo.envs.problem import PlacementProblem
+from placezoo.experiments.leaderboard.cases import Case
 from placezoo.experiments.leaderboard.runs import Row
-from placezoo.experiments.leaderboard.scores import by_agent, by_case, counted_cost
-from placezoo.experiments.leaderboard.tables import mean_cost_text, percent
+from placezoo.experiments.leaderboard.scores import by_agent, counted_cost
+from placezoo.experiments.leaderboard.suite import SuiteProblem
 from placezoo.experiments.plots import figure_bytes
 
 
-def _anchor(case: Case) -> str:
-    safe = "".join(character if character.isalnum() else "-" for character in case.title)
-    return f"{case.problem.env_id}-{safe}"
+@dataclass(frozen=True)
+class AgentRuns:
+    """An agent's runs of a case; the means from ``terms`` on are over those that did not fail, NaN if all did.
+
+    Attributes:
+        runs: one for each seed.
+        cost: mean of what they count with.
+        least: of these costs.
+        gap: mean.
+        terms: means of the terms that the report shows.
+        seconds: mean.
+        evaluations: mean.
+    """
+
+    runs: list[Row]
+    cost: float
+    least: float
+    gap: float
+    terms: list[float]
+    seconds: float
+    evaluations: float
+
+    @classmethod
+    def of(cls, runs: list[Row], terms: list[str]) -> AgentRuns:
+        """Return the means of some runs."""
+        costs, done = [counted_cost(run) for run in runs], [run for run in runs if not run.error]
+        return cls(
+            runs, _mean(costs), min(costs), _mean([run.gap for run in runs]),
+            [_mean([run.terms[term] for run in done if term in run.terms]) for term in terms],
+            _mean([run.seconds for run in done]), _mean([run.evaluations for run in done]),
+        )  # fmt: skip
 
 
-def _best(rows: list[Row]) -> Row:
-    return min(rows, key=lambda row: (not row.feasible, row.total if not row.error else math.inf))
+def _mean(values: list[float]) -> float:
+    return float(np.mean(values)) if values else math.nan
 
 
-def _rows_of(case: Case, rows: list[Row]) -> list[Row]:
-    return by_case(rows).get((case.problem.env_id, case.title), [])
+@dataclass(frozen=True)
+class CaseRuns:
+    """A case with its runs, at least one."""
 
+    case: Case
+    rows: list[Row]
 
-def case_table(cases: list[Case], rows: list[Row]) -> str:
-    """Return a table of cases: sizes, the best cost and whose it is, what was known before, bounds."""
-    lines = []
-    for case in cases:
-        mine = _rows_of(case, rows)
-        if not mine:
-            continue
-        best, problem = _best(mine), case.problem
-        bound = problem.lower_bound
-        lines.append(
-            (
-                f"data-case='{html.escape(case.title)}'",
-                [
-                    (f"<a href='#{_anchor(case)}'>{html.escape(case.title)}</a>", case.title),
-                    (f"{problem.num_items:,}", problem.num_items),
-                    (f"{problem.num_resources:,}", problem.num_resources),
-                    (f"{best.total:.6g}", best.total),
-                    (html.escape(best.agent), best.agent),
-                    ("-" if math.isnan(best.best_known) else f"{best.best_known:.6g}", best.best_known),
-                    ("-" if bound is None else f"{bound:.6g}", bound),
-                    (f"{problem.reference_cost:.6g}", problem.reference_cost),
-                ],
-            )
-        )
-    header = ["case", "items", "resources", "best here", "by", "best known before", "lower bound", "random"]
-    return table(header, lines)
+    @property
+    def title(self) -> str:
+        """The case's title."""
+        return self.case.title
 
+    @property
+    def problem(self) -> PlacementProblem:
+        """The case's problem."""
+        return self.case.problem
 
-def case_details(case: Case, rows: list[Row], colours: dict[str, str], charts: dict[str, Any]) -> str:
-    """Return a case's runs, chart and picture, closed until it is asked for; its chart's numbers go into ``charts``."""
-    mine = _rows_of(case, rows)
-    if not mine:
-        return ""
-    problem, best = case.problem, _best(mine)
-    names = case.group.metrics or tuple(best.terms)
-    terms = [name for name in names if name in best.terms]
-    lines = []
-    ordered = sorted(by_agent(mine).items(), key=lambda entry: np.mean([counted_cost(row) for row in entry[1]]))
-    for agent, runs in ordered:
-        done = [run for run in runs if not run.error]
-        totals = [counted_cost(run) for run in runs]
+    @property
+    def group(self) -> SuiteProblem:
+        """What the suite says of it."""
+        return self.case.group
 
-        def mean(values: list[float]) -> float:
-            return float(np.mean(values)) if values else math.nan
+    @property
+    def anchor(self) -> str:
+        """What links to the case, and its chart, are called."""
+        safe = "".join(character if character.isalnum() else "-" for character in self.title)
+        return f"{self.problem.env_id}-{safe}"
 
-        seconds, evaluations = mean([run.seconds for run in done]), mean([run.evaluations for run in done])
-        gap = mean([run.gap for run in runs])
-        lines.append(
-            (
-                agent_key(agent),
-                [
-                    agent_cell(runs[0], colours),
-                    (html.escape(mean_cost_text(runs)), float(np.mean(totals))),
-                    (f"{min(totals):.6g}", min(totals)),
-                    (percent(gap), gap),
-                    *(
-                        ("-" if math.isnan(value) else f"{value:.4g}", value)
-                        for value in (mean([run.terms[term] for run in done if term in run.terms]) for term in terms)
-                    ),
-                    (f"{seconds:.3f}", seconds),
-                    (f"{evaluations:,.0f}", evaluations),
-                    (f"{sum(run.feasible for run in runs)}/{len(runs)}", sum(run.feasible for run in runs)),
-                ],
-            )
-        )
-    header = ["agent", "mean cost", "best", "mean gap", *(term.replace("_", " ") for term in terms), "seconds"]
-    anchor = _anchor(case)
-    charts[anchor] = anytime_chart(mine, colours)
-    settings = ", ".join(f"{key} = {value}" for key, value in problem.parameters.items())
-    about = (
-        f"{problem.num_items:,} items, {len(problem.item_edges[0]) // 2:,} edges; {html.escape(settings)}; "
-        f"{budget_text(case.group.budget)} a run, seeds {', '.join(map(str, case.group.seeds))}; digest "
-        f"<code>{problem.instance.digest[:16]}</code>"
-    )
-    title = html.escape(case.title)
-    winner = f"<small>best {best.total:.6g} by {html.escape(best.agent)}</small>"
-    return (
-        f"<details class='case' id='{anchor}' data-case='{title}'><summary>{title} {winner}</summary><p>{about}</p>"
-        f"{table([*header, 'evaluations', 'feasible'], lines)}<div class='pair'><figure>"
-        "<figcaption>Best cost so far, mean over seeds, from least to most as a band</figcaption>"
-        f"<div class='chart' data-chart='{anchor}'></div></figure>{_picture(case, best)}</div></details>"
-    )
+    @property
+    def best(self) -> Row:
+        """The best run."""
+        return min(self.rows, key=lambda row: (not row.feasible, row.total if not row.error else math.inf))
 
+    @property
+    def terms(self) -> list[str]:
+        """The terms of the cost that the report shows."""
+        found = self.best.terms
+        return [name for name in self.group.metrics or found if name in found]
 
-def _picture(case: Case, best: Row) -> str:
-    if best.solution is None:
-        return ""
-    draw = functools.partial(case.problem.draw, best.solution.assignment)
-    picture = _fewer_colours(figure_bytes(draw, "png", (6.4, 5.6)))
-    name = html.escape(case.title)
-    return (
-        f"<figure>{image(picture, 'png', f'best solution of {name}', 'picture')}"
-        f"<figcaption>the best: {html.escape(best.agent)}, seed {best.seed}</figcaption></figure>"
-    )
+    @property
+    def agents(self) -> list[AgentRuns]:
+        """The runs of each agent, the one with the least mean cost first."""
+        agents = [AgentRuns.of(runs, self.terms) for runs in by_agent(self.rows).values()]
+        return sorted(agents, key=lambda agent: agent.cost)
 
+    @property
+    def picture(self) -> str:
+        """The best solution as PNG, in base 64; 128 colours make it a third of the size."""
+        from PIL import Image
 
-def _fewer_colours(png: bytes) -> bytes:
-    """Return a picture with 128 colours, a third of the size."""
-    from PIL import Image
-
-    content = io.BytesIO()
-    Image.open(io.BytesIO(png)).convert("RGB").quantize(128).save(content, "PNG", optimize=True)
-    return content.getvalue()
+        assert self.best.solution is not None
+        draw = functools.partial(self.problem.draw, self.best.solution.assignment)
+        content, drawn = io.BytesIO(), io.BytesIO(figure_bytes(draw, "png", (6.4, 5.6)))
+        Image.open(drawn).convert("RGB").quantize(128).save(content, "PNG", optimize=True)
+        return base64.b64encode(content.getvalue()).decode()

@@ -3,33 +3,37 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import msgspec
 
 from placezoo.agents.agent import Agent
 from placezoo.agents.budget import Budget
 from placezoo.datasets.files import read_bytes
+from placezoo.datasets.json_content import converted
 from placezoo.datasets.refusal import refuses_in_one_line
 from placezoo.datasets.suggestion import unknown_name
 from placezoo.envs.registration import problem_class
 
 TRAINED = "trained"  # as a hyperparameter: the policy that the suite trains; also that policy's folder
 REFERENCES = ("best-known", "lower-bound")
+_LIMITS = ("seconds", "evaluations")  # a table's own budget stands for both
 
 
-@dataclass(frozen=True)
-class SuiteProblem:
+class SuiteProblem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Instances of one environment, under one budget.
 
     Attributes:
         env: the environment's id.
         instances: names.
+        seeds: of each agent on each instance.
+        seconds: of the budget of each run, or None for no limit.
+        evaluations: of that budget, or None for no limit.
         parameters: of the problem.
         optional: leave instances out that are not on this machine and cannot be fetched or traced, instead of failing.
-        budget: of each run.
-        seeds: of each agent on each instance.
         metrics: the terms of the cost that tables show; empty for all.
         reference: what gaps are relative to: ``best-known``, or ``lower-bound`` where the problem has one.
 
@@ -38,20 +42,24 @@ class SuiteProblem:
     """
 
     env: str
-    instances: tuple[str, ...]
-    budget: Budget
-    seeds: tuple[int, ...]
-    parameters: dict[str, Any] = field(default_factory=dict)
+    instances: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
+    seeds: Annotated[tuple[int, ...], msgspec.Meta(min_length=1)]
+    seconds: Any = None  # the budget says which numbers
+    evaluations: Any = None
+    parameters: dict[str, Any] = msgspec.field(default_factory=dict)
     optional: bool = False
     metrics: tuple[str, ...] = ()
     reference: str = "best-known"
 
     def __post_init__(self) -> None:
         if self.reference not in REFERENCES:
-            raise ValueError(unknown_name("reference", str(self.reference), REFERENCES))
-        for name, values, kind in (("instances", self.instances, str), ("seeds", self.seeds, int)):
-            if not values or not all(type(value) is kind for value in values):
-                raise ValueError(f"{name} must be a list of at least one {kind.__name__}")
+            raise ValueError(unknown_name("reference", self.reference, REFERENCES))
+        _ = self.budget  # it refuses what is out of range
+
+    @property
+    def budget(self) -> Budget:
+        """The budget of each run."""
+        return Budget(self.seconds, self.evaluations)
 
 
 @dataclass(frozen=True)
@@ -84,8 +92,7 @@ class SuiteAgent:
         return TRAINED in self.hyperparameters.values()
 
 
-@dataclass(frozen=True)
-class Suite:
+class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a leaderboard runs.
 
     Attributes:
@@ -108,8 +115,6 @@ class Suite:
     training: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
-        if type(self.version) is not int:
-            raise ValueError(f"version must be a whole number, not {self.version!r}")
         for env in dict.fromkeys(group.env for group in self.problems):
             labels = [agent.label for agent in self.agents if agent.env in (None, env)]
             for label in labels:
@@ -129,11 +134,13 @@ class Suite:
             raise ValueError(f"suite {self.name}: {unknown_name('environment', env, here)}")
         training = self.training if self.training and self.training["env_id"] == env_id else None
         agents = tuple(agent for agent in self.agents if training or not agent.is_trained_here)
-        return replace(self, name=f"{self.name}/{env}", problems=problems, agents=agents, training=training)
+        return msgspec.structs.replace(
+            self, name=f"{self.name}/{env}", problems=problems, agents=agents, training=training
+        )
 
     def with_agents(self, agents: tuple[SuiteAgent, ...], *, alone: bool = False) -> Suite:
         """Return the suite with more agents, or with these alone."""
-        return replace(self, agents=agents if alone else (*self.agents, *agents))
+        return msgspec.structs.replace(self, agents=agents if alone else (*self.agents, *agents))
 
 
 def suite_names() -> list[str]:
@@ -165,37 +172,24 @@ def _read(text: str, name: str, where: str) -> Suite:
         return _parse(tomllib.loads(text), name)
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{where}: not TOML: {error}") from None
-    except KeyError as error:
-        raise ValueError(f"{where}: {error.args[0]!r} is missing") from None
-    except (TypeError, AttributeError, ValueError) as error:
+    except ValueError as error:
         raise ValueError(f"{where}: {' '.join(str(error).split())}") from None
 
 
+class _Tables(msgspec.Struct):
+    problems: list[dict[str, Any]]
+    agents: list[dict[str, Any]]
+
+
 def _parse(content: dict[str, Any], name: str) -> Suite:
-    limits = _limits(content)
-    seeds = content.pop("seeds")
-    problems = [_problem(entry, limits, seeds) for entry in content.pop("problems")]
-    agents = [
-        SuiteAgent(
-            entry.pop("name"), env=entry.pop("env", None), where=entry.pop("where", {}), label=entry.pop("label", ""),
-            hyperparameters=entry,
-        )
-        for entry in content.pop("agents")
-    ]  # fmt: skip
-    return Suite(name=content.pop("name", name), problems=tuple(problems), agents=tuple(agents), **content)
+    tables = converted(content, _Tables)
+    seeds, limits = _taken(content, "seeds"), _taken(content, *_LIMITS)
+    problems = [{**seeds, **(_taken(entry, *_LIMITS) or limits), **entry} for entry in tables.problems]
+    # What else an agent's table has are hyperparameters.
+    agents = [{**_taken(entry, "name", "env", "where", "label"), "hyperparameters": entry} for entry in tables.agents]
+    return converted({"name": name, **content, "problems": problems, "agents": agents}, Suite)
 
 
-def _limits(content: dict[str, Any]) -> dict[str, Any]:
-    """Take the limits of a budget out of a table."""
-    return {key: content.pop(key) for key in ("seconds", "evaluations") if key in content}
-
-
-def _problem(entry: dict[str, Any], limits: dict[str, Any], seeds: list[int]) -> SuiteProblem:
-    own = _limits(entry) or limits
-    return SuiteProblem(
-        budget=Budget(**own),
-        seeds=tuple(entry.pop("seeds", seeds)),
-        instances=tuple(entry.pop("instances")),
-        metrics=tuple(entry.pop("metrics", ())),
-        **entry,
-    )
+def _taken(table: dict[str, Any], *keys: str) -> dict[str, Any]:
+    """Take some keys out of a table."""
+    return {key: table.pop(key) for key in keys if key in table}
