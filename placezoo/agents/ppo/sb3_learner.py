@@ -29,10 +29,12 @@ class SB3PPOLearner(UpdateLearner):
         config, source = self.config, self.source
         # Relative to greedy construction, returns of easy and hard instances lie close together, which spares the
         # critic most of what it would have to learn about instances.
-        env = PaddedVecEnv(config.num_envs, source, self.formulation, mean_greedy_cost, config.worst_reward, **settings)
+        self._env = PaddedVecEnv(
+            config.num_envs, source, self.formulation, mean_greedy_cost, config.worst_reward, **settings
+        )
         self.model = MaskablePPO(
             GraphPolicy,
-            env,
+            self._env,
             n_steps=config.num_steps,
             batch_size=min(config.batch_size, config.num_envs * config.num_steps),
             n_epochs=config.num_epochs,
