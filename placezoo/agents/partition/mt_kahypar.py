@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import numpy as np
+from numpy.typing import NDArray
 
 from placezoo.agents.agent import Agent
 from placezoo.agents.search.repair import compile_repair, repair
 from placezoo.agents.search.search import Search
+from placezoo.agents.search.separate_process import call_within, start_server
 from placezoo.datasets.mtkahypar_library import mtkahypar_library
+from placezoo.datasets.partition.graph import Graph
 from placezoo.envs.partition.problem import GraphPartitionProblem
 from placezoo.parameters import at_least, one_of
 
@@ -19,7 +22,9 @@ _PRESETS = ("deterministic", "deterministic-quality", "large-k", "default", "qua
 
 @dataclass(frozen=True)
 class MtKaHyPar(Agent[GraphPartitionProblem]):
-    """Mt-KaHyPar (Gottesbueren et al. 2023) for the edge cut, on one thread. A run cannot be interrupted.
+    """Mt-KaHyPar (Gottesbueren et al. 2023) for the edge cut, on one thread.
+
+    A run that the budget's seconds end gives no answer; if it is the first, greedy graph growing gives one.
 
     Args:
         preset: ``highest-quality``, ``quality``, ``default``, ``large-k``, ``deterministic-quality`` or
@@ -33,31 +38,52 @@ class MtKaHyPar(Agent[GraphPartitionProblem]):
     runs: Annotated[int, at_least(1)] = 8
 
     def prepare(self, problem: GraphPartitionProblem) -> None:
-        """Compile what the search calls."""
+        """Check that weights fit the library's integers, compile what the search calls, start the library's process.
+
+        Raises:
+            ValueError: they do not.
+        """
+        graph, limit = problem.instance, problem.cost_model.max_part_weight
+        largest = max(int(graph.node_weights.sum()), int(graph.edge_weights.sum()), limit)
+        self.require(
+            largest < 1 << 31,
+            f"the library adds weights up in 32 bits, those of {graph.name} reach {largest:,}; divide them, or use fm",
+        )
         compile_repair(problem)
+        problem.greedy(np.random.default_rng(0))
+        start_server()
 
     def _search(self, search: Search[GraphPartitionProblem]) -> None:
-        import mtkahypar
-
         problem = search.problem
         if problem.num_resources == 1:  # the library wants at least two blocks
             search.evaluate(np.zeros(problem.num_items, np.int64))
             return
-        graph = problem.instance
-        library = mtkahypar_library()
-        once = graph.rows < graph.indices
-        edges = list(zip(graph.rows[once].tolist(), graph.indices[once].tolist(), strict=True))
-        weights = graph.node_weights.tolist(), graph.edge_weights[once].tolist()
+        graph, epsilon = problem.instance, problem.cost_model.epsilon
         for _ in range(self.runs):
-            # Context and graph are made for each run: the library (1.7) crashes when it partitions a graph twice.
-            context = library.context_from_preset(getattr(mtkahypar.PresetType, self.preset.upper().replace("-", "_")))
-            context.set_partitioning_parameters(
-                problem.num_resources, problem.cost_model.epsilon, mtkahypar.Objective.CUT
+            seed = int(search.rng.integers(2**31 - 1))
+            parts = call_within(
+                search.seconds_to_answer, partition_once, graph, problem.num_resources, epsilon, self.preset, seed
             )
-            context.logging = False
-            structure = library.create_graph(context, graph.num_nodes, len(edges), edges, *weights)
-            mtkahypar.set_seed(int(search.rng.integers(2**31 - 1)))
-            parts = structure.partition(context).get_partition()
-            search.evaluate(repair(problem, np.asarray(parts, np.int64)))
+            if parts is None:  # no time is left
+                break
+            search.evaluate(repair(problem, parts))
             if search.is_over:
-                return
+                break
+        if search.best is None:
+            search.evaluate(repair(problem, problem.greedy(search.rng)))
+
+
+def partition_once(graph: Graph, num_parts: int, epsilon: float, preset: str, seed: int) -> NDArray[np.int64]:
+    """Return one answer of the library: int64 [num_nodes]."""
+    import mtkahypar
+
+    library = mtkahypar_library()
+    context = library.context_from_preset(getattr(mtkahypar.PresetType, preset.upper().replace("-", "_")))
+    context.set_partitioning_parameters(num_parts, epsilon, mtkahypar.Objective.CUT)
+    context.logging = False
+    once = graph.rows < graph.indices
+    edges = list(zip(graph.rows[once].tolist(), graph.indices[once].tolist(), strict=True))
+    weights = graph.node_weights.tolist(), graph.edge_weights[once].tolist()
+    structure = library.create_graph(context, graph.num_nodes, len(edges), edges, *weights)
+    mtkahypar.set_seed(seed)
+    return np.asarray(structure.partition(context).get_partition(), np.int64)

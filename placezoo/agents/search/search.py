@@ -14,6 +14,8 @@ from placezoo.agents.solution import TracePoint
 from placezoo.cost_models.cost import Cost
 from placezoo.envs.problem import PlacementProblem
 
+_SHARE_OF_THE_FIRST = 0.9
+
 P_co = TypeVar("P_co", bound=PlacementProblem, default=PlacementProblem, covariant=True)
 
 
@@ -49,6 +51,14 @@ class Search(Generic[P_co]):
     def seconds(self) -> float:
         """Seconds since the search began."""
         return time.perf_counter() - self._started
+
+    @property
+    def seconds_to_answer(self) -> float | None:
+        """Seconds that an answer may take, None for any; the first leaves a tenth of the budget for a cheaper one."""
+        if self.budget.seconds is None:
+            return None
+        share = _SHARE_OF_THE_FIRST if self.best is None else 1.0
+        return share * self.budget.seconds - self.seconds
 
     @property
     def progress(self) -> float:

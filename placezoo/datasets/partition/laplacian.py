@@ -15,6 +15,7 @@ from placezoo.datasets.partition.graph import Graph
 from placezoo.datasets.partition.graph_conversion import to_scipy
 
 _DENSE_UP_TO = 400  # nodes; below, a dense eigensolver is faster than an iterative one and never fails to converge
+_MAX_RESTARTS = 20  # of Lanczos; meshes and networks need 1 to 5
 
 
 @functools.lru_cache(maxsize=4096)
@@ -63,12 +64,22 @@ def _smallest_eigenvectors(adjacency: sp.csr_array, count: int) -> NDArray[np.fl
     if n <= _DENSE_UP_TO or count >= n - 1:
         _, vectors = scipy.linalg.eigh(normalised.toarray(), subset_by_index=[0, count - 1])
     else:
-        # Shift and invert; the matrix is singular, hence the small shift. An ordering for symmetric matrices keeps
-        # the factors of three-dimensional meshes small (wing: 4 s instead of 12 s).
-        shifted = sp.csc_array(normalised + 1e-4 * sp.eye_array(n))
-        factors = spla.splu(shifted, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
-        inverse = spla.LinearOperator(shifted.shape, matvec=factors.solve, dtype=np.float64)
-        start = np.random.default_rng(0).standard_normal(n)
-        values, vectors = spla.eigsh(normalised, k=count, sigma=-1e-4, OPinv=inverse, v0=start)
-        vectors = vectors[:, np.argsort(values)]
+        try:
+            vectors = _by_shift_and_invert(normalised, count, 1e-4, _MAX_RESTARTS)
+        except spla.ArpackNoConvergence:  # eigenvalues much nearer to 0 than that: long paths, cycles, thin meshes
+            vectors = _by_shift_and_invert(normalised, count, 1e-9)
     return vectors / np.sqrt(degrees)[:, None]
+
+
+def _by_shift_and_invert(
+    normalised: sp.csc_array, count: int, shift: float, max_restarts: int | None = None
+) -> NDArray[np.float64]:
+    """Return the first eigenvectors, [n, count]; the matrix is singular, hence a small shift."""
+    n = normalised.shape[0]
+    # An ordering for symmetric matrices keeps the factors of three-dimensional meshes small (wing: 4 s, not 12 s).
+    shifted = sp.csc_array(normalised + shift * sp.eye_array(n))
+    factors = spla.splu(shifted, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
+    inverse = spla.LinearOperator(shifted.shape, matvec=factors.solve, dtype=np.float64)
+    start = np.random.default_rng(0).standard_normal(n)
+    values, vectors = spla.eigsh(normalised, k=count, sigma=-shift, OPinv=inverse, v0=start, maxiter=max_restarts)
+    return vectors[:, np.argsort(values)]

@@ -1,0 +1,90 @@
+import os
+import signal
+
+import networkx as nx
+import numpy as np
+import pytest
+
+import placezoo
+from placezoo import Budget
+from placezoo.agents.partition.spectral import bisect_recursively, cut_in_pieces
+from placezoo.agents.search.separate_process import call_within
+from placezoo.datasets import Graph, from_networkx
+from tests.instances import two_cliques
+
+ENV = "GraphPartition-v0"
+SLEEPER = "__import__('time').sleep(600) or 7"
+
+
+def test_an_answer_in_time_is_the_functions_own():
+    assert call_within(60, pow, 2, 10) == 1024
+    assert call_within(None, bytes, 10_000_000) == bytes(10_000_000)  # more than a pipe holds
+
+
+def test_what_takes_longer_is_ended_and_the_next_call_answered():
+    assert call_within(0.05, eval, SLEEPER) is None
+    assert call_within(0, eval, SLEEPER) is None
+    assert call_within(60, pow, 2, 10) == 1024
+
+
+def test_failures_are_one_line_and_end_nothing_else():
+    with pytest.raises(ValueError, match="pow: unsupported operand"):
+        call_within(60, pow, "a", 2)
+    with pytest.raises(ValueError, match="abort: its process was ended by signal 6"):
+        call_within(60, os.abort)
+    assert call_within(60, pow, 2, 10) == 1024
+
+
+def test_a_server_that_was_ended_from_outside_is_started_again():
+    server = call_within(60, os.getppid)
+    os.kill(server, signal.SIGKILL)
+    with pytest.raises((ValueError, OSError)):
+        call_within(60, pow, 2, 10)
+    assert call_within(60, pow, 2, 10) == 1024
+
+
+@pytest.mark.parametrize("agent", ["spectral", "mt-kahypar"])
+def test_a_first_answer_that_takes_too_long_is_replaced_by_a_cheaper_one(agent):
+    """No path of 30,000 nodes is solved in a hundredth of a second, and no star partitioned by Mt-KaHyPar."""
+    graph = nx.path_graph(30_000) if agent == "spectral" else nx.star_graph(5_000)
+    problem = placezoo.make_problem(ENV, graph, num_parts=8)
+    solution = placezoo.make_agent(agent).solve(problem, Budget(seconds=0.01))
+    assert solution.evaluations == 1
+    assert solution.cost.feasible
+    expected = cut_in_pieces(problem.instance, 8) if agent == "spectral" else problem.greedy(np.random.default_rng(0))
+    assert solution.cost.total <= problem.evaluate(expected).total + 0.1 * graph.number_of_edges()
+
+
+def test_pieces_of_a_breadth_first_order():
+    assert cut_in_pieces(from_networkx(nx.path_graph(6)), 3).tolist() in ([0, 0, 1, 1, 2, 2], [2, 2, 1, 1, 0, 0])
+    weighted = Graph.from_edges(3, [(0, 1), (1, 2)], node_weights=[2, 1, 1])
+    assert len(set(cut_in_pieces(weighted, 2)[1:])) == 1
+    assert cut_in_pieces(Graph.from_edges(2, [], node_weights=[0, 0]), 2).tolist() == [0, 0]
+
+
+def test_spectral_is_the_same_with_and_without_a_limit_of_seconds():
+    problem = placezoo.make_problem(ENV, two_cliques(8), num_parts=2)
+    for budget in (Budget(seconds=600), Budget(evaluations=1)):
+        solution = placezoo.make_agent("spectral").solve(problem, budget)
+        assert solution.cost.total == problem.evaluate(bisect_recursively(problem.instance, 2)).total == 1
+
+
+@pytest.mark.parametrize(
+    ("node_weight", "edge_weight"), [(2**31, 1), (2**29, 1), (1, 2**31), (1, 2**30), (2**40, 2**40), (10**9, 1)]
+)
+def test_weights_beyond_32_bits_are_refused_in_one_line_by_mt_kahypar_alone(node_weight, edge_weight):
+    graph = Graph.from_edges(
+        4, [(0, 1), (1, 2), (2, 3)], edge_weights=[edge_weight] * 3, node_weights=[node_weight] * 4
+    )
+    problem = placezoo.make_problem(ENV, graph)
+    with pytest.raises(ValueError, match="mt-kahypar: the library adds weights up in 32 bits") as caught:
+        placezoo.make_agent("mt-kahypar").solve(problem, Budget(evaluations=1))
+    assert "\n" not in str(caught.value)
+    for agent in ("metis", "fm", "multilevel"):
+        assert placezoo.make_agent(agent).solve(problem, Budget(evaluations=64)).cost.total == edge_weight
+
+
+def test_weights_just_within_32_bits_are_partitioned_by_mt_kahypar():
+    graph = Graph.from_edges(4, [(0, 1), (1, 2), (2, 3)], edge_weights=[2**30 - 3, 1, 1], node_weights=[2**28] * 4)
+    problem = placezoo.make_problem(ENV, graph)
+    assert placezoo.make_agent("mt-kahypar").solve(problem, Budget(evaluations=1)).cost.total == 1
