@@ -46,6 +46,7 @@ from placezoo.datasets.partition.graph_conversion import (
     to_scipy,
 )
 from placezoo.datasets.partition.metis_format import read_metis, write_metis
+from placezoo.datasets.partition.partition_format import read_partition, write_partition
 from placezoo.datasets.public_files import fetch
 from placezoo.datasets.registry import (
     Embedded,
@@ -102,6 +103,7 @@ __all__ = [
     "read_netlist",
     "read_onnx",
     "read_op_graph",
+    "read_partition",
     "read_plc",
     "read_task_graph",
     "register_dataset",
@@ -119,6 +121,7 @@ __all__ = [
     "write_netlist",
     "write_op_graph",
     "write_openroad_tcl",
+    "write_partition",
     "write_plc",
 ]
 

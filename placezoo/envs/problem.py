@@ -207,10 +207,15 @@ class PlacementProblem(ABC):
         """
         if not self.exports:
             raise ValueError(f"--export: {self.env_id} has no formats of other tools")
-        if path.suffix not in self.exports:
+        if self.export_suffix(path) not in self.exports:
             known = ", ".join(f"{suffix} ({what})" for suffix, what in self.exports.items())
             raise ValueError(f"{path}: {self.env_id} is exported as {known}")
         self._export(assignment, path)
+
+    @classmethod
+    def export_suffix(cls, path: Path) -> str:
+        """Return which of ``exports`` a path is, by default its suffix."""
+        return path.suffix
 
     def _export(self, assignment: NDArray[np.int64], path: Path) -> None:
         """Write an assignment in one of ``exports``."""

@@ -143,7 +143,9 @@ def solve(
     out: Annotated[Path | None, typer.Option(help="Write the solution here, as JSON.")] = None,
     export: Annotated[
         Path | None,
-        typer.Option(help="Write a chip's placement here (.plc, .tcl, .def), or a model's timeline (.json, Perfetto)."),
+        typer.Option(
+            help="Write a chip's placement (.plc, .tcl, .def), a model's timeline (.json) or a partition (.part.4)."
+        ),
     ] = None,
     render: Annotated[
         Path | None, typer.Option(help="Draw the solution here: a PNG, or a GIF of its construction.")

@@ -222,7 +222,7 @@ def test_tracing_solving_and_the_timeline(run, tmp_path, monkeypatch):
         (("trace", "resnet-50"), "a model or an .onnx file expected; models: transformers:bert-base"),
         (("trace", "transformers:resnet-51"), "did you mean transformers:resnet-50"),
         (("solve", "DevicePlace-v0", "--instance", model, "--agent", "m-etf", "--export", tmp_path / "t.txt"), ".json"),
-        ((*SOLVE, "--export", tmp_path / "x.json"), "--export is for ChipPlace-v0 and DevicePlace-v0"),
+        ((*SOLVE, "--export", tmp_path / "x.json"), "GraphPartition-v0 is exported as .part"),
     ):
         code, _, error = run(*arguments)
         assert code == 2

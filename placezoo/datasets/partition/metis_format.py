@@ -7,12 +7,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from placezoo import jit
-from placezoo.datasets.files import read_text_bytes, write_atomically
+from placezoo.datasets.files import write_atomically
 from placezoo.datasets.partition.graph import Graph
+from placezoo.datasets.partition.number_lines import read_number_lines
 from placezoo.datasets.refusal import refuses_in_one_line
 
-_NOT_A_NUMBER, _TOO_LARGE = 1, 2
 _MOST_LEFT_OUT = 1 << 20  # node lines that a file may end without; a header alone must not fill the memory
 
 
@@ -34,61 +33,44 @@ def read_metis(path: str | Path, *, name: str | None = None) -> Graph:
         FileNotFoundError: there is no such file.
         ValueError: ``path:line: what`` for anything that is not such a graph.
     """
-    path = Path(path)
-    content = np.frombuffer(read_text_bytes(path), dtype=np.uint8)
-    starts, ends = _lines(content)
-    comments = np.array([bool(b > a) and content[a] == ord("%") for a, b in zip(starts, ends, strict=True)], dtype=bool)
-    lines = np.flatnonzero(~comments)  # indices of lines that count
-
-    def fail(line: int, what: str) -> ValueError:
-        return ValueError(f"{path}:{line + 1}: {what}")
-
-    if lines.size == 0:
+    file = read_number_lines(path)
+    values, counts, fail = file.values, file.counts, file.fail
+    if counts.size == 0:
         raise fail(0, "empty file, a header with the numbers of nodes and edges was expected")
-    values, counts, bad_line, problem = _numbers(content, starts[lines], ends[lines])
-    if problem == _NOT_A_NUMBER:
-        text = bytes(content[starts[lines[bad_line]] : ends[lines[bad_line]]]).decode("ascii", "replace")[:40]
-        raise fail(lines[bad_line], f"only non-negative whole numbers are allowed, found {text!r}")
-    if problem == _TOO_LARGE:
-        raise fail(lines[bad_line], "a number is larger than 10^18")
-
     header = values[: counts[0]].tolist()
     if not 2 <= len(header) <= 4:
-        raise fail(
-            lines[0], f"the header needs 2 to 4 numbers (nodes, edges, fmt, weights per node), found {len(header)}"
-        )
+        raise fail(0, f"the header needs 2 to 4 numbers (nodes, edges, fmt, weights per node), found {len(header)}")
     num_nodes, num_edges = header[:2]
     fmt = f"{header[2]:03d}" if len(header) > 2 else "000"
     if len(fmt) != 3 or set(fmt) - {"0", "1"}:
-        raise fail(lines[0], f"fmt must be three digits of 0 or 1, not {header[2]}")
+        raise fail(0, f"fmt must be three digits of 0 or 1, not {header[2]}")
     has_sizes, has_weights, has_edge_weights = (digit == "1" for digit in fmt)
     if len(header) == 4 and header[3] != 1:
-        raise fail(lines[0], f"{header[3]} weights per node: only one is supported")
+        raise fail(0, f"{header[3]} weights per node: only one is supported")
     if len(header) == 4 and not has_weights:
-        raise fail(lines[0], f"the header gives weights per node, but fmt {fmt} says that nodes have none")
+        raise fail(0, f"the header gives weights per node, but fmt {fmt} says that nodes have none")
     if num_nodes == 0:
-        raise fail(lines[0], "a graph needs at least one node")
+        raise fail(0, "a graph needs at least one node")
 
-    rest = lines[1:]
     counts = counts[1:]
     prefix = int(has_sizes) + int(has_weights)
     step = 2 if has_edge_weights else 1
-    left_out = num_nodes - rest.size
+    left_out = num_nodes - counts.size
     if left_out > 0:
         is_whole = prefix == 0 and values.size - len(header) == 2 * num_edges * step
         if not is_whole or left_out > _MOST_LEFT_OUT:
-            raise fail(lines[-1], f"the header says {num_nodes} nodes, but only {rest.size} node lines follow")
-        rest, counts = np.append(rest, np.full(left_out, lines[-1])), np.append(counts, np.zeros(left_out, np.int64))
+            raise fail(counts.size, f"the header says {num_nodes} nodes, but only {counts.size} node lines follow")
+        counts = np.append(counts, np.zeros(left_out, np.int64))
     if np.any(counts[num_nodes:] > 0):
         surplus = num_nodes + int(np.flatnonzero(counts[num_nodes:] > 0)[0])
-        raise fail(rest[surplus], f"a line after the last of {num_nodes} nodes")
-    rest, counts = rest[:num_nodes], counts[:num_nodes]
+        raise fail(surplus + 1, f"a line after the last of {num_nodes} nodes")
+    counts = counts[:num_nodes]
 
     values = values[len(header) :]
     if np.any(counts < prefix):
-        raise fail(rest[np.flatnonzero(counts < prefix)[0]], "the node's size or weight is missing")
+        raise fail(int(np.flatnonzero(counts < prefix)[0]) + 1, "the node's size or weight is missing")
     if has_edge_weights and np.any((counts - prefix) % 2):
-        raise fail(rest[np.flatnonzero((counts - prefix) % 2)[0]], "a neighbour without an edge weight")
+        raise fail(int(np.flatnonzero((counts - prefix) % 2)[0]) + 1, "a neighbour without an edge weight")
     first = np.concatenate([[0], np.cumsum(counts)[:-1]])
     node_weights = values[first + int(has_sizes)] if has_weights else np.ones(num_nodes, np.int64)
     is_prefix = np.zeros(values.size, dtype=bool)
@@ -103,7 +85,7 @@ def read_metis(path: str | Path, *, name: str | None = None) -> Graph:
     def check(wrong: NDArray[np.bool_], what: str) -> None:
         if np.any(wrong):
             entry = int(np.flatnonzero(wrong)[0])
-            raise fail(rest[rows[entry]], what.format(neighbour=columns[entry], node=rows[entry] + 1))
+            raise fail(int(rows[entry]) + 1, what.format(neighbour=columns[entry], node=rows[entry] + 1))
 
     check((columns < 1) | (columns > num_nodes), f"neighbour {{neighbour}} is outside 1..{num_nodes}")
     check(columns - 1 == rows, "node {node} has an edge to itself")
@@ -119,7 +101,7 @@ def read_metis(path: str | Path, *, name: str | None = None) -> Graph:
     check(keys[order][place] != mirrored, "node {neighbour} does not list node {node} in return")
     check(weights[order][place] != weights, "the edge to {neighbour} has another weight there than here")
     if columns.size != 2 * num_edges:
-        raise fail(lines[0], f"the header says {num_edges} edges, the file has {columns.size // 2}")
+        raise fail(0, f"the header says {num_edges} edges, the file has {columns.size // 2}")
 
     try:
         return Graph(
@@ -127,10 +109,10 @@ def read_metis(path: str | Path, *, name: str | None = None) -> Graph:
             indices=(columns[order] - 1).astype(np.int32),
             edge_weights=weights[order],
             node_weights=node_weights,
-            name=name or path.name.split(".")[0],
+            name=name or file.path.name.split(".")[0],
         )
     except ValueError as error:
-        raise fail(lines[0], str(error)) from None
+        raise fail(0, str(error)) from None
 
 
 def write_metis(graph: Graph, path: str | Path) -> None:
@@ -149,40 +131,3 @@ def write_metis(graph: Graph, path: str | Path) -> None:
             numbers += (graph.indices[row] + 1).tolist()
         lines.append(" ".join(map(str, numbers)))
     write_atomically(path, "\n".join(lines) + "\n")
-
-
-def _lines(content: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return where each line starts and ends (without its newline)."""
-    ends = np.flatnonzero(content == ord("\n"))
-    if content.size and (ends.size == 0 or ends[-1] != content.size - 1):
-        ends = np.append(ends, content.size)
-    starts = np.concatenate([[0], ends[:-1] + 1]) if ends.size else ends
-    return starts, ends
-
-
-@jit.kernel
-def _numbers(
-    content: NDArray[np.uint8], starts: NDArray[np.int64], ends: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64], int, int]:
-    """Return all numbers of the lines, how many each line has, and the first bad line with its problem (0 if none)."""
-    values = np.empty(content.size // 2 + 1, np.int64)  # a number takes at least a digit and a separator
-    counts = np.zeros(starts.size, np.int64)
-    found = 0
-    for line in range(starts.size):
-        inside = False
-        for position in range(starts[line], ends[line]):
-            byte = content[position]
-            if 48 <= byte <= 57:
-                if not inside:
-                    values[found] = 0
-                    found += 1
-                    counts[line] += 1
-                    inside = True
-                if values[found - 1] >= 10**17:
-                    return values[:0], counts, line, 2
-                values[found - 1] = values[found - 1] * 10 + (byte - 48)
-            elif byte in (32, 9, 13):  # space, tab, and the carriage return of Windows line ends
-                inside = False
-            else:
-                return values[:0], counts, line, 1
-    return values[:found].copy(), counts, -1, 0

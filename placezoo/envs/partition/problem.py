@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -21,6 +24,7 @@ from placezoo.datasets.partition.graph_order import (
     spectral_order,
 )
 from placezoo.datasets.partition.laplacian import laplacian_coordinates
+from placezoo.datasets.partition.partition_format import write_partition
 from placezoo.envs.partition.drawing import draw_partitioned_graph
 from placezoo.envs.partition.graph_growing import grow_parts
 from placezoo.envs.problem import CutGraph, FeatureNames, PlacementProblem, StepKernel
@@ -66,6 +70,7 @@ class GraphPartitionProblem(PlacementProblem):
     )
     term_names = moves.TERM_NAMES
     presentation = ("order",)
+    exports = MappingProxyType({".part": "a partition file of METIS, for 4 parts also .part.4"})
     step_kernel = StepKernel(moves.allowed, moves.movable, moves.observe)
     moves: ClassVar[Any] = moves
 
@@ -158,6 +163,17 @@ class GraphPartitionProblem(PlacementProblem):
     def greedy(self, rng: np.random.Generator) -> NDArray[np.int64]:
         """Grow parts from random nodes (Karypis & Kumar 1998, GGGP)."""
         return grow_parts(self.instance, self.num_resources, self.cost_model.max_part_weight, rng)
+
+    @classmethod
+    def export_suffix(cls, path: Path) -> str:
+        """Return ``.part`` for names that end in ``.part`` or ``.part.K``."""
+        return ".part" if re.search(r"\.part(\.\d+)?$", path.name) else path.suffix
+
+    def _export(self, assignment: NDArray[np.int64], path: Path) -> None:
+        named = path.suffix[1:]
+        if named.isdecimal() and int(named) != self.num_resources:
+            raise ValueError(f"{path}: there are {self.num_resources} parts: name it .part.{self.num_resources}")
+        write_partition(path, assignment)
 
     def draw(self, assignment: NDArray[np.int64], axes: Any) -> None:
         """Draw the graph coloured by part."""
