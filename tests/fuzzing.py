@@ -30,10 +30,12 @@ from placezoo.datasets import (
     load,
     read_bookshelf,
     read_def,
+    read_hmetis,
     read_lef,
     read_metis,
     read_netlist,
     read_op_graph,
+    read_partition,
     read_plc,
     write_op_graph,
 )
@@ -114,6 +116,7 @@ def _written(write: Callable[[Path], Any], name: str) -> bytes:
 def targets() -> dict[str, Target]:
     """Return every reader by name."""
     graph = b"% a comment\n6 7 11 1\n1 2 1 3 2\n2 1 1 3 1\n1 4 2 2 1 1 2\n1 3 2 5 1 6 1\n3 4 1 6 2\n1 4 1 5 2\n"
+    hypergraph = b"% a comment\n4 7 11\n2 1 2\n3 1 7 5 6\n8 5 6 4\n7 2 3 4\n5\n1\n8\n7\n3\n9\n3\n"
     chain = OpGraph([1e9] * 4, [1e6] * 4, [1e5] * 4, [1e6] * 4, [[0, 1], [1, 2], [2, 3]])
     op_graph = _written(lambda path: write_op_graph(chain, path), "chain.json")
     karate = placezoo.make_problem("GraphPartition-v0", instance="karate")
@@ -153,6 +156,8 @@ def targets() -> dict[str, Target]:
 
     return {
         "METIS": Target({"g.graph": graph}, _then(read_metis, _placed("GraphPartition-v0"))),
+        "hMETIS": Target({"h.hgr": hypergraph}, _then(read_hmetis, _placed("GraphPartition-v0"))),
+        "partition": Target({"g.part.3": b"0\n1\n2\n1\n0\n2\n"}, lambda path: read_partition(path, 6)),
         "METIS, compressed": Target({"g.graph.gz": gzip.compress(graph)}, read_metis),
         "netlist": Target({"t.pb.txt": TINY.encode(), "t.plc": PLC.encode()}, _then(plc, _placed("ChipPlace-v0"))),
         "plc": Target({"t.plc": PLC.encode()}, read_plc),

@@ -9,7 +9,7 @@ from hypothesis import reject
 from hypothesis import strategies as st
 
 import placezoo
-from placezoo.datasets import DeviceCluster, EdgeInstance, Graph, TaskGraph, generate_netlist
+from placezoo.datasets import DeviceCluster, EdgeInstance, Graph, Hypergraph, TaskGraph, generate_netlist
 from placezoo.datasets.chip.canvas import Canvas
 from placezoo.datasets.chip.netlist import Netlist, NodeType
 from placezoo.datasets.device.topology import DeviceTopology
@@ -117,6 +117,16 @@ def graphs(draw, max_nodes: int = 12, max_weight: int = 5) -> Graph:
         ),
         node_weights=np.array(draw(st.lists(st.integers(0, max_weight), min_size=n, max_size=n)), dtype=np.int64),
     )
+
+
+@st.composite
+def hypergraphs(draw, max_nodes: int = 10, max_weight: int = 5) -> Hypergraph:
+    """Draw any small hypergraph: nets of one pin and of all, equal nets, isolated and weightless nodes."""
+    n = draw(st.integers(1, max_nodes))
+    nets = draw(st.lists(st.lists(st.integers(0, n - 1), min_size=1, max_size=n, unique=True), max_size=12))
+    weights = draw(st.lists(st.integers(1, max_weight), min_size=len(nets), max_size=len(nets)))
+    loads = draw(st.lists(st.integers(0, max_weight), min_size=n, max_size=n))
+    return Hypergraph.from_nets(n, nets, net_weights=np.array(weights, np.int64), node_weights=loads)
 
 
 @st.composite

@@ -11,13 +11,14 @@ from placezoo.cost_models.device.step_time import StepTime
 from placezoo.cost_models.edge.makespan import Makespan
 from placezoo.cost_models.mcm.pipeline_interval import PipelineInterval
 from placezoo.cost_models.partition.cost import PartitionCost
+from placezoo.cost_models.partition.hypergraph_cost import HypergraphCost
 
 if TYPE_CHECKING:
     from placezoo.cost_models.chip.differentiable_proxy_cost import DifferentiableProxyCost
 
 __all__ = [
-    "Cost", "DifferentiableProxyCost", "Makespan", "PartitionCost", "PipelineInterval", "ProxyCost", "StepTime",
-    "check_assignment",
+    "Cost", "DifferentiableProxyCost", "HypergraphCost", "Makespan", "PartitionCost", "PipelineInterval", "ProxyCost",
+    "StepTime", "check_assignment",
 ]  # fmt: skip
 
 

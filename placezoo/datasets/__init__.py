@@ -45,6 +45,8 @@ from placezoo.datasets.partition.graph_conversion import (
     to_networkx,
     to_scipy,
 )
+from placezoo.datasets.partition.hmetis_format import read_hmetis, write_hmetis
+from placezoo.datasets.partition.hypergraph import Hypergraph
 from placezoo.datasets.partition.metis_format import read_metis, write_metis
 from placezoo.datasets.partition.partition_format import read_partition, write_partition
 from placezoo.datasets.public_files import fetch
@@ -70,6 +72,7 @@ __all__ = [
     "Embedded",
     "FileFormat",
     "Graph",
+    "Hypergraph",
     "MultiChipModule",
     "Netlist",
     "NodeType",
@@ -98,6 +101,7 @@ __all__ = [
     "read_def",
     "read_edge",
     "read_groups",
+    "read_hmetis",
     "read_lef",
     "read_metis",
     "read_netlist",
@@ -117,6 +121,7 @@ __all__ = [
     "topology_names",
     "write_def",
     "write_edge",
+    "write_hmetis",
     "write_metis",
     "write_netlist",
     "write_op_graph",

@@ -89,10 +89,10 @@ def load(name: str | Path) -> Any:
     Args:
         name: an embedded graph (``karate``), a public instance (``4elt``, ``ariane133-ng45``), a member of a dataset
             (``delaunay/test/3``), a model (``transformers:bert-base,training``, ``torch:gnmt,layers=4``), or
-            the path of a file: a METIS ``.graph``; a netlist ``.pb.txt``, with its placement after a comma
-            (``netlist.pb.txt,initial.plc``); a Bookshelf ``.aux``; a ``.def`` with its LEF files after commas; an
-            ``.onnx`` model, with the sizes of its open dimensions after commas (``model.onnx,batch=8``); an edge
-            instance or an operator graph ``.json``, or a workflow with its cluster after a comma
+            the path of a file: a METIS ``.graph``; an hMETIS ``.hgr``; a netlist ``.pb.txt``, with its placement
+            after a comma (``netlist.pb.txt,initial.plc``); a Bookshelf ``.aux``; a ``.def`` with its LEF files after
+            commas; an ``.onnx`` model, with the sizes of its open dimensions after commas (``model.onnx,batch=8``); an
+            edge instance or an operator graph ``.json``, or a workflow with its cluster after a comma
             (``workflow.json,cluster.json``).
 
     Raises:

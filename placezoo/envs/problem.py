@@ -93,7 +93,8 @@ class PlacementProblem(ABC):
         term_names: the cost's terms in the order of ``StepKernel.observe``.
         step_kernel: the compiled functions for environments.
         moves: the module with the jitted ``propose``, ``delta``, ``apply`` and ``undo``, and perhaps ``evaluate_all``,
-            over the states of ``cost_model``; a domain without one has its own ``kernel`` and ``cost_of``.
+            over the states of ``cost_model``; a domain without one has its own ``kernel`` and ``cost_of``. Where there
+            are several kinds of instances, a problem sets ``moves``, ``step_kernel`` and ``term_names`` of its own.
         presentation: the parameters that change how a problem is presented and not what an assignment costs.
         short_name: what parts of suites, tables and folders call the environment: ``partition``.
         feature_roles: the features that general code reads for what they mean.
@@ -113,9 +114,9 @@ class PlacementProblem(ABC):
     default_formulation: ClassVar[str]
     default_instance: ClassVar[Any] = None
     feature_names: ClassVar[FeatureNames]
-    term_names: ClassVar[tuple[str, ...]]
-    step_kernel: ClassVar[StepKernel]
-    moves: ClassVar[Any] = None
+    term_names: tuple[str, ...]
+    step_kernel: StepKernel
+    moves: Any = None
     presentation: ClassVar[tuple[str, ...]] = ()
     short_name: ClassVar[str]
     feature_roles: ClassVar[FeatureRoles] = FeatureRoles()

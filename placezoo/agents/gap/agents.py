@@ -54,7 +54,7 @@ class GAP(Agent[GraphPartitionProblem]):
         known = self.policy.network.config.num_parts
         if known != problem.num_resources:
             raise ValueError(f"this checkpoint partitions into {known} parts, not into {problem.num_resources}")
-        landmark_distances.__wrapped__(problem.instance.subgraph(np.arange(1)), 1)  # compiles
+        landmark_distances.__wrapped__(problem.graph.subgraph(np.arange(1)), 1)  # compiles
         refine(problem.cost_model, np.zeros(problem.num_items, np.int64), np.random.default_rng(0), max_passes=1)
 
     def _search(self, search: Search[GraphPartitionProblem]) -> None:
@@ -69,7 +69,7 @@ class GAP(Agent[GraphPartitionProblem]):
 @torch.inference_mode()
 def answer_at_once(network: GapNetwork, problem: GraphPartitionProblem) -> NDArray[np.int64]:
     """Return the most likely part of each node: int64 [num_nodes]."""
-    return network(GapGraph.of(problem.instance, network.config.landmarks)).argmax(1).numpy()
+    return network(GapGraph.of(problem.graph, network.config.landmarks)).argmax(1).numpy()
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class CNC(Agent[GraphPartitionProblem]):
         problem = search.problem
         torch.manual_seed(int(search.rng.integers(2**31)))
         config = GapConfig(problem.num_resources, width=self.width, layers=self.layers)
-        network, graph = GapNetwork(config), GapGraph.of(problem.instance, config.landmarks)
+        network, graph = GapNetwork(config), GapGraph.of(problem.graph, config.landmarks)
         optimizer = torch.optim.Adam(network.parameters(), lr=self.learning_rate)
         with single_thread():
             for step in range(self.steps):

@@ -65,7 +65,7 @@ class GAPLearner(UpdateLearner):
             problems: list[Any] = [self.source.draw(self._rng) for _ in range(self.config.batch_size)]
             loss = torch.zeros((), device=self.device)
             for problem in problems:
-                graph = GapGraph.of(problem.instance, self.network.config.landmarks, self.device)
+                graph = GapGraph.of(problem.graph, self.network.config.landmarks, self.device)
                 log_probabilities = self.network(graph)
                 loss = loss + expected_cut(log_probabilities, graph)
                 loss = loss + self.config.balance * imbalance(log_probabilities, graph)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from placezoo import jit
 from placezoo.datasets.partition.graph import Graph
+from placezoo.datasets.partition.hypergraph import Hypergraph
 
 _NONE = -1
 
@@ -18,16 +19,16 @@ class Level:
     """A graph and what it was contracted from.
 
     Attributes:
-        graph: the coarser one.
+        graph: the coarser graph or hypergraph.
         coarse: int64 [nodes of the finer one], the coarser node that each became part of.
     """
 
-    graph: Graph
+    graph: Graph | Hypergraph
     coarse: NDArray[np.int64]
 
 
 def coarsen(
-    graph: Graph,
+    graph: Graph | Hypergraph,
     down_to: int,
     max_node_weight: int,
     rng: np.random.Generator,
@@ -36,7 +37,7 @@ def coarsen(
     """Contract heavy-edge matchings until so few nodes are left, or matchings find hardly anything any more.
 
     Args:
-        graph: to coarsen.
+        graph: to coarsen; of a hypergraph, nodes are matched in the graph in its place.
         down_to: stop at so many nodes.
         max_node_weight: no node becomes heavier.
         rng: orders the nodes.
@@ -50,13 +51,14 @@ def coarsen(
     levels: list[Level] = []
     part = np.zeros(graph.num_nodes, np.int64) if within is None else np.asarray(within, np.int64)
     while graph.num_nodes > down_to:
+        ties = graph if isinstance(graph, Graph) else graph.expansion
         coarse, count = _match(
-            graph.indptr, graph.indices, graph.edge_weights, graph.node_weights, part,
+            ties.indptr, ties.indices, ties.edge_weights, ties.node_weights, part,
             rng.permutation(graph.num_nodes), max_node_weight,
         )  # fmt: skip
         if count > 0.95 * graph.num_nodes:
             break
-        coarser = contract(graph, coarse, count)
+        coarser = contract(graph, coarse, count) if isinstance(graph, Graph) else graph.contracted(coarse, count)
         following = np.empty(count, np.int64)
         following[coarse] = part
         levels.append(Level(coarser, coarse))

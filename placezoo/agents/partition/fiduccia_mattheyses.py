@@ -10,9 +10,12 @@ from numpy.typing import NDArray
 
 from placezoo import jit
 from placezoo.agents.agent import Agent
+from placezoo.agents.partition.gain_buckets import insert, remove
+from placezoo.agents.partition.hypergraph_refinement import pass_over
 from placezoo.agents.search.repair import compile_repair, repair
 from placezoo.agents.search.search import Search
 from placezoo.cost_models.partition.cost import PartitionCost
+from placezoo.cost_models.partition.hypergraph_cost import HypergraphCost
 from placezoo.envs.partition.problem import GraphPartitionProblem
 from placezoo.parameters import at_least
 
@@ -56,11 +59,14 @@ class FiducciaMattheyses(Agent[GraphPartitionProblem]):
 
 
 def refine(
-    cost_model: PartitionCost, assignment: NDArray[np.int64], rng: np.random.Generator, max_passes: int = 20
+    cost_model: PartitionCost | HypergraphCost,
+    assignment: NDArray[np.int64],
+    rng: np.random.Generator,
+    max_passes: int = 20,
 ) -> NDArray[np.int64]:
     """Return a partition that is no worse: k-way Fiduccia-Mattheyses passes until one brings nothing.
 
-    A pass takes time linear in the edges times the parts.
+    A pass over a graph takes time linear in the edges times the parts.
 
     Args:
         cost_model: the partition's cost.
@@ -68,15 +74,20 @@ def refine(
         rng: orders nodes of equal gain.
         max_passes: stop after so many.
     """
-    graph = cost_model.graph
-    largest = int(graph.weighted_degrees.max())
+    instance = cost_model.graph if isinstance(cost_model, PartitionCost) else cost_model.hypergraph
+    largest = int(instance.weighted_degrees.max())
     refined = np.array(assignment, np.int64)
     for _ in range(max_passes):
-        order = rng.permutation(graph.num_nodes)
-        gain = _pass(
-            graph.indptr, graph.indices, graph.edge_weights, graph.node_weights, refined, cost_model.num_parts,
-            cost_model.max_part_weight, cost_model.ideal_part_weight, order, largest // _MAX_BUCKETS + 1, largest,
-        )  # fmt: skip
+        order = rng.permutation(instance.num_nodes)
+        scale = largest // _MAX_BUCKETS + 1
+        if isinstance(cost_model, HypergraphCost):
+            gain = pass_over(cost_model, refined, order, scale, largest)
+        else:
+            graph, limit = cost_model.graph, cost_model.max_part_weight
+            gain = _pass(
+                graph.indptr, graph.indices, graph.edge_weights, graph.node_weights, refined, cost_model.num_parts,
+                limit, cost_model.ideal_part_weight, order, scale, largest,
+            )  # fmt: skip
         if gain <= 0:
             break
     return refined
@@ -91,28 +102,6 @@ def _best_target(ties, part_weights, own, weight, limit):
             if ties[part] > best_tie or (ties[part] == best_tie and part_weights[part] < part_weights[best]):
                 best, best_tie = part, ties[part]
     return best, best_tie - ties[own]
-
-
-@jit.kernel
-def _insert(node, bucket, heads, following, preceding, bucket_of):
-    first = heads[bucket]
-    following[node] = first
-    preceding[node] = -1
-    if first >= 0:
-        preceding[first] = node
-    heads[bucket] = node
-    bucket_of[node] = bucket
-
-
-@jit.kernel
-def _remove(node, heads, following, preceding, bucket_of):
-    if preceding[node] >= 0:
-        following[preceding[node]] = following[node]
-    else:
-        heads[bucket_of[node]] = following[node]
-    if following[node] >= 0:
-        preceding[following[node]] = preceding[node]
-    bucket_of[node] = -1
 
 
 @jit.kernel
@@ -146,7 +135,7 @@ def _pass(indptr, indices, edge_weights, node_weights, assignment, k, limit, ide
             target, gain = _best_target(ties[node], part_weights, own, node_weights[node], in_pass)
             if target >= 0:
                 bucket = gain // scale + offset + 1
-                _insert(node, bucket, heads, following, preceding, bucket_of)
+                insert(node, bucket, heads, following, preceding, bucket_of)
                 top = max(top, bucket)
     moved = np.empty(n, np.int64)
     came_from = np.empty(n, np.int64)
@@ -163,14 +152,14 @@ def _pass(indptr, indices, edge_weights, node_weights, assignment, k, limit, ide
         if top < 0:
             break
         node = heads[top]
-        _remove(node, heads, following, preceding, bucket_of)
+        remove(node, heads, following, preceding, bucket_of)
         own = assignment[node]
         target, gain = _best_target(ties[node], part_weights, own, node_weights[node], in_pass)
         if target < 0:
             continue  # no part has room; a neighbour's move may bring the node back
         bucket = gain // scale + offset + 1
         if bucket < top:
-            _insert(node, bucket, heads, following, preceding, bucket_of)
+            insert(node, bucket, heads, following, preceding, bucket_of)
             continue
         weight = node_weights[node]
         overweight -= max(0, part_weights[own] - limit) + max(0, part_weights[target] - limit)
@@ -189,13 +178,13 @@ def _pass(indptr, indices, edge_weights, node_weights, assignment, k, limit, ide
             if locked[neighbour]:
                 continue
             if bucket_of[neighbour] >= 0:
-                _remove(neighbour, heads, following, preceding, bucket_of)
+                remove(neighbour, heads, following, preceding, bucket_of)
             other, new_gain = _best_target(
                 ties[neighbour], part_weights, assignment[neighbour], node_weights[neighbour], in_pass
             )
             if other >= 0:
                 bucket = new_gain // scale + offset + 1
-                _insert(neighbour, bucket, heads, following, preceding, bucket_of)
+                insert(neighbour, bucket, heads, following, preceding, bucket_of)
                 top = max(top, bucket)
         if overweight < best_overweight or (overweight == best_overweight and gained > best_gained):
             best_overweight, best_gained, best_count = overweight, gained, count

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -14,6 +15,7 @@ from placezoo.agents.search.search import Search
 from placezoo.agents.search.separate_process import call_within, start_server
 from placezoo.datasets.mtkahypar_library import mtkahypar_library
 from placezoo.datasets.partition.graph import Graph
+from placezoo.datasets.partition.hypergraph import Hypergraph
 from placezoo.envs.partition.problem import GraphPartitionProblem
 from placezoo.parameters import at_least, one_of
 
@@ -22,7 +24,7 @@ _PRESETS = ("deterministic", "deterministic-quality", "large-k", "default", "qua
 
 @dataclass(frozen=True)
 class MtKaHyPar(Agent[GraphPartitionProblem]):
-    """Mt-KaHyPar (Gottesbueren et al. 2023) for the edge cut, on one thread.
+    """Mt-KaHyPar (Gottesbueren et al. 2023) for the edge cut, the cut nets or the connectivity, on one thread.
 
     A run that the budget's seconds end gives no answer; if it is the first, greedy graph growing gives one.
 
@@ -44,7 +46,7 @@ class MtKaHyPar(Agent[GraphPartitionProblem]):
             ValueError: they do not.
         """
         graph, limit = problem.instance, problem.cost_model.max_part_weight
-        largest = max(int(graph.node_weights.sum()), int(graph.edge_weights.sum()), limit)
+        largest = max(int(graph.node_weights.sum()), int(graph.weighted_degrees.sum()), limit)
         self.require(
             largest < 1 << 31,
             f"the library adds weights up in 32 bits, those of {graph.name} reach {largest:,}; divide them, or use fm",
@@ -58,12 +60,13 @@ class MtKaHyPar(Agent[GraphPartitionProblem]):
         if problem.num_resources == 1:  # the library wants at least two blocks
             search.evaluate(np.zeros(problem.num_items, np.int64))
             return
-        graph, epsilon = problem.instance, problem.cost_model.epsilon
+        balance, objective = problem.cost_model.balance, problem.parameters.get("objective", "cut-net")
         for _ in range(self.runs):
             seed = int(search.rng.integers(2**31 - 1))
             parts = call_within(
-                search.seconds_to_answer, partition_once, graph, problem.num_resources, epsilon, self.preset, seed
-            )
+                search.seconds_to_answer, partition_once, problem.instance, balance.num_parts, balance.epsilon,
+                objective, self.preset, seed,
+            )  # fmt: skip
             if parts is None:  # no time is left
                 break
             search.evaluate(repair(problem, parts))
@@ -73,17 +76,25 @@ class MtKaHyPar(Agent[GraphPartitionProblem]):
             search.evaluate(repair(problem, problem.greedy(search.rng)))
 
 
-def partition_once(graph: Graph, num_parts: int, epsilon: float, preset: str, seed: int) -> NDArray[np.int64]:
-    """Return one answer of the library: int64 [num_nodes]."""
+def partition_once(
+    instance: Graph | Hypergraph, num_parts: int, epsilon: float, objective: str, preset: str, seed: int
+) -> NDArray[np.int64]:
+    """Return one answer of the library: int64 [num_nodes]; ``objective`` is ``cut-net`` or ``km1``."""
     import mtkahypar
 
     library = mtkahypar_library()
     context = library.context_from_preset(getattr(mtkahypar.PresetType, preset.upper().replace("-", "_")))
-    context.set_partitioning_parameters(num_parts, epsilon, mtkahypar.Objective.CUT)
+    kinds = {"cut-net": mtkahypar.Objective.CUT, "km1": mtkahypar.Objective.KM1}
+    context.set_partitioning_parameters(num_parts, epsilon, kinds[objective])
     context.logging = False
-    once = graph.rows < graph.indices
-    edges = list(zip(graph.rows[once].tolist(), graph.indices[once].tolist(), strict=True))
-    weights = graph.node_weights.tolist(), graph.edge_weights[once].tolist()
-    structure = library.create_graph(context, graph.num_nodes, len(edges), edges, *weights)
+    n, node_weights = instance.num_nodes, instance.node_weights.tolist()
+    if isinstance(instance, Graph):
+        once = instance.rows < instance.indices
+        edges, weights = [tuple(edge) for edge in instance.edges.tolist()], instance.edge_weights[once].tolist()
+        structure = library.create_graph(context, n, len(edges), edges, node_weights, weights)
+    else:
+        bounds, pins = instance.net_ptr.tolist(), instance.pins.tolist()
+        nets, weights = [pins[a:b] for a, b in itertools.pairwise(bounds)], instance.net_weights.tolist()
+        structure = library.create_hypergraph(context, n, len(nets), nets, node_weights, weights)
     mtkahypar.set_seed(seed)
     return np.asarray(structure.partition(context).get_partition(), np.int64)

@@ -17,7 +17,8 @@ from placezoo.agents.registry import make_agent
 from placezoo.agents.search.repair import compile_repair, repair
 from placezoo.agents.search.search import Search
 from placezoo.cost_models.cost import Cost
-from placezoo.cost_models.partition.cost import PartitionCost
+from placezoo.datasets.partition.graph import Graph
+from placezoo.datasets.partition.hypergraph import Hypergraph
 from placezoo.envs.partition.problem import GraphPartitionProblem
 from placezoo.parameters import at_least
 
@@ -114,7 +115,7 @@ class Multilevel(Agent[GraphPartitionProblem]):
 
     def _start(self, problem: GraphPartitionProblem, search: Search[GraphPartitionProblem]) -> NDArray[np.int64]:
         levels = self._levels(problem, search.rng)
-        coarsest = problem if not levels else _at(problem, levels[-1])
+        coarsest = problem if not levels else _at(problem, levels[-1].graph)
         seconds = None
         if search.budget.seconds is not None:
             seconds = max(0.05, 0.2 * (search.budget.seconds - search.seconds))
@@ -138,7 +139,7 @@ class Multilevel(Agent[GraphPartitionProblem]):
             coarser[level.coarse] = answer
             answer = coarser
         if levels:
-            answer = refine(_at(problem, levels[-1]).cost_model, answer, rng)
+            answer = refine(_at(problem, levels[-1].graph).cost_model, answer, rng)
         return _uncoarsen(problem, levels, answer, rng)
 
 
@@ -146,9 +147,9 @@ def _rank(cost: Cost) -> tuple[bool, float]:
     return not cost.feasible, cost.total
 
 
-def _at(problem: GraphPartitionProblem, level: Level) -> GraphPartitionProblem:
+def _at(problem: GraphPartitionProblem, graph: Graph | Hypergraph) -> GraphPartitionProblem:
     """Return the problem on a coarser graph: the total weight, and so the limit of a part, stays the same."""
-    return GraphPartitionProblem(level.graph, **problem.parameters)
+    return GraphPartitionProblem(graph, **problem.parameters)
 
 
 def _uncoarsen(
@@ -157,6 +158,5 @@ def _uncoarsen(
     """Project a partition of the coarsest graph back, refining on every level."""
     for depth in range(len(levels) - 1, -1, -1):
         finer = problem.instance if depth == 0 else levels[depth - 1].graph
-        cost_model = PartitionCost(finer, problem.num_resources, problem.cost_model.epsilon)
-        answer = refine(cost_model, answer[levels[depth].coarse], rng)
+        answer = refine(_at(problem, finer).cost_model, answer[levels[depth].coarse], rng)
     return repair(problem, answer)

@@ -12,7 +12,7 @@ from placezoo.agents.search.repair import compile_repair, repair
 from placezoo.agents.search.search import Search
 from placezoo.agents.search.separate_process import call_within, start_server
 from placezoo.datasets.partition.graph import Graph
-from placezoo.datasets.partition.graph_order import breadth_first_order, fiedler_order
+from placezoo.datasets.partition.graph_order import fiedler_order
 from placezoo.envs.partition.problem import GraphPartitionProblem
 
 
@@ -20,8 +20,8 @@ from placezoo.envs.partition.problem import GraphPartitionProblem
 class Spectral(Agent[GraphPartitionProblem]):
     """Recursive bisection of the nodes in the order of the Fiedler vector (Pothen, Simon & Liou 1990).
 
-    Deterministic, one evaluation. Where the eigenvectors take longer than the budget's seconds, it is pieces
-    of a breadth-first order.
+    Of a hypergraph, the graph in its place is bisected. Deterministic, one evaluation. Where the eigenvectors take
+    longer than the budget's seconds, greedy graph growing takes their place.
     """
 
     name = "spectral"
@@ -29,26 +29,16 @@ class Spectral(Agent[GraphPartitionProblem]):
     def prepare(self, problem: GraphPartitionProblem) -> None:
         """Compile what the search calls, and start the process that may be ended."""
         compile_repair(problem)
-        cut_in_pieces(problem.instance, 1)
+        problem.greedy(np.random.default_rng(0))
         start_server()
 
     def _search(self, search: Search[GraphPartitionProblem]) -> None:
         problem = search.problem
-        graph, num_parts = problem.instance, problem.num_resources
+        graph, num_parts = problem.graph, problem.num_resources
         assignment = call_within(search.seconds_to_answer, bisect_recursively, graph, num_parts)
         if assignment is None:
-            assignment = cut_in_pieces(graph, num_parts)
+            assignment = problem.greedy(search.rng)
         search.evaluate(repair(problem, assignment))
-
-
-def cut_in_pieces(graph: Graph, num_parts: int) -> NDArray[np.int64]:
-    """Return the pieces of nearly equal weight into which a breadth-first order is cut: int64 [num_nodes]."""
-    order = breadth_first_order(graph)
-    weights = graph.node_weights[order]
-    middles = np.cumsum(weights) - weights / 2
-    assignment = np.empty(graph.num_nodes, np.int64)
-    assignment[order] = np.minimum(num_parts * middles / max(weights.sum(), 1), num_parts - 1)
-    return assignment
 
 
 def bisect_recursively(graph: Graph, num_parts: int) -> NDArray[np.int64]:

@@ -43,6 +43,9 @@ class Metis(Agent):
         """
         if problem.cut_graph is None:
             ours = " and ".join(env_id for env_id in problem_classes() if is_for(self.name, env_id))
+            if problem.env_id in ours:
+                kind = type(problem.instance).__name__.lower()
+                raise ValueError(f"{self.name} cuts graphs, {problem.instance.name} is a {kind}; use another agent")
             raise ValueError(f"{self.name} is for {ours}, it cannot solve {problem.env_id}")
         if problem.cheap_moves:
             compile_repair(problem)

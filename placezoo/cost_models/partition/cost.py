@@ -9,7 +9,8 @@ that moving any node from an overweight part to one with room never costs more t
 from __future__ import annotations
 
 import math
-from typing import Annotated
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,59 @@ from placezoo.parameters import at_least, check_parameters
 Epsilon = Annotated[float, at_least(0)]
 
 
+@dataclass(frozen=True)
+class Balance:
+    """How heavy parts may be, the same for graphs and hypergraphs.
+
+    Attributes:
+        num_parts: how many there are.
+        epsilon: how much heavier than perfect balance a part may be.
+        ideal_part_weight: of a perfectly balanced part, rounded up.
+        max_part_weight: the heaviest that a part may be.
+        penalty: what each unit of weight beyond that costs.
+    """
+
+    num_parts: int
+    epsilon: float
+    ideal_part_weight: int
+    max_part_weight: int
+    penalty: int
+
+    @classmethod
+    def of(cls, instance: Any, num_parts: int, epsilon: Epsilon) -> Balance:
+        """Return the balance of a graph or hypergraph.
+
+        Raises:
+            ValueError: a parameter is out of range.
+        """
+        checked = check_parameters(PartitionCost, "PartitionCost", num_parts=num_parts, epsilon=epsilon)
+        num_parts, epsilon, n = checked["num_parts"], checked["epsilon"], instance.num_nodes
+        if not 1 <= num_parts <= n:
+            raise ValueError(f"num_parts must be in 1..{n} for {instance.name} ({n} nodes), not {num_parts}")
+        ideal = -(-int(instance.node_weights.sum()) // num_parts)
+        weighs = instance.node_weights > 0
+        ratios = instance.weighted_degrees[weighs] / instance.node_weights[weighs]
+        # The small addend keeps (1 + 0.03) * 100 at 103, not at 102.99999999999999.
+        heaviest = math.floor((1 + epsilon) * ideal + 1e-9)
+        return cls(num_parts, epsilon, ideal, heaviest, max(1, math.ceil(ratios.max())) if ratios.size else 1)
+
+    @property
+    def bounds(self) -> tuple[int, int, int]:
+        """What the kernels read, in the order of ``PartitionState.bounds``."""
+        return self.max_part_weight, self.penalty, self.ideal_part_weight
+
+    def violations(self, state: Any) -> tuple[str, ...]:
+        """Say which parts of a state are too heavy, and how many nodes are in none."""
+        violations = [
+            f"part {part} weighs {weight}, at most {self.max_part_weight} is allowed"
+            for part, weight in enumerate(state.part_weights.tolist())
+            if weight > self.max_part_weight
+        ]
+        if state.totals[NUM_UNPLACED]:
+            violations.append(f"{state.totals[NUM_UNPLACED]} nodes are in no part")
+        return tuple(violations)
+
+
 class PartitionCost:
     """The cost model of graph partitioning.
 
@@ -48,25 +102,16 @@ class PartitionCost:
     """
 
     def __init__(self, graph: Graph, num_parts: int, epsilon: Epsilon = 0.03) -> None:
-        checked = check_parameters(PartitionCost, "PartitionCost", num_parts=num_parts, epsilon=epsilon)
-        self.num_parts, self.epsilon = checked["num_parts"], checked["epsilon"]
-        if not 1 <= num_parts <= graph.num_nodes:
-            raise ValueError(
-                f"num_parts must be in 1..{graph.num_nodes} for {graph.name} ({graph.num_nodes} nodes), not {num_parts}"
-            )
+        self.balance = Balance.of(graph, num_parts, epsilon)
+        self.num_parts, self.epsilon = self.balance.num_parts, self.balance.epsilon
+        self.max_part_weight, self.ideal_part_weight = self.balance.max_part_weight, self.balance.ideal_part_weight
+        self.penalty = self.balance.penalty
         self.graph = graph
-        total = int(graph.node_weights.sum())
-        self.ideal_part_weight = -(-total // self.num_parts)
-        # The small addend keeps (1 + 0.03) * 100 at 103, not at 102.99999999999999.
-        self.max_part_weight = math.floor((1 + self.epsilon) * self.ideal_part_weight + 1e-9)
-        weighs = graph.node_weights > 0
-        ratios = graph.weighted_degrees[weighs] / graph.node_weights[weighs]
-        self.penalty = max(1, math.ceil(ratios.max())) if ratios.size else 1
         once = graph.rows < graph.indices
         self._tails = graph.rows[once].astype(np.int32)
         self._heads = graph.indices[once]
         self._weights = graph.edge_weights[once]
-        self._bounds = np.array([self.max_part_weight, self.penalty, self.ideal_part_weight], np.int64)
+        self._bounds = np.array(self.balance.bounds, np.int64)
 
     def cut(self, assignment: NDArray[np.int64]) -> int:
         """Return the weight of the edges between nodes placed in different parts; unplaced nodes cut nothing."""
@@ -111,15 +156,9 @@ class PartitionCost:
         """Return the cost of a state, without going over the graph again."""
         values = np.empty(2 + len(TERM_NAMES))
         observe(state, np.empty((self.num_parts, len(PART_FEATURE_NAMES)), np.float32), values)
-        violations = [
-            f"part {part} weighs {weight}, at most {self.max_part_weight} is allowed"
-            for part, weight in enumerate(state.part_weights.tolist())
-            if weight > self.max_part_weight
-        ]
-        if state.totals[NUM_UNPLACED]:
-            violations.append(f"{state.totals[NUM_UNPLACED]} nodes are in no part")
+        violations = self.balance.violations(state)
         terms = dict(zip(TERM_NAMES, values[2:].tolist(), strict=True))
-        return Cost(float(values[0]), terms, not violations, tuple(violations))
+        return Cost(float(values[0]), terms, not violations, violations)
 
 
 @jit.kernel

@@ -19,8 +19,8 @@ TERM_NAMES = ("cut", "imbalance", "normalized_cut", "balancedness")
 PART_FEATURE_NAMES = ("load", "cut_share", "volume_share", "is_empty")
 PART_LOAD, PART_CUT_SHARE, PART_VOLUME_SHARE, PART_IS_EMPTY = range(4)  # columns of those features
 
-_CUT, _NUM_BOUNDARY, NUM_UNPLACED = range(3)  # entries of PartitionState.totals
-_LIMIT, _PENALTY, _IDEAL = range(3)  # entries of PartitionState.bounds
+CUT, NUM_BOUNDARY, NUM_UNPLACED = range(3)  # entries of PartitionState.totals
+LIMIT, PENALTY, IDEAL = range(3)  # entries of PartitionState.bounds
 
 
 class PartitionState(NamedTuple):
@@ -63,38 +63,40 @@ def initialise(state):
                 state.outside[node] += 1
                 state.part_cuts[part] += state.edge_weights[entry]
         if state.outside[node] > 0:
-            _enter_boundary(state, node)
-    state.totals[_CUT] = state.part_cuts.sum() // 2
+            enter_boundary(state, node)
+    state.totals[CUT] = state.part_cuts.sum() // 2
 
 
 @jit.inlined
-def _enter_boundary(state, node):
-    rank = state.totals[_NUM_BOUNDARY]
+def enter_boundary(state, node):
+    """Add a node to the boundary."""
+    rank = state.totals[NUM_BOUNDARY]
     state.boundary[rank] = node
     state.boundary_rank[node] = rank
-    state.totals[_NUM_BOUNDARY] = rank + 1
+    state.totals[NUM_BOUNDARY] = rank + 1
 
 
 @jit.inlined
-def _leave_boundary(state, node):
-    last = state.boundary[state.totals[_NUM_BOUNDARY] - 1]
+def leave_boundary(state, node):
+    """Take a node off the boundary."""
+    last = state.boundary[state.totals[NUM_BOUNDARY] - 1]
     rank = state.boundary_rank[node]
     state.boundary[rank] = last
     state.boundary_rank[last] = rank
     state.boundary_rank[node] = -1
-    state.totals[_NUM_BOUNDARY] -= 1
+    state.totals[NUM_BOUNDARY] -= 1
 
 
 @jit.inlined
-def _overweight(state, part, change):
+def excess(state, part, change):
     """What a part weighs beyond the limit after its weight changes."""
-    return max(0, state.part_weights[part] + change - state.bounds[_LIMIT])
+    return max(0, state.part_weights[part] + change - state.bounds[LIMIT])
 
 
 @jit.inlined
-def _penalty(state, overweight):
+def cost_of_excess(state, overweight):
     """What weight beyond the limit costs; a float64, since heavy edges of light nodes make products beyond int64."""
-    return float(state.bounds[_PENALTY]) * overweight
+    return float(state.bounds[PENALTY]) * overweight
 
 
 @jit.inlined
@@ -126,10 +128,10 @@ def delta(state, move):
         weight -= state.node_weights[partner]
     overweight = 0
     if source >= 0:
-        overweight += _overweight(state, source, -weight) - _overweight(state, source, 0)
+        overweight += excess(state, source, -weight) - excess(state, source, 0)
     if target >= 0:
-        overweight += _overweight(state, target, weight) - _overweight(state, target, 0)
-    return float(change + _penalty(state, overweight))
+        overweight += excess(state, target, weight) - excess(state, target, 0)
+    return float(change + cost_of_excess(state, overweight))
 
 
 @jit.inlined
@@ -152,21 +154,21 @@ def _transfer(state, node, source, target):
             outside += 1
         if is_outside and not was_outside:
             state.part_cuts[other] += weight
-            state.totals[_CUT] += weight
+            state.totals[CUT] += weight
             state.outside[neighbour] += 1
             if state.outside[neighbour] == 1:
-                _enter_boundary(state, neighbour)
+                enter_boundary(state, neighbour)
         elif was_outside and not is_outside:
             state.part_cuts[other] -= weight
-            state.totals[_CUT] -= weight
+            state.totals[CUT] -= weight
             state.outside[neighbour] -= 1
             if state.outside[neighbour] == 0:
-                _leave_boundary(state, neighbour)
+                leave_boundary(state, neighbour)
     state.outside[node] = outside
     if outside > 0 and outside_before == 0:
-        _enter_boundary(state, node)
+        enter_boundary(state, node)
     elif outside == 0 and outside_before > 0:
-        _leave_boundary(state, node)
+        leave_boundary(state, node)
     state.assignment[node] = target
     for part, sign in ((source, -1), (target, 1)):
         if part >= 0:
@@ -203,9 +205,9 @@ def propose(state: PartitionState, rng: Generator):
     Where that part has no room, the two neighbours change places instead; where nothing is on the boundary, any node
     goes to any part with room. The move may be void (source = target) where the draw has no room.
     """
-    num_boundary = state.totals[_NUM_BOUNDARY]
+    num_boundary = state.totals[NUM_BOUNDARY]
     n, k = state.assignment.size, state.part_weights.size
-    limit = state.bounds[_LIMIT]
+    limit = state.bounds[LIMIT]
     # One draw in 64 goes to any part: it lets parts move to where no neighbour is, and empties overweight parts.
     if num_boundary == 0 or rng.random() < 0.015625:
         item = int(rng.random() * n)
@@ -229,9 +231,9 @@ def propose(state: PartitionState, rng: Generator):
     if weight <= limit or weight < state.part_weights[source]:
         return item, source, target, -1
     shift = state.node_weights[item] - state.node_weights[neighbour]
-    if _overweight(state, target, shift) + _overweight(state, source, -shift) <= _overweight(
-        state, target, 0
-    ) + _overweight(state, source, 0):
+    if excess(state, target, shift) + excess(state, source, -shift) <= excess(state, target, 0) + excess(
+        state, source, 0
+    ):
         return item, source, target, neighbour
     return item, source, source, -1
 
@@ -245,7 +247,7 @@ def allowed(state, item, mask):
     for part in range(state.part_weights.size):
         weight = state.part_weights[part] - (state.node_weights[item] if part == own else 0)
         lightest = min(lightest, weight)
-        mask[part] = weight + state.node_weights[item] <= state.bounds[_LIMIT]
+        mask[part] = weight + state.node_weights[item] <= state.bounds[LIMIT]
         any_room |= mask[part] != 0
     if not any_room:
         for part in range(state.part_weights.size):
@@ -262,7 +264,7 @@ def movable(state, mask):
     can still change. If there is no boundary either, staying is the only move.
     """
     n, k = mask.shape
-    limit = state.bounds[_LIMIT]
+    limit = state.bounds[LIMIT]
     found = False
     for node in range(n):
         own = state.assignment[node]
@@ -288,9 +290,9 @@ def movable(state, mask):
 def observe(state, features, values):
     """Write the parts' features [k, 4] and the values total, feasible, then the terms by TERM_NAMES."""
     k = state.part_weights.size
-    limit = max(state.bounds[_LIMIT], 1)
+    limit = max(state.bounds[LIMIT], 1)
     total_volume = max(state.part_volumes.sum(), 1)
-    total_cut = max(state.totals[_CUT], 1)
+    total_cut = max(state.totals[CUT], 1)
     total_weight = state.part_weights.sum()
     normalized_cut = 0.0
     overweight = 0
@@ -303,12 +305,12 @@ def observe(state, features, values):
         features[part, PART_IS_EMPTY] = 1.0 if state.part_volumes[part] == 0 and weight == 0 else 0.0
         if state.part_volumes[part] > 0:
             normalized_cut += state.part_cuts[part] / state.part_volumes[part]
-        overweight += _overweight(state, part, 0)
+        overweight += excess(state, part, 0)
         if total_weight > 0:
             spread += (k * weight / total_weight - 1.0) ** 2
-    values[0] = state.totals[_CUT] + _penalty(state, overweight)
+    values[0] = state.totals[CUT] + cost_of_excess(state, overweight)
     values[1] = 1.0 if overweight == 0 and state.totals[NUM_UNPLACED] == 0 else 0.0
-    values[2] = state.totals[_CUT]
-    values[3] = state.part_weights.max() / state.bounds[_IDEAL] - 1.0 if state.bounds[_IDEAL] > 0 else 0.0
+    values[2] = state.totals[CUT]
+    values[3] = state.part_weights.max() / state.bounds[IDEAL] - 1.0 if state.bounds[IDEAL] > 0 else 0.0
     values[4] = normalized_cut
     values[5] = 1.0 - spread / k

@@ -12,6 +12,9 @@ from scipy.spatial import cKDTree
 
 from placezoo.datasets.partition.graph import Graph
 
+_EXPANSION_SCALE = 840  # a multiple of 1 to 8: of the weights in the graph of a hypergraph
+_LARGEST_CLIQUE = 9  # pins
+
 
 def from_networkx(
     graph: nx.Graph, *, weight: str = "weight", node_weight: str = "weight", name: str | None = None
@@ -135,3 +138,45 @@ def similarity_graph(points: ArrayLike, neighbours: int = 10, *, scale: int = 10
     whole = np.maximum(1, np.rint(scale * weights[rows != columns][first])).astype(np.int64)
     positions = array if array.shape[1] == 2 else None
     return Graph.from_edges(len(array), pairs, edge_weights=whole, name=name, positions=positions)
+
+
+def expand_nets(
+    net_ptr: NDArray[np.int64],
+    pins: NDArray[np.int32],
+    net_weights: NDArray[np.int64],
+    node_weights: NDArray[np.int64],
+    name: str = "graph",
+) -> Graph:
+    """Return the graph of a hypergraph: the nodes of small nets form cliques, those of large ones rings.
+
+    A net ties each of its nodes to the others by about its own weight in all, times a scale that keeps rounding small.
+    In a ring a node is tied to the four before and the four after it.
+
+    Args:
+        net_ptr: int64 [num_nets + 1].
+        pins: int32 [num_pins].
+        net_weights: int64 [num_nets].
+        node_weights: int64 [num_nodes].
+        name: of the graph.
+
+    Source: Lengauer 1990 (clique model, weight over pins less one).
+    """
+    n, sizes = node_weights.size, np.diff(net_ptr)
+    scale = int(np.clip(2**51 // max(int(net_weights @ sizes), 1), 1, _EXPANSION_SCALE))
+    keys, weights = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    for size in np.unique(sizes[sizes > 1]).tolist():
+        nets = np.flatnonzero(sizes == size)
+        nodes = pins[net_ptr[nets][:, None] + np.arange(size)].astype(np.int64)
+        if size <= _LARGEST_CLIQUE:
+            first, second = np.triu_indices(size, 1)
+        else:
+            first, second = np.divmod(np.arange(4 * size), 4)
+            second = (first + 1 + second) % size
+        ends = np.sort(np.stack([nodes[:, first], nodes[:, second]]), axis=0)
+        keys.append((ends[0] * n + ends[1]).reshape(-1))
+        each = np.maximum(1, np.rint(scale * net_weights[nets] / min(size - 1, 8))).astype(np.int64)
+        weights.append(np.repeat(each, first.size))
+    distinct, place = np.unique(np.concatenate(keys), return_inverse=True)
+    summed = np.bincount(place, np.concatenate(weights), minlength=distinct.size).astype(np.int64)
+    edges = np.stack(np.divmod(distinct, n), axis=1)
+    return Graph.from_edges(n, edges, edge_weights=summed, node_weights=node_weights, name=name)

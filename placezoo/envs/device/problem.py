@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,7 +71,7 @@ class DevicePlaceProblem(PlacementProblem):
     exports = MappingProxyType({".json": "a timeline for Chrome and Perfetto"})
     term_names = moves.TERM_NAMES
     step_kernel = StepKernel(moves.allowed, moves.movable, moves.observe)
-    moves: ClassVar[Any] = moves
+    moves: Any = moves
 
     def __init__(
         self,

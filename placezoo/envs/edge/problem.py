@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,7 +60,7 @@ class EdgePlaceProblem(PlacementProblem):
     term_names = moves.TERM_NAMES
     presentation = ("churn", "episode_churn")
     step_kernel = StepKernel(moves.allowed, moves.movable, moves.observe)
-    moves: ClassVar[Any] = moves
+    moves: Any = moves
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class EdgePlaceProblem(PlacementProblem):
     def as_instance(cls, given: Any) -> Any:
         """Return the instance of a pair of task graph and cluster; anything else as it is."""
         if isinstance(given, tuple) and [type(one) for one in given] == [TaskGraph, DeviceCluster]:
-            return EdgeInstance(*given, name=f"{given[0].name} on {given[1].name}")
+            return EdgeInstance(given[0], given[1], f"{given[0].name} on {given[1].name}")
         return given
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,7 +61,7 @@ class MCMPartitionProblem(PlacementProblem):
     term_names = moves.TERM_NAMES
     presentation = ("max_backtracks",)
     step_kernel = StepKernel(moves.allowed, moves.movable, moves.observe)
-    moves: ClassVar[Any] = moves
+    moves: Any = moves
 
     def __init__(
         self,

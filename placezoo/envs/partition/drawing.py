@@ -53,6 +53,12 @@ def draw_partitioned_graph(graph: Graph, assignment: NDArray[np.int64], cost: Co
     axes.add_collection(LineCollection(segments[is_cut], colors=_CUT, linewidths=1.5 * width))
     axes.scatter(*places.T, c=colours, s=float(np.clip(20000 / graph.num_nodes, 1, 120)), zorder=2, linewidths=0)
     state = "" if cost.feasible else ", infeasible"
-    axes.set_title(f"{graph.name}: cut {cost.terms['cut']:g}, imbalance {100 * cost.terms['imbalance']:.1f} %{state}")
+    axes.set_title(f"{graph.name}: {_objective(cost)}, imbalance {100 * cost.terms['imbalance']:.1f} %{state}")
     axes.set_aspect("equal" if graph.positions is not None else "auto")
     axes.set_axis_off()
+
+
+def _objective(cost: Cost) -> str:
+    """Return the terms of a cost that say what is cut."""
+    names = {"cut": "cut", "cut_net": "cut nets", "km1": "km1"}
+    return ", ".join(f"{what} {cost.terms[term]:g}" for term, what in names.items() if term in cost.terms)

@@ -6,14 +6,15 @@ import re
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from placezoo import jit
-from placezoo.cost_models.partition import moves
+from placezoo.cost_models.partition import hypergraph_moves, moves
 from placezoo.cost_models.partition.cost import Epsilon, PartitionCost
+from placezoo.cost_models.partition.hypergraph_cost import OBJECTIVES, HypergraphCost
 from placezoo.datasets.arrays import read_only
 from placezoo.datasets.partition.graph import Graph
 from placezoo.datasets.partition.graph_conversion import as_graph
@@ -23,6 +24,7 @@ from placezoo.datasets.partition.graph_order import (
     heavy_edge_order,
     spectral_order,
 )
+from placezoo.datasets.partition.hypergraph import Hypergraph
 from placezoo.datasets.partition.laplacian import laplacian_coordinates
 from placezoo.datasets.partition.partition_format import write_partition
 from placezoo.envs.partition.drawing import draw_partitioned_graph
@@ -33,18 +35,25 @@ from placezoo.parameters import check_parameters, one_of
 NUM_SPECTRAL = 4
 _ORDERS = {"bfs": breadth_first_order, "heavy-edge": heavy_edge_order, "spectral": spectral_order}
 Order = Annotated[str, one_of(*_ORDERS)]
+Objective = Annotated[str | None, one_of("cut", *OBJECTIVES)]
 
 
 class GraphPartitionProblem(PlacementProblem):
-    """Partition a graph into ``num_parts`` parts within balance, cutting as little edge weight as possible.
+    """Partition a graph or hypergraph into ``num_parts`` parts within balance, cutting as little weight as possible.
 
     Args:
-        instance: the graph.
+        instance: the graph or hypergraph.
         num_parts: into how many parts.
         epsilon: a part may weigh ``floor((1 + epsilon) * ceil(total weight / num_parts))``.
         order: the order of construction, ``bfs`` (breadth first from a node far outside) or ``heavy-edge`` (next comes
             the node most heavily tied to those before it) or ``spectral`` (recursive bisection by the Fiedler vector:
             any run of nodes is compact).
+        objective: of a hypergraph ``km1`` (default: a net's weight times the number of parts it spans less one) or
+            ``cut-net`` (the weight of the nets that span more than one); of a graph ``cut``.
+
+    Attributes:
+        graph: the graph itself, or the one in which the nodes of a net are tied: what orders, features and drawings
+            are made of.
 
     Raises:
         ValueError: a parameter is out of range.
@@ -72,16 +81,37 @@ class GraphPartitionProblem(PlacementProblem):
     presentation = ("order",)
     exports = MappingProxyType({".part": "a partition file of METIS, for 4 parts also .part.4"})
     step_kernel = StepKernel(moves.allowed, moves.movable, moves.observe)
-    moves: ClassVar[Any] = moves
+    moves: Any = moves
 
-    def __init__(self, instance: Graph, num_parts: int = 2, epsilon: Epsilon = 0.03, order: Order = "bfs") -> None:
-        if not isinstance(instance, Graph):
-            how = "from_networkx, from_scipy and Graph.from_edges of placezoo.datasets make one"
+    def __init__(
+        self,
+        instance: Graph | Hypergraph,
+        num_parts: int = 2,
+        epsilon: Epsilon = 0.03,
+        order: Order = "bfs",
+        objective: Objective = None,
+    ) -> None:
+        if not isinstance(instance, (Graph, Hypergraph)):
+            how = "from_networkx, from_scipy, Graph.from_edges and Hypergraph.from_nets of placezoo.datasets make one"
             raise self.refusal(instance, "partitions a Graph", how)
         self.parameters = check_parameters(
             GraphPartitionProblem, self.env_id, num_parts=num_parts, epsilon=epsilon, order=order
         )
-        self.cost_model = PartitionCost(instance, self.parameters["num_parts"], self.parameters["epsilon"])
+        check_parameters(GraphPartitionProblem, self.env_id, objective=objective)
+        num_parts, epsilon = self.parameters["num_parts"], self.parameters["epsilon"]
+        self.cost_model: PartitionCost | HypergraphCost
+        if isinstance(instance, Graph):
+            if objective not in (None, "cut"):
+                raise ValueError(f"objective {objective} is for hypergraphs; of a graph it is cut, which is the same")
+            self.graph, self.cost_model = instance, PartitionCost(instance, num_parts, epsilon)
+        else:
+            if objective == "cut":
+                raise ValueError(f"objective cut is for graphs; of a hypergraph it is {' or '.join(OBJECTIVES)}")
+            self.parameters["objective"] = objective or "km1"
+            self.cost_model = HypergraphCost(instance, num_parts, epsilon, self.parameters["objective"])
+            self.graph = instance.expansion
+            self.moves, self.term_names = hypergraph_moves, hypergraph_moves.TERM_NAMES
+            self.step_kernel = StepKernel(hypergraph_moves.allowed, hypergraph_moves.movable, hypergraph_moves.observe)
         self.instance = instance
         self.num_items = instance.num_nodes
         self.num_resources = self.cost_model.num_parts
@@ -94,18 +124,18 @@ class GraphPartitionProblem(PlacementProblem):
     @cached_property
     def item_order(self) -> NDArray[np.int64]:
         """The order of construction: int64 [num_nodes]."""
-        return read_only(_ORDERS[self.parameters["order"]](self.instance))
+        return read_only(_ORDERS[self.parameters["order"]](self.graph))
 
     @cached_property
     def item_features(self) -> NDArray[np.float32]:
         """Features of the nodes: float32 [num_nodes, 10].
 
-        Weight, degree and weighted degree over their largest; rank in the order of construction; ``order_cut``, the
-        weight of the edges between this node and all later ones on one side and all earlier ones on the other, over
-        its largest: what it costs to begin a part here; ``order_cut_ahead``, its smallest value at the next nodes, as
-        many as the balance leaves open; Laplacian eigenvectors.
+        Weight, degree (edges or nets) and weighted degree over their largest; rank in the order of construction;
+        ``order_cut``, the weight of the edges between this node and all later ones on one side and all earlier ones on
+        the other, over its largest: what it costs to begin a part here; ``order_cut_ahead``, its smallest value at the
+        next nodes, as many as the balance leaves open; Laplacian eigenvectors.
         """
-        graph = self.instance
+        graph = self.graph
         rank = np.empty(self.num_items, np.int64)
         rank[self.item_order] = np.arange(self.num_items)
         crossing = cuts_along_order(graph, rank)
@@ -113,10 +143,11 @@ class GraphPartitionProblem(PlacementProblem):
         window = 1 + int(self.cost_model.epsilon * self.num_items)
         padded = np.concatenate([crossing[1:], np.full(window, crossing[-1])])
         ahead = np.lib.stride_tricks.sliding_window_view(padded, window).min(axis=1)[: self.num_items]
+        degrees = np.diff(graph.indptr if self.instance is graph else self.instance.node_ptr)
         columns = [
             graph.node_weights / max(graph.node_weights.max(), 1),
-            np.diff(graph.indptr) / max(np.diff(graph.indptr).max(), 1),
-            graph.weighted_degrees / max(graph.weighted_degrees.max(), 1),
+            degrees / max(degrees.max(), 1),
+            self.instance.weighted_degrees / max(self.instance.weighted_degrees.max(), 1),
             rank / max(self.num_items - 1, 1),
             crossing[rank],
             ahead[rank],
@@ -127,15 +158,16 @@ class GraphPartitionProblem(PlacementProblem):
     @cached_property
     def item_edges(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Both directions of every edge, sorted by their head, and the weight over the largest."""
-        graph = self.instance
+        graph = self.graph
         links = np.stack([graph.indices.astype(np.int64), graph.rows], axis=1)
         weights = graph.edge_weights / graph.edge_weights.max(initial=1)
         return read_only(links), read_only(weights.astype(np.float32)[:, None])
 
     @property
     def infeasible_penalty(self) -> float:
-        """The weight of all edges: no partition cuts more."""
-        return float(max(self.instance.edge_weights.sum() // 2, 1))
+        """The weight of all edges, or of all nets times their pins: no partition costs more."""
+        pins_a_time = 2 if isinstance(self.instance, Graph) else 1
+        return float(max(self.instance.weighted_degrees.sum() // pins_a_time, 1))
 
     def initial_assignment(self, rng: np.random.Generator) -> NDArray[np.int64]:
         """Deal the nodes out at random; where weights differ, the heaviest first to a random part with room."""
@@ -152,9 +184,11 @@ class GraphPartitionProblem(PlacementProblem):
         laplacian_coordinates.cache_clear()
 
     @cached_property
-    def cut_graph(self) -> CutGraph:
-        """The graph itself."""
-        graph = self.instance
+    def cut_graph(self) -> CutGraph | None:
+        """The graph itself; a hypergraph is none."""
+        graph = self.graph
+        if graph is not self.instance:
+            return None
         return CutGraph(
             graph.indptr, graph.indices, graph.edge_weights, graph.node_weights, self.num_resources,
             self.cost_model.epsilon,
@@ -162,7 +196,7 @@ class GraphPartitionProblem(PlacementProblem):
 
     def greedy(self, rng: np.random.Generator) -> NDArray[np.int64]:
         """Grow parts from random nodes (Karypis & Kumar 1998, GGGP)."""
-        return grow_parts(self.instance, self.num_resources, self.cost_model.max_part_weight, rng)
+        return grow_parts(self.graph, self.num_resources, self.cost_model.max_part_weight, rng)
 
     @classmethod
     def export_suffix(cls, path: Path) -> str:
@@ -176,8 +210,8 @@ class GraphPartitionProblem(PlacementProblem):
         write_partition(path, assignment)
 
     def draw(self, assignment: NDArray[np.int64], axes: Any) -> None:
-        """Draw the graph coloured by part."""
-        draw_partitioned_graph(self.instance, assignment, self.evaluate(assignment), axes)
+        """Draw the graph, or the one in a hypergraph's place, coloured by part."""
+        draw_partitioned_graph(self.graph, assignment, self.evaluate(assignment), axes)
 
 
 @jit.kernel

@@ -151,7 +151,7 @@ def test_environments_take_them_too_and_see_what_changed_since():
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ([1], "partitions a Graph, not a list; from_networkx, from_scipy and Graph.from_edges"),
+        ([1], "partitions a Graph, not a list; from_networkx, from_scipy, Graph.from_edges and"),
         (sp.csr_array([[0, 0.5], [0.5, 0]]), "scipy csr_array: edge_weights must be whole numbers.*multiply and round"),
         (sp.csr_array([[0, 1], [0, 0]]), "not symmetric"),
         (np.zeros(3), "two dimensions"),
