@@ -92,8 +92,9 @@ class PlacementProblem(ABC):
         feature_names: the columns of the features.
         term_names: the cost's terms in the order of ``StepKernel.observe``.
         step_kernel: the compiled functions for environments.
-        moves: the module with the jitted ``propose``, ``delta``, ``apply`` and ``undo``, and perhaps ``evaluate_all``,
-            over the states of ``cost_model``; a domain without one has its own ``kernel`` and ``cost_of``.
+        moves: the module with the jitted ``propose``, ``delta``, ``apply`` and ``undo``, and perhaps ``evaluate_all``
+            (state, assignments, totals), over the states of ``cost_model``; a domain without one has its own ``kernel``
+            and ``cost_of``.
         presentation: the parameters that change how a problem is presented and not what an assignment costs.
         short_name: what parts of suites, tables and folders call the environment: ``partition``.
         feature_roles: the features that general code reads for what they mean.
