@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 
 from placezoo.cost_models.cost import Cost
 from placezoo.datasets.arrays import read_only
+from placezoo.datasets.files import write_atomically
 from placezoo.envs.greedy import place_greedily
 from placezoo.envs.kernel import Kernel as Kernel
 from placezoo.envs.kernel import StepKernel as StepKernel
@@ -78,6 +81,18 @@ def draw_each(probabilities: NDArray[np.float64], count: int, rng: np.random.Gen
     return np.asarray(drawn, np.int64)
 
 
+TABLES: Mapping[str, str] = MappingProxyType({".csv": "a table, a row an item"})  # what every problem exports
+
+
+def table_text(columns: Mapping[str, Sequence[Any]]) -> str:
+    """Return the columns of a table as CSV."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(zip(*columns.values(), strict=True))
+    return text.getvalue()
+
+
 class PlacementProblem(ABC):
     """Items of a graph that each get one resource, under constraints, at a cost.
 
@@ -100,6 +115,7 @@ class PlacementProblem(ABC):
         feature_roles: the features that general code reads for what they mean.
         cheap_moves: whether evaluating a move is so cheap that infeasible assignments are made feasible move by move,
             and greedy constructions drawn several times to know what they cost.
+        instance_format: how a file's name ends that an instance is written to, and (path, instance) -> None.
         exports: the suffixes of the files that ``export`` writes, and what each is.
 
     Attributes:
@@ -121,7 +137,8 @@ class PlacementProblem(ABC):
     short_name: ClassVar[str]
     feature_roles: ClassVar[FeatureRoles] = FeatureRoles()
     cheap_moves: ClassVar[bool] = True
-    exports: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    exports: ClassVar[Mapping[str, str]] = TABLES
+    instance_format: ClassVar[tuple[str, Callable[[Path, Any], None]] | None] = None
 
     instance: Any
     cost_model: Any
@@ -176,21 +193,56 @@ class PlacementProblem(ABC):
     def draw(self, assignment: NDArray[np.int64], axes: Any) -> None:
         """Draw an assignment (-1 = unplaced) on matplotlib axes."""
 
+    @property
+    def item_names(self) -> Sequence[str]:
+        """What the items are called, by default their numbers."""
+        return [str(item) for item in range(self.num_items)]
+
+    @property
+    def resource_names(self) -> Sequence[str]:
+        """What the resources are called, by default their numbers."""
+        return [str(resource) for resource in range(self.num_resources)]
+
+    def table(self, assignment: NDArray[np.int64]) -> dict[str, Sequence[Any]]:
+        """Return an assignment as a table's columns, a row an item: numbers and names, and what the domain adds."""
+        names = [*self.resource_names, ""]  # the last is of what is unplaced, -1
+        return {
+            "item": range(self.num_items),
+            "name": self.item_names,
+            "resource": assignment.tolist(),
+            "resource_name": [names[resource] for resource in assignment],
+        }
+
     def export(self, assignment: NDArray[np.int64], path: Path) -> None:
-        """Write an assignment as a file for other tools, in the format of the path's suffix.
+        """Write an assignment as a file for other tools, in the format that the end of its name says.
 
         Raises:
             ValueError: the domain has no such format; says which it has.
         """
-        if not self.exports:
-            raise ValueError(f"--export: {self.env_id} has no formats of other tools")
-        if path.suffix not in self.exports:
-            known = ", ".join(f"{suffix} ({what})" for suffix, what in self.exports.items())
+        suffix = max((end for end in self.exports if path.name.endswith(end)), key=len, default=None)
+        if suffix is None:
+            known = ", ".join(f"{end} ({what})" for end, what in self.exports.items())
             raise ValueError(f"{path}: {self.env_id} is exported as {known}")
-        self._export(assignment, path)
+        if suffix == ".csv":
+            write_atomically(path, table_text(self.table(assignment)))
+        else:
+            self._export(assignment, path, suffix)
 
-    def _export(self, assignment: NDArray[np.int64], path: Path) -> None:
-        """Write an assignment in one of ``exports``."""
+    def write_instance(self, path: Path) -> None:
+        """Write the instance as a file that ``placezoo.datasets.load`` reads, with the same digest.
+
+        Raises:
+            ValueError: the domain has no such format, or the path's ending is another one's.
+        """
+        if self.instance_format is None:
+            raise ValueError(f"{self.env_id} has no format to write instances in")
+        suffix, write = self.instance_format
+        if not path.name.removesuffix(".gz").endswith(suffix):
+            raise ValueError(f"{path}: an instance of {self.env_id} is written as {suffix}")
+        write(path, self.instance)
+
+    def _export(self, assignment: NDArray[np.int64], path: Path, suffix: str) -> None:
+        """Write an assignment in one of ``exports`` besides the table."""
         raise NotImplementedError
 
     def panels(self, assignment: NDArray[np.int64]) -> list[Callable[[Any], None]]:

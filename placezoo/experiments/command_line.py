@@ -27,7 +27,7 @@ from placezoo.datasets.public_files import (
 from placezoo.datasets.registry import EMBEDDED, load
 from placezoo.datasets.suggestion import unknown_name
 from placezoo.envs.registration import make_problem, problem_classes, problem_parameters
-from placezoo.experiments.evaluate import verify
+from placezoo.experiments.evaluate import claimed_problem, verify
 from placezoo.experiments.leaderboard_commands import best_known_app, run_leaderboard
 from placezoo.experiments.options import Environment, Settings
 from placezoo.experiments.progress import clock, console, name_table
@@ -143,7 +143,10 @@ def solve(
     out: Annotated[Path | None, typer.Option(help="Write the solution here, as JSON.")] = None,
     export: Annotated[
         Path | None,
-        typer.Option(help="Write a chip's placement here (.plc, .tcl, .def), or a model's timeline (.json, Perfetto)."),
+        typer.Option(help="Write the answer for other tools, by the ending: .csv; .plc, .tcl, .def; .json and more."),
+    ] = None,
+    save_instance: Annotated[
+        Path | None, typer.Option(help="Write the instance here, for `evaluate --instance` on another machine.")
     ] = None,
     render: Annotated[
         Path | None, typer.Option(help="Draw the solution here: a PNG, or a GIF of its construction.")
@@ -162,7 +165,9 @@ def solve(
     if out is not None:
         solution.save(out)
     if export is not None:
-        _export(problem, solution, export)
+        problem.export(solution.assignment, export)
+    if save_instance is not None:
+        problem.write_instance(save_instance)
     if render is not None:
         _render(problem, solution, render)
     _print_solution(solution)
@@ -177,12 +182,18 @@ app.add_typer(best_known_app, name="best-known")
 
 
 @app.command()
-def evaluate(solutions: Annotated[list[Path], typer.Argument(metavar="SOLUTION.json ...")]) -> None:
+def evaluate(
+    solutions: Annotated[list[Path], typer.Argument(metavar="SOLUTION.json ...")],
+    instance: Annotated[
+        str | None,
+        typer.Option(help="The instance, where the solutions name one that was in memory or lies elsewhere."),
+    ] = None,
+) -> None:
     """Score solutions again from their instances; a wrong claim fails."""
     for path in solutions:
         solution = Solution.load(path)
         try:
-            cost = verify(solution)
+            cost = verify(solution, claimed_problem(solution, path, instance))
         except ClaimError as error:
             raise ClaimError(f"{path}: {error}") from None
         state = "feasible" if cost.feasible else "infeasible"
@@ -269,14 +280,6 @@ def _render(problem: Any, solution: Solution, path: Path) -> None:
     else:
         picture = panel_bytes(problem.panels(solution.assignment), "png")
     write_atomically(path, picture)
-
-
-def _export(problem: Any, solution: Solution, path: Path) -> None:
-    """Write a solution for other tools, in a format of its domain."""
-    if not problem.exports:
-        known = " and ".join(env_id for env_id, domain in problem_classes().items() if domain.exports)
-        raise ValueError(f"--export is for {known}, not for {problem.env_id}")
-    problem.export(solution.assignment, path)
 
 
 def _print_solution(solution: Solution) -> None:

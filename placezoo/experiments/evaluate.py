@@ -3,13 +3,38 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 from placezoo.agents.solution import ClaimError, Solution
 from placezoo.cost_models.cost import Cost
+from placezoo.datasets.registry import is_named
 from placezoo.envs.problem import PlacementProblem
 from placezoo.envs.registration import make_problem
 
 _TOLERANCE = 1e-9  # relative; costs are sums of float64 in a fixed order
+
+
+def claimed_problem(solution: Solution, path: Path, instance: str | None = None) -> PlacementProblem:
+    """Return the problem that a solution in a file claims to solve.
+
+    Args:
+        solution: the claim.
+        path: of its file: instances that are files are looked for from here, then from its folder.
+        instance: a name or path to use instead of the one in the claim; its digest is checked by ``verify``.
+
+    Raises:
+        ValueError: the instance or environment is unknown here.
+        OSError: the instance is not on this machine.
+    """
+    name = solution.instance if instance is None else instance
+    if instance is None and not is_named(name):
+        files = name.split(",")
+        beside = [str(path.parent / file) if (path.parent / file).is_file() else file for file in files]
+        if not Path(files[0]).is_file():
+            name = ",".join(beside)
+        if not Path(name.split(",")[0]).is_file():
+            raise ValueError(f"{path}: its instance {solution.instance!r} is not here: give it by --instance PATH")
+    return make_problem(solution.env_id, name, **solution.parameters)
 
 
 def verify(solution: Solution, problem: PlacementProblem | None = None) -> Cost:

@@ -22,12 +22,12 @@ from placezoo.cost_models.chip.proxy_state import ProxyState
 from placezoo.cost_models.chip.spreading import Springs, relax
 from placezoo.cost_models.cost import Cost
 from placezoo.datasets.arrays import read_only
-from placezoo.datasets.chip.netlist import Netlist, NodeType, Placement
+from placezoo.datasets.chip.netlist import ORIENTATIONS, Netlist, NodeType, Placement
 from placezoo.datasets.chip.placement_writer import write_def, write_openroad_tcl
 from placezoo.datasets.chip.plc_format import write_plc
 from placezoo.envs.chip.drawing import draw_heat_map, draw_placement
 from placezoo.envs.chip.wire_mask import place_by_wire_mask
-from placezoo.envs.problem import FeatureNames, FeatureRoles, Kernel, PlacementProblem, StepKernel
+from placezoo.envs.problem import TABLES, FeatureNames, FeatureRoles, Kernel, PlacementProblem, StepKernel
 from placezoo.parameters import check_parameters, one_of
 
 MOVABLE = ("macros", "all")
@@ -65,6 +65,7 @@ class ChipPlaceProblem(PlacementProblem):
     )
     feature_roles = FeatureRoles(prior="wire_mask", grid=("x", "y"))
     exports = MappingProxyType({
+        **TABLES,
         ".plc": "Circuit Training", ".tcl": "OpenROAD's place_macro", ".def": "a copy of the instance's DEF",
     })  # fmt: skip
     term_names = moves.TERM_NAMES
@@ -344,11 +345,23 @@ class ChipPlaceProblem(PlacementProblem):
             self._state(None), self.item_order, rng.integers(self.num_resources, size=self.num_items)
         )
 
-    def _export(self, assignment: NDArray[np.int64], path: Path) -> None:
+    @property
+    def item_names(self) -> list[str]:
+        """The macros' names."""
+        return [self.instance.names[node] for node in self.item_nodes]
+
+    def table(self, assignment: NDArray[np.int64]) -> dict[str, Any]:
+        """Return the placement as a table: also where the macros' centres are, micron, and how they are turned."""
+        placement = self.placement(assignment)
+        x, y = placement.centers[self.item_nodes].T.tolist()
+        turned = [ORIENTATIONS[placement.orientations[node]] for node in self.item_nodes]
+        return {**super().table(assignment), "x": x, "y": y, "orientation": turned}
+
+    def _export(self, assignment: NDArray[np.int64], path: Path, suffix: str) -> None:
         placement, name = self.placement(assignment), self.instance.name
-        if path.suffix == ".plc":
+        if suffix == ".plc":
             write_plc(path, placement, self.evaluate(assignment).terms, name)
-        elif path.suffix == ".tcl":
+        elif suffix == ".tcl":
             write_openroad_tcl(path, placement)
         else:
             write_def(path, placement, name.split(",")[0])

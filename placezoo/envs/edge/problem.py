@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -15,10 +17,13 @@ from placezoo.cost_models.edge.makespan import Makespan, Noise, Objective, Repea
 from placezoo.cost_models.edge.ranks import by_decreasing, downward_rank, mean_times, upward_rank
 from placezoo.datasets.arrays import read_only
 from placezoo.datasets.dag import LINK_FEATURE_NAMES, both_directions
+from placezoo.datasets.edge.edge_format import write_edge
 from placezoo.datasets.edge.edge_instance import EdgeInstance
+from placezoo.datasets.files import write_atomically
 from placezoo.envs.edge.churn import leave_or_join
 from placezoo.envs.edge.drawing import draw_schedule, draw_task_graph
-from placezoo.envs.problem import FeatureNames, PlacementProblem, StepKernel
+from placezoo.envs.edge.schedule_formats import saga_schedule, wfcommons_schedule
+from placezoo.envs.problem import TABLES, FeatureNames, PlacementProblem, StepKernel
 from placezoo.parameters import at_least, between, check_parameters
 
 
@@ -47,6 +52,10 @@ class EdgePlaceProblem(PlacementProblem):
     env_id = "EdgePlace-v0"
     short_name = "edge"
     default_formulation = "improve"
+    exports = MappingProxyType({
+        **TABLES, ".json": "a schedule of SAGA", ".wfformat.json": "a workflow of WfCommons, as it ran",
+    })  # fmt: skip
+    instance_format = (".json", lambda path, instance: write_edge(instance, path))
     default_instance = "giph/test/0"
     feature_names = FeatureNames(
         items=("compute", "devices", "inputs", "outputs", "depth", "upward_rank", "downward_rank"),
@@ -185,6 +194,20 @@ class EdgePlaceProblem(PlacementProblem):
         allowed = self.instance.allowed
         choice = np.floor(rng.random(self.num_items) * allowed.sum(axis=1)).astype(np.int64)
         return np.asarray((np.cumsum(allowed, axis=1) > choice[:, None]).argmax(axis=1), np.int64)
+
+    @property
+    def item_names(self) -> tuple[str, ...]:
+        """The tasks' names."""
+        return self.instance.task_graph.task_names
+
+    def table(self, assignment: NDArray[np.int64]) -> dict[str, Any]:
+        """Return the schedule as a table: also when each task begins and ends."""
+        schedule = self.cost_model.schedule(assignment)
+        return {**super().table(assignment), "start": schedule.start.tolist(), "end": schedule.end.tolist()}
+
+    def _export(self, assignment: NDArray[np.int64], path: Path, suffix: str) -> None:
+        write = wfcommons_schedule if suffix == ".wfformat.json" else saga_schedule
+        write_atomically(path, write(self.cost_model, assignment, self.instance.name))
 
     def draw(self, assignment: NDArray[np.int64], axes: Any) -> None:
         """Draw the schedule as a Gantt chart, transfers as lines between the bars."""

@@ -20,6 +20,7 @@ from placezoo.datasets.partition.graph_order import (
     spectral_order,
 )
 from placezoo.datasets.partition.laplacian import laplacian_coordinates
+from placezoo.datasets.partition.metis_format import write_metis
 from placezoo.envs.partition.drawing import draw_partitioned_graph
 from placezoo.envs.partition.graph_growing import grow_parts
 from placezoo.envs.problem import CutGraph, FeatureNames, PlacementProblem, StepKernel
@@ -48,6 +49,7 @@ class GraphPartitionProblem(PlacementProblem):
     env_id = "GraphPartition-v0"
     short_name = "partition"
     default_formulation = "construct"
+    instance_format = (".graph", lambda path, instance: write_metis(instance, path))
     default_instance = "karate"
     feature_names = FeatureNames(
         items=(
