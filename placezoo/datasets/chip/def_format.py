@@ -35,7 +35,8 @@ def read_def(
     The canvas is the box of DIEAREA with its lower left at (0, 0). What of the box is not die, and what lies outside
     the box around the rows, is blocked for hard macros, as are placement blockages. Components of a LEF block (CLASS
     BLOCK, RING, PAD) are hard macros; covers (CLASS COVER, bumps for example) lie above all and are ports; others are
-    standard cells. A net is driven by its input port or output pin, else by its first. Power and ground nets are left out.
+    standard cells. A net is driven by its input port or output pin, else by its first. Power and ground nets are left
+    out.
 
     Args:
         path: the DEF file, perhaps compressed.
