@@ -101,7 +101,12 @@ class Solution:
             "assignment_sha256": assignment_digest(self.assignment),
             "assignment": self.assignment.tolist(),
         }
-        text = (json.dumps(content) + "\n").encode()
+        try:
+            text = (json.dumps(content, allow_nan=False) + "\n").encode()
+        except ValueError:
+            raise ValueError(
+                f"{path}: a solution with a cost, bound or trace that is not finite cannot be saved"
+            ) from None
         write_atomically(path, gzip.compress(text, mtime=0) if str(path).endswith(".gz") else text)
 
     def to_pandas(self, problem: PlacementProblem) -> Any:

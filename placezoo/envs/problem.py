@@ -15,6 +15,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from placezoo.cost_models.assignment import check_assignment, check_index
 from placezoo.cost_models.cost import Cost
 from placezoo.datasets.arrays import read_only
 from placezoo.datasets.files import write_atomically
@@ -274,13 +275,18 @@ class PlacementProblem(ABC):
         """Return the total costs of many assignments, int64 [count, num_items]: float64 [count]."""
         if not hasattr(self.moves, "evaluate_all"):
             return np.array([self.evaluate(assignment).total for assignment in assignments])
-        found = np.empty(len(assignments))
-        self.moves.evaluate_all(self.cost_model.state(), np.ascontiguousarray(assignments, np.int64), found)
+        rows = np.asarray(assignments)
+        if rows.ndim != 2:
+            raise ValueError(f"assignments are rows of {self.num_items} whole numbers, not of shape {rows.shape}")
+        flat = check_assignment(rows.reshape(-1), len(rows) * self.num_items, self.num_resources)
+        found = np.empty(len(rows))
+        self.moves.evaluate_all(self.cost_model.state(), flat.reshape(rows.shape), found)
         return found
 
     def allowed(self, assignment: NDArray[np.int64], item: int) -> NDArray[np.bool_]:
         """Return the resources that the item may be placed on, given where the others are: bool [num_resources]."""
         mask = np.zeros(self.num_resources, np.int8)
+        item = check_index(item, self.num_items, "item")
         self.step_kernel.allowed(self.kernel(assignment).state, item, mask)
         return mask.astype(bool)
 
@@ -340,8 +346,12 @@ class PlacementProblem(ABC):
 
         Builds the kernel's state first; whoever asks more than once keeps a ``kernel()`` instead.
         """
+        item, resource = (
+            check_index(item, self.num_items, "item"),
+            check_index(resource, self.num_resources, "resource"),
+        )
         kernel = self.kernel(assignment)
-        return float(kernel.delta(kernel.state, (int(item), int(kernel.state.assignment[item]), int(resource), -1)))
+        return float(kernel.delta(kernel.state, (item, int(kernel.state.assignment[item]), resource, -1)))
 
     @classmethod  # noqa: B027 - most domains remember nothing
     def forget(cls) -> None:

@@ -30,6 +30,7 @@ from placezoo.envs.registration import make_problem, problem_classes, problem_pa
 from placezoo.experiments.evaluate import claimed_problem, verify
 from placezoo.experiments.leaderboard_commands import best_known_app, run_leaderboard
 from placezoo.experiments.options import Environment, Settings
+from placezoo.experiments.own_code import look_here, names_own_code
 from placezoo.experiments.progress import clock, console, name_table
 from placezoo.experiments.settings import parse_settings, split_settings
 from placezoo.experiments.training_commands import finetune, pretrain_policy, train_agent, tune
@@ -49,7 +50,8 @@ app.add_typer(data_app, name="data")
 
 def main() -> None:
     """Run the command line; bad input ends in one line on stderr and exit code 2, a failed check in exit code 1."""
-    sys.path.append(os.getcwd())  # an agent given as module:Class may lie in the folder where one works
+    if names_own_code(sys.argv[1:]):
+        look_here()
     try:
         code = app(standalone_mode=False)
     except ClaimError as error:

@@ -60,6 +60,9 @@ def verify(solution: Solution, problem: PlacementProblem | None = None) -> Cost:
         cost = problem.evaluate(solution.assignment)
     except ValueError as error:
         raise ClaimError(f"assignment: {error}") from None
+    extra = sorted(set(solution.cost.terms) - set(cost.terms))
+    if extra:
+        raise ClaimError(f"cost: {extra[0]!r} is no term of {problem.env_id}'s cost")
     for name, claimed, found in (
         ("total", solution.cost.total, cost.total),
         *((name, solution.cost.terms.get(name, math.nan), value) for name, value in cost.terms.items()),
@@ -69,5 +72,9 @@ def verify(solution: Solution, problem: PlacementProblem | None = None) -> Cost:
     if solution.cost.feasible != cost.feasible:
         raise ClaimError(
             f"cost: feasible is claimed to be {solution.cost.feasible}, the assignment's is {cost.feasible}"
+        )
+    if solution.bound is not None and not -math.inf < solution.bound <= cost.total + _TOLERANCE * abs(cost.total):
+        raise ClaimError(
+            f"bound: no assignment is claimed to cost less than {solution.bound:g}, this costs {cost.total:g}"
         )
     return cost
