@@ -80,9 +80,7 @@ def test_an_agent_that_the_user_names_is_found_there_behind_all_others(trap, tmp
         done = script(*arguments, cwd=trap)
         assert done.returncode == 0, done.stderr
         assert "failed" not in done.stdout
-    executed = tmp_path / "executed"
-    # Only what is missing elsewhere could come from here; nothing that is installed does.
-    assert not executed.exists() or not {"random", "json", "numpy"} & set(executed.read_text())
+    assert not (tmp_path / "executed").exists()
 
 
 @pytest.mark.parametrize(
