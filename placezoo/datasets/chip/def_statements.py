@@ -184,6 +184,8 @@ def _section(tokens: Tokens, name: str, item: Callable[[Place, list[str]], None]
     def dashed(place: Place, words: list[str]) -> None:
         if len(words) < 2 or words[0] != "-":
             tokens.refuse(place, f"expected `- ...` or END {name}, found {' '.join(words)[:40]}")
+        if words.count("-") > 1:
+            tokens.refuse(place, f"no ; at the end of `{' '.join(words[: words.index('-', 1)])[:60]}`")
         item(place, words)
 
     _statements(tokens, opened, name, dashed)

@@ -86,7 +86,7 @@ class Tokens:
             if self._has_aliases:
                 found = [token for token, _ in self._located(self._begin, self._end)]
             elif self._dropped:
-                found = [token for token in found if not _is_dropped(token)]
+                found = [token for token in found if not is_passed_over(token)]
             self._tokens = found
 
     def _after_semicolon(self, character: int) -> int:
@@ -106,7 +106,7 @@ class Tokens:
                     line = self._text.count("\n", 0, match.start()) + 1
                     raise ValueError(f"{self.path}:{line}: an alias has at most {_MOST_ALIAS_WORDS} words")
                 self._aliases[defined[1]] = words
-            elif not _is_dropped(token):
+            elif not is_passed_over(token):
                 for word in self._aliases.get(token, (token,)):
                     yield word, match.start()
 
@@ -190,5 +190,6 @@ def _unclosed(tokens: list[str]) -> str | None:
     return last if _OPENING.match(last) is not None and _CLOSED.fullmatch(last) is None else None
 
 
-def _is_dropped(token: str) -> bool:
+def is_passed_over(token: str) -> bool:
+    """Return whether a token is a comment or an extension."""
     return token[0] == "#" or (token[0] in "bB" and token[:8].upper() == "BEGINEXT" and len(token) > 8)
