@@ -158,6 +158,7 @@ def test_the_grid_is_chosen_for_the_macros():
         (("+ WEIGHT 4", "+ WEIGHT -4"), ":22: net n1: a weight must not be negative"),
         (("+ WEIGHT 4", "+ WEIGTH 4"), ":22: a net has no option WEIGTH"),
         (("+ USE SIGNAL ;", "+ USE SIGNAL"), ":21: no ; at the end of `- n0"),
+        (("DESIGN toy ;", "DESIGN toy"), ":2: no ; at the end of `DESIGN ...`, UNITS follows"),
         (("COMPONENTS 3 ;", "COMPONENTS 3"), ":7: expected `COMPONENTS number ;`"),
         (("- u1 INV", "u1 INV"), ":11: expected `- ...` or END COMPONENTS, found u1"),
         (("ROW r1 site", "ROUTE r1 site"), ":6: DEF has no statement ROUTE"),
