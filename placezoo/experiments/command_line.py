@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import warnings
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 
@@ -15,6 +16,7 @@ from placezoo.agents.registry import agent_entries, make_agent
 from placezoo.agents.solution import ClaimError, Solution
 from placezoo.cost_models.chip.published_costs import check_header
 from placezoo.datasets.dataset import DATASETS
+from placezoo.datasets.instance_warning import InstanceWarning
 from placezoo.datasets.public_files import (
     cache_folder,
     data_folders,
@@ -50,6 +52,7 @@ app.add_typer(data_app, name="data")
 
 def main() -> None:
     """Run the command line; bad input ends in one line on stderr and exit code 2, a failed check in exit code 1."""
+    warnings.showwarning = _show_warning
     if names_own_code(sys.argv[1:]):
         look_here()
     try:
@@ -65,6 +68,20 @@ def main() -> None:
             raise
         sys.exit(_say(_one_line(error), 2))
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _show_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, file: TextIO | None = None,
+    line: str | None = None,
+) -> None:  # fmt: skip
+    """Show a warning: about an instance in one line, without the code that says so."""
+    if issubclass(category, InstanceWarning):
+        print(f"placezoo: {message}", file=sys.stderr)
+    else:
+        _python_shows(message, category, filename, lineno, file, line)
+
+
+_python_shows = warnings.showwarning
 
 
 def _say(message: str, code: int) -> int:

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 
 import networkx
 import pytest
@@ -288,3 +289,19 @@ def test_training_and_using_giph(run, tmp_path):
     code, _, error = run("train", "EdgePlace-v0", "--dataset", "giph", "--agent", "gihp")
     assert code == 2
     assert "did you mean giph" in error
+
+
+def test_a_warning_about_an_instance_is_one_line(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # main sets it for its process
+    (tmp_path / "b.lef").write_text("MACRO B CLASS BLOCK ; SIZE 10 BY 10 ; END B\n")
+    (tmp_path / "d.def").write_text(
+        "UNITS DISTANCE MICRONS 1000 ;\nDIEAREA ( 0 0 ) ( 90000 90000 ) ;\nCOMPONENTS 1 ;\n- u B ;\nEND COMPONENTS\n"
+        "END DESIGN\n"
+    )
+    instance = f"{tmp_path / 'd.def'},{tmp_path / 'b.lef'}"
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        code, out, err = run("solve", "ChipPlace-v0", "--instance", instance, "--agent", "greedy", "--evaluations", "1")
+    assert code == 0
+    assert "feasible" in out
+    assert err.strip() == f"placezoo: {instance} has no nets: the wirelength of every placement is 0"

@@ -5,15 +5,19 @@ Source: Cadence LEF/DEF 5.8 Language Reference.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import gc
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from placezoo.datasets.chip.canvas import Canvas, choose_grid
-from placezoo.datasets.chip.def_statements import Blockage, Design, parse_def
-from placezoo.datasets.chip.lef_format import LefMacro, Library, read_library
+from placezoo.datasets.chip.def_design import Design, parse_def
+from placezoo.datasets.chip.def_statements import Blockage
+from placezoo.datasets.chip.lef_format import read_library
+from placezoo.datasets.chip.lef_library import LefMacro, Library
 from placezoo.datasets.chip.lef_shapes import Box
 from placezoo.datasets.chip.netlist import Netlist, NodeType, placed_extents
 from placezoo.datasets.chip.rectilinear import rectangles
@@ -52,7 +56,20 @@ def read_def(
     """
     path = Path(path)
     library = read_library(lefs)
-    return _Builder(parse_def(path), library, unknown_size).netlist(grid, name or path.name.split(".")[0])
+    with _without_garbage_collection():
+        return _Builder(parse_def(path), library, unknown_size).netlist(grid, name or path.name.split(".")[0])
+
+
+@contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """Spare the collector from looking again and again at a million tuples that are all in use."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 class _Builder:
@@ -133,36 +150,48 @@ class _Builder:
             Of ports and components: sizes float64 [n, 2], micron; orientations int8 [n]; fixed bool [n]; lower left
             corners float64 [n, 2], database units, nan if not placed; halos float64 [n, 4], micron.
         """
-        design, n = self.design, len(self.names) + len(self.design.components)
-        refuse = design.tokens.refuse
-        sizes, corners, halos = np.zeros((n, 2)), np.full((n, 2), np.nan), np.zeros((n, 4))
-        turns, fixed = np.zeros(n, np.int8), np.zeros(n, np.bool_)
-        fixed[: len(self.names)] = True
+        design, units, refuse = self.design, self.design.units, self.design.tokens.refuse
+        num_ports, n = len(self.names), len(self.names) + len(design.components)
+        sizes, corners, halos = [(0.0, 0.0)] * num_ports, [(np.nan, np.nan)] * num_ports, np.zeros((n, 4))
+        turns, fixed = [0] * num_ports, [True] * num_ports
+        models: dict[str, tuple[LefMacro | None, NodeType, tuple[float, float]]] = {}
         for node, component in enumerate(design.components, len(self.names)):
-            place, name, key = component.place, component.name, self._key(component.name)
+            place, name, model_name, x, y, turn, is_fixed, halo = component
+            key = name if self.exact else name.upper()
             if key in self.components:
                 refuse(place, f"a second component {name}")
-            model = self.library.get(self._key(component.model))
-            if model is not None:
-                kind = NodeType.HARD_MACRO if model.is_block else NodeType.STDCELL
-                kind = NodeType.PORT if model.is_cover else kind
-                extent = model.width, model.height
-            elif self.unknown_size is not None:
-                kind, extent = NodeType.SOFT_MACRO, self.unknown_size
-            else:
-                refuse(place, f"{name} is a {component.model}, which no LEF file describes")
+            found = models.get(model_name)
+            if found is None:
+                found = models[model_name] = self._model(model_name)
+            model, kind, extent = found
+            if model is None and self.unknown_size is None:
+                refuse(place, f"{name} is a {model_name}, which no LEF file describes")
             self.components[key] = node, model
             self.names.append(name)
             self.types.append(kind)
-            sizes[node], turns[node] = extent, component.turn
-            fixed[node] = component.fixed or kind == NodeType.PORT
-            if component.x is not None:
-                corners[node] = component.x, component.y
-            elif kind == NodeType.HARD_MACRO and (extent[0] > self.width or extent[1] > self.height):
-                refuse(place, f"{name} does not fit on the die of {self.width:g} x {self.height:g} micron")
-            if component.halo:
-                halos[node] = np.array(component.halo) / design.units
-        return sizes, turns, fixed, corners, halos
+            sizes.append(extent)
+            turns.append(turn)
+            fixed.append(is_fixed or kind == NodeType.PORT)
+            if x is not None and y is not None:
+                corners.append((x, y))
+            else:
+                corners.append((np.nan, np.nan))
+                if kind == NodeType.HARD_MACRO and (extent[0] > self.width or extent[1] > self.height):
+                    refuse(place, f"{name} does not fit on the die of {self.width:g} x {self.height:g} micron")
+            if halo:
+                halos[node] = np.array(halo) / units
+        return (
+            np.array(sizes, np.float64).reshape(n, 2), np.array(turns, np.int8), np.array(fixed, np.bool_),
+            np.array(corners, np.float64).reshape(n, 2), halos,
+        )  # fmt: skip
+
+    def _model(self, name: str) -> tuple[LefMacro | None, NodeType, tuple[float, float]]:
+        """Return a block of the library, what its components are, and its size; none if no file describes it."""
+        model = self.library.get(self._key(name))
+        if model is None:
+            return None, NodeType.SOFT_MACRO, self.unknown_size or (0.0, 0.0)
+        kind = NodeType.HARD_MACRO if model.is_block else NodeType.PORT if model.is_cover else NodeType.STDCELL
+        return model, kind, (model.width, model.height)
 
     def _add_nets(self) -> tuple[list[int], list[tuple[float, float]], NDArray, NDArray, NDArray]:
         """Add the pins that nets name; return owners and offsets of all nodes, and the nets."""

@@ -1,26 +1,16 @@
-"""The statements of DEF that say something about placement, as they are in the file; the others are passed over.
+"""The statements of DEF that say something about placement: rows, components, pins, nets, blockages.
 
-Source: Cadence LEF/DEF 5.8 Language Reference. A statement that is none of DEF's is refused.
+Source: Cadence LEF/DEF 5.8 Language Reference. Options that say nothing about placement are passed over; what
+is no option is refused.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import NamedTuple
 
 from placezoo.datasets.chip.lefdef_tokens import Place, Tokens
 from placezoo.datasets.chip.netlist import ORIENTATIONS
 
-_SKIPPED = frozenset((
-    "VERSION", "DIVIDERCHAR", "BUSBITCHARS", "DESIGN", "TECHNOLOGY", "ARRAY", "FLOORPLAN", "HISTORY", "TRACKS",
-    "GCELLGRID", "COMPONENTMASKSHIFT", "CANPLACE", "CANNOTOCCUPY",
-))  # fmt: skip
-_SKIPPED_SECTIONS = frozenset((
-    "VIAS", "STYLES", "NONDEFAULTRULES", "REGIONS", "PINPROPERTIES", "SLOTS", "FILLS", "SPECIALNETS", "SCANCHAINS",
-    "GROUPS", "CONSTRAINTS", "ASSERTIONS", "IOTIMINGS", "TIMINGDISABLES", "PARTITIONS",
-))  # fmt: skip
 _STATUS = frozenset(("PLACED", "FIXED", "COVER"))
 _COMPONENT_SKIPPED = frozenset((
     "UNPLACED", "EEQMASTER", "SOURCE", "MASKSHIFT", "ROUTEHALO", "WEIGHT", "REGION", "PROPERTY", "FOREIGN",
@@ -94,111 +84,7 @@ class Blockage(NamedTuple):
     component: str
 
 
-@dataclass
-class Design:
-    """What a DEF file says; lengths are in database units."""
-
-    tokens: Tokens
-    units: float = 0.0
-    die: list[Point] = field(default_factory=list)
-    die_place: Place = field(default_factory=lambda: Place(0, 0))
-    case_sensitive: bool = True
-    rows: list[Row] = field(default_factory=list)
-    components: list[Component] = field(default_factory=list)
-    pins: list[Pin] = field(default_factory=list)
-    nets: list[Net] = field(default_factory=list)
-    blockages: list[Blockage] = field(default_factory=list)
-
-
-def parse_def(path: str | Path) -> Design:
-    """Return what a DEF file says.
-
-    Raises:
-        ValueError: ``path:line: what`` for bad content.
-        FileNotFoundError: there is no such file.
-    """
-    tokens = Tokens(path)
-    design = Design(tokens)
-    sections: dict[str, Callable[[Place, list[str]], None]] = dict.fromkeys(_SKIPPED_SECTIONS, _pass_over) | {
-        "COMPONENTS": lambda place, words: design.components.append(_component(tokens, place, words)),
-        "PINS": lambda place, words: design.pins.append(_pin(tokens, place, words)),
-        "NETS": lambda place, words: design.nets.append(_net(tokens, place, words)),
-        "BLOCKAGES": lambda place, words: design.blockages.append(_blockage(tokens, place, words)),
-    }
-    while tokens.peek():
-        place, word = tokens.place, tokens.peek().split(None, 1)[0].upper()
-        if word == "END":
-            tokens.take()
-            if tokens.take().upper() != "DESIGN":
-                tokens.refuse(place, "END of what is not open")
-            break
-        if word in sections:
-            _section(tokens, word, sections[word])
-        elif word == "PROPERTYDEFINITIONS":
-            tokens.take()
-            _statements(tokens, place, word, _pass_over)
-        elif word == "DEFAULTCAP":
-            tokens.statement()
-            _statements(tokens, place, word, _pass_over)
-        else:
-            _single(design, place, word, tokens.statement())
-    if design.units == 0:
-        raise ValueError(f"{path}:1: no UNITS DISTANCE MICRONS")
-    if len(design.die) < 2:
-        raise ValueError(f"{path}:1: no DIEAREA")
-    return design
-
-
-def _pass_over(place: Place, words: list[str]) -> None:
-    """Do nothing with a statement that says nothing about placement."""
-
-
-def _single(design: Design, place: Place, word: str, words: list[str]) -> None:
-    """Read a statement that stands alone."""
-    tokens = design.tokens
-    if word == "UNITS":
-        if len(words) != 4:
-            tokens.refuse(place, "expected `UNITS DISTANCE MICRONS number ;`")
-        design.units = tokens.number(place, words[3])
-        if design.units <= 0:
-            tokens.refuse(place, "units must be positive")
-    elif word == "DIEAREA":
-        design.die, end = _points(tokens, place, words, 1)
-        design.die_place = place
-        if end < len(words) or len(design.die) < 2 or len(design.die) == 3:
-            tokens.refuse(place, "expected `DIEAREA ( x y ) ( x y ) ... ;`, two corners or all of them")
-    elif word == "ROW":
-        design.rows.append(_row(tokens, place, words))
-    elif word == "NAMESCASESENSITIVE":
-        design.case_sensitive = len(words) < 2 or words[1].upper() != "OFF"
-    elif word not in _SKIPPED:
-        tokens.refuse(place, f"DEF has no statement {words[0][:40] if words else ';'}")
-
-
-def _section(tokens: Tokens, name: str, item: Callable[[Place, list[str]], None]) -> None:
-    """Read ``NAME number ; - ... ; ... END NAME``."""
-    opened, head = tokens.place, tokens.statement()
-    if len(head) != 2:
-        tokens.refuse(opened, f"expected `{name} number ;`")
-
-    def dashed(place: Place, words: list[str]) -> None:
-        if len(words) < 2 or words[0] != "-":
-            tokens.refuse(place, f"expected `- ...` or END {name}, found {' '.join(words)[:40]}")
-        item(place, words)
-
-    _statements(tokens, opened, name, dashed)
-
-
-def _statements(tokens: Tokens, opened: Place, name: str, read: Callable[[Place, list[str]], None]) -> None:
-    """Read statements up to END and the name."""
-    while (word := tokens.peek()) and word != "END":
-        read(tokens.place, tokens.statement())
-    tokens.take()
-    if not word or tokens.take().upper() != name:
-        tokens.refuse(opened, f"{name} does not end")
-
-
-def _points(tokens: Tokens, place: Place, words: list[str], k: int) -> tuple[list[Point], int]:
+def read_points(tokens: Tokens, place: Place, words: list[str], k: int) -> tuple[list[Point], int]:
     """Return all ``( x y )`` from a word on, and where they end; an asterisk repeats the last point's coordinate."""
     points: list[Point] = []
     while words[k : k + 1] == ["("]:
@@ -246,7 +132,8 @@ def _value(tokens: Tokens, place: Place, words: list[str], k: int) -> str:
     return words[k + 2]
 
 
-def _component(tokens: Tokens, place: Place, words: list[str]) -> Component:
+def read_component(tokens: Tokens, place: Place, words: list[str]) -> Component:
+    """Read a component."""
     if len(words) < 3:
         tokens.refuse(place, "expected `- component model ...`")
     x = y = None
@@ -272,7 +159,8 @@ def _component(tokens: Tokens, place: Place, words: list[str]) -> Component:
     return Component(place, words[1], words[2], x, y, turn, fixed, halo)
 
 
-def _pin(tokens: Tokens, place: Place, words: list[str]) -> Pin:
+def read_pin(tokens: Tokens, place: Place, words: list[str]) -> Pin:
+    """Read a port of the design."""
     points: list[Point] = []
     direction = use = ""
     k = 2
@@ -285,15 +173,19 @@ def _pin(tokens: Tokens, place: Place, words: list[str]) -> Pin:
             continue
         if option == "DIRECTION":
             direction = _value(tokens, place, words, k).upper()
+            k += 3
         elif option == "USE":
             use = _value(tokens, place, words, k).upper()
-        elif option not in _PIN_SKIPPED and not option.startswith("ANTENNA"):
+            k += 3
+        elif option in _PIN_SKIPPED or option.startswith("ANTENNA"):
+            k = _next_option(words, k + 2)
+        else:
             tokens.refuse(place, f"a pin has no option {option[:40]}")
-        k = _next_option(words, k + 2)
     return Pin(place, words[1], points, direction, use)
 
 
-def _net(tokens: Tokens, place: Place, words: list[str]) -> Net:
+def read_net(tokens: Tokens, place: Place, words: list[str]) -> Net:
+    """Read a net; where it is routed is passed over."""
     pins: list[tuple[str, str]] = []
     k, n = 2, len(words)
     while k + 3 < n and words[k] == "(":
@@ -308,23 +200,25 @@ def _net(tokens: Tokens, place: Place, words: list[str]) -> Net:
     use, weight = "", 1.0
     while k < n:
         if words[k] != "+":
-            tokens.refuse(
-                place, f"net {words[1]}: expected `( component pin )`, found {' '.join(words[k : k + 4])[:60]}"
-            )
-        option = _option(tokens, place, words, k)
+            found = " ".join(words[k : k + 4])[:60]
+            tokens.refuse(place, f"net {words[1]}: expected `( component pin )`, found {found}")
+        option = words[k + 1].upper() if k + 1 < n else ""
         if option == "USE":
             use = _value(tokens, place, words, k).upper()
+            k += 3
         elif option == "WEIGHT":
             weight = tokens.number(place, _value(tokens, place, words, k))
             if weight < 0:
                 tokens.refuse(place, f"net {words[1]}: a weight must not be negative")
-        elif option not in _NET_SKIPPED:
+            k += 3
+        elif option in _NET_SKIPPED:
+            k = _next_option(words, k + 2)
+        else:
             tokens.refuse(place, f"a net has no option {option[:40]}")
-        k = _next_option(words, k + 2)
     return Net(place, words[1], pins, use, weight)
 
 
-def _blockage(tokens: Tokens, place: Place, words: list[str]) -> Blockage:
+def read_blockage(tokens: Tokens, place: Place, words: list[str]) -> Blockage:
     """Read a blockage; one of routing has no area here."""
     kind = words[1].upper()
     if kind == "LAYER":
@@ -344,7 +238,7 @@ def _blockage(tokens: Tokens, place: Place, words: list[str]) -> Blockage:
                 component = _value(tokens, place, words, k)
             k += 2 + _BLOCKAGE_VALUES[option]
             continue
-        shape, k = _points(tokens, place, words, k + 1)
+        shape, k = read_points(tokens, place, words, k + 1)
         if word not in ("RECT", "POLYGON") or len(shape) < 2 or (word == "RECT") != (len(shape) == 2):
             tokens.refuse(place, "expected `- PLACEMENT RECT ( x y ) ( x y ) ...`")
         shapes.append(shape)
@@ -353,7 +247,8 @@ def _blockage(tokens: Tokens, place: Place, words: list[str]) -> Blockage:
     return Blockage(place, shapes, component)
 
 
-def _row(tokens: Tokens, place: Place, words: list[str]) -> Row:
+def read_row(tokens: Tokens, place: Place, words: list[str]) -> Row:
+    """Read a row."""
     form = "expected `ROW name site x y orientation [DO columns BY rows [STEP x y]] ;`"
     end = _next_option(words, 0)
     if end < 6 or words[5].upper() not in ORIENTATIONS:

@@ -6,9 +6,9 @@ Source: Cadence LEF/DEF 5.8 Language Reference; what earlier versions had is pas
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from pathlib import Path
 
+from placezoo.datasets.chip.lef_library import LefMacro, LefPin, Library
 from placezoo.datasets.chip.lef_shapes import GEOMETRIES, Box, around, shape_box
 from placezoo.datasets.chip.lefdef_tokens import Place, Tokens
 from placezoo.datasets.refusal import refuses_in_one_line
@@ -35,6 +35,7 @@ _PIN_SKIPPED = frozenset((
     "MAXLOAD", "RESISTANCE", "PULLDOWNRES", "CURRENTSOURCE", "RISEVOLTAGETHRESHOLD", "FALLVOLTAGETHRESHOLD",
     "IV_TABLES", "RISESLEWLIMIT", "FALLSLEWLIMIT",
 ))  # fmt: skip
+_BEGINNINGS = frozenset(("CLASS", "DIRECTION", "OBS", "ORIGIN", "PIN", "PORT", "SIZE"))
 # Blocks that end with END and their name, or END and their keyword, and the blocks within that do so too.
 _NAMED_BLOCKS: dict[str, frozenset[str]] = {
     "VIARULE": frozenset(), "NONDEFAULTRULE": frozenset({"LAYER", "VIA", "SPACING"}),
@@ -42,70 +43,6 @@ _NAMED_BLOCKS: dict[str, frozenset[str]] = {
 }  # fmt: skip
 _KEYWORD_BLOCKS = ("UNITS", "SPACING", "PROPERTYDEFINITIONS", "DEFAULTCAP")
 _TABLES = ("IRDROP", "NOISETABLE", "CORRECTTABLE", "TIMING")
-
-
-@dataclass(frozen=True)
-class LefPin:
-    """A pin of a library block.
-
-    Attributes:
-        offset: the middle of the box from the block's centre in orientation N, micron.
-        direction: ``INPUT``, ``OUTPUT``, ``INOUT``, ``FEEDTHRU`` or empty.
-        box: x0, y0, x1, y1 around all shapes of all ports, from the block's centre likewise; a pin without shapes is at
-            the centre.
-    """
-
-    offset: tuple[float, float]
-    direction: str
-    box: Box = (0.0, 0.0, 0.0, 0.0)
-
-
-@dataclass(frozen=True)
-class LefMacro:
-    """A library block.
-
-    Attributes:
-        name: the block's.
-        width: micron.
-        height: micron.
-        kind: its CLASS, ``BLOCK`` or ``CORE`` for example.
-        pins: by name.
-    """
-
-    name: str
-    width: float
-    height: float
-    kind: str
-    pins: dict[str, LefPin] = field(default_factory=dict)
-
-    @property
-    def is_block(self) -> bool:
-        """Whether it is a hard macro rather than a standard cell or a cover."""
-        return self.kind in ("BLOCK", "RING", "PAD")
-
-    @property
-    def is_cover(self) -> bool:
-        """Whether it lies above all others and obstructs none, as bumps do."""
-        return self.kind == "COVER"
-
-
-@dataclass
-class Library:
-    """What some LEF files say.
-
-    Attributes:
-        macros: by name.
-        sites: width and height of placement sites by name, micron.
-        case_sensitive: whether names that differ in case only are different.
-        layer_widths: of routing layers, micron: paths without a width of their own have it.
-        vias: the boxes of vias by name.
-    """
-
-    macros: dict[str, LefMacro] = field(default_factory=dict)
-    sites: dict[str, tuple[float, float]] = field(default_factory=dict)
-    case_sensitive: bool = True
-    layer_widths: dict[str, float] = field(default_factory=dict)
-    vias: dict[str, Box] = field(default_factory=dict)
 
 
 @refuses_in_one_line
@@ -285,7 +222,7 @@ class _Reader:
                 x, y = tokens.numbers(place, self._words(place, 3, "ORIGIN x y")[1:])
                 origin = x, y
             elif word in _MACRO_SKIPPED:
-                tokens.statement()
+                self._pass_over(place)
             else:
                 tokens.refuse(place, f"a MACRO has no statement {word[:40]}")
 
@@ -308,6 +245,13 @@ class _Reader:
             self.tokens.refuse(place, f"expected `{words[0]} {'|'.join(choices)} ;`")
         return word
 
+    def _pass_over(self, place: Place) -> None:
+        """Pass over a statement, which must not hold the next one for want of a semicolon."""
+        words = self.tokens.statement()
+        held = _BEGINNINGS.intersection(words[1:]) if words[0].upper() != "PROPERTY" else ()
+        if held:
+            self.tokens.refuse(place, f"no ; at the end of `{words[0]} ...`, {min(held)} follows")
+
     def _obstruction(self, word: str, place: Place) -> None:
         if word not in GEOMETRIES:
             self.tokens.refuse(place, f"OBS and DENSITY have no statement {word[:40]}")
@@ -326,7 +270,7 @@ class _Reader:
             elif word == "DIRECTION":
                 direction = self._one_of(place, DIRECTIONS)
             elif word in _PIN_SKIPPED or word.startswith("ANTENNA"):
-                tokens.statement()
+                self._pass_over(place)
             else:
                 tokens.refuse(place, f"a PIN has no statement {word[:40]}")
 
@@ -341,13 +285,18 @@ class _Reader:
         def statement(word: str, place: Place) -> None:
             nonlocal width
             words = tokens.statement()
-            if word == "LAYER" and len(words) > 1:
+            if word == "LAYER" and len(words) > 1 and len(words) == 2 + _layer_options(words[2:3]):
                 width = self.library.layer_widths.get(words[1], 0.0)
             elif word == "WIDTH" and len(words) == 2:
                 width = tokens.number(place, words[1])
             elif word in ("RECT", "POLYGON", "PATH", "VIA"):
                 boxes.append(shape_box(tokens, place, words, width, self.library.vias))
-            elif word not in ("CLASS", "PROPERTY"):
+            elif word != "PROPERTY" and (word != "CLASS" or len(words) != 2):
                 tokens.refuse(place, f"a PORT has no statement `{' '.join(words)[:40]}`")
 
         self._body(opened, statement, "PORT")
+
+
+def _layer_options(words: list[str]) -> int:
+    """Return how many words follow a layer's name: a flag, or a keyword and a number."""
+    return {"EXCEPTPGNET": 1, "SPACING": 2, "DESIGNRULEWIDTH": 2}.get(words[0].upper(), 0) if words else 0

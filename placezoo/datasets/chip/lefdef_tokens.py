@@ -30,8 +30,6 @@ TOKEN = re.compile(
 )
 _CLOSED = re.compile(r'"(?:[^"\\]|\\.)*+"|(?i:BEGINEXT\s.*ENDEXT)|(?i:&ALIAS\s.*&ENDALIAS)', re.DOTALL)
 _OPENING = re.compile(r'"|(?:BEGINEXT|&ALIAS)\s', re.IGNORECASE)
-_FREE_TEXT = re.compile(r"(?i:BEGINEXT)|^HISTORY", re.MULTILINE)
-_EXTENSION, _ALIAS = re.compile("BEGINEXT", re.IGNORECASE), re.compile("&ALIAS", re.IGNORECASE)
 _DEFINITION = re.compile(r"&ALIAS\s+(\S+)\s+=(.*)&ENDALIAS", re.IGNORECASE | re.DOTALL)
 _CHUNK = 250_000  # characters that are split at once
 _MOST_ALIAS_WORDS = 200  # an alias that repeats others could grow beyond memory
@@ -60,8 +58,8 @@ class Tokens:
         self.path = Path(path)
         text = read_bytes(path).decode("utf-8-sig", errors="replace")
         self._text = text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
-        self._dropped = "#" in text or _EXTENSION.search(text) is not None
-        self._has_aliases = _ALIAS.search(text) is not None
+        capitals = self._text.upper()
+        self._has_aliases, self._has_extensions = "&ALIAS" in capitals, "BEGINEXT" in capitals
         self._aliases: dict[str, list[str]] = {}
         self._begin = self._end = 0
         self._ends: dict[int, int] = {}  # of chunks, where they are not the usual
@@ -74,9 +72,11 @@ class Tokens:
         while self._next == len(self._tokens) and self._end < len(self._text):
             self._begin, self._next = self._end, 0
             self._end = self._after_semicolon(self._begin + _CHUNK)
-            if not self._has_aliases and (words := _plain_words(self._text[self._begin : self._end])) is not None:
-                self._tokens = words
-                continue
+            if not (self._has_aliases or self._has_extensions):
+                words = _plain_words(self._text[self._begin : self._end])
+                if words is not None:
+                    self._tokens = words
+                    continue
             while (cut := _unclosed(found := TOKEN.findall(self._text, self._begin, self._end))) is not None:
                 if self._end == len(self._text):
                     line = self._text.count("\n", 0, self._text.rindex(cut)) + 1
@@ -85,8 +85,8 @@ class Tokens:
             self._ends[self._begin] = self._end
             if self._has_aliases:
                 found = [token for token, _ in self._located(self._begin, self._end)]
-            elif self._dropped:
-                found = [token for token in found if not _is_dropped(token)]
+            else:
+                found = [token for token in found if not is_passed_over(token)]
             self._tokens = found
 
     def _after_semicolon(self, character: int) -> int:
@@ -106,7 +106,7 @@ class Tokens:
                     line = self._text.count("\n", 0, match.start()) + 1
                     raise ValueError(f"{self.path}:{line}: an alias has at most {_MOST_ALIAS_WORDS} words")
                 self._aliases[defined[1]] = words
-            elif not _is_dropped(token):
+            elif not is_passed_over(token):
                 for word in self._aliases.get(token, (token,)):
                     yield word, match.start()
 
@@ -178,7 +178,7 @@ class Tokens:
 
 def _plain_words(text: str) -> list[str] | None:
     """Return the tokens of a text by the quickest way, or None where that would not be right."""
-    if '"' in text or "#" in text or not text.isascii() or _FREE_TEXT.search(text) is not None:
+    if '"' in text or "#" in text or not text.isascii() or text.startswith("HISTORY") or "\nHISTORY" in text:
         return None
     words = text.split()
     return words if all(words.count(mark) == text.count(mark) for mark in ";()") else None
@@ -190,5 +190,6 @@ def _unclosed(tokens: list[str]) -> str | None:
     return last if _OPENING.match(last) is not None and _CLOSED.fullmatch(last) is None else None
 
 
-def _is_dropped(token: str) -> bool:
+def is_passed_over(token: str) -> bool:
+    """Return whether a token is a comment or an extension."""
     return token[0] == "#" or (token[0] in "bB" and token[:8].upper() == "BEGINEXT" and len(token) > 8)
