@@ -368,6 +368,17 @@ class PlacementProblem(ABC):
         rng = np.random.default_rng(0)
         return float(np.mean([self.evaluate(self.initial_assignment(rng)).total for _ in range(8)]))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuilt, (type(self), self.instance, self.parameters)  # elsewhere it works out anew what it remembers
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> PlacementProblem:
+        return self  # nobody changes a problem: what an episode changes is the state of its kernel
+
     def __repr__(self) -> str:
         settings = ", ".join(f"{name}={value!r}" for name, value in self.parameters.items())
         return f"{type(self).__name__}({self.instance.name!r}, {settings})"
+
+
+def _rebuilt(problem_class: type[PlacementProblem], instance: Any, parameters: dict[str, Any]) -> PlacementProblem:
+    make: Any = problem_class
+    return make(instance, **parameters)

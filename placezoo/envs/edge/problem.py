@@ -129,6 +129,11 @@ class EdgePlaceProblem(PlacementProblem):
         changed.whole_cluster = self.whole_cluster
         return changed
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        changed = self.instance.cluster is not self.whole_cluster
+        whole = replace(self.instance, cluster=self.whole_cluster) if changed else self.instance
+        return _in_cluster, (whole, self.parameters, self.instance.cluster)
+
     @cached_property
     def _ranks(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         graph = self.instance.task_graph
@@ -219,3 +224,7 @@ class EdgePlaceProblem(PlacementProblem):
             lambda axes: self.draw(assignment, axes),
             lambda axes: draw_task_graph(self.cost_model, assignment, axes),
         ]
+
+
+def _in_cluster(whole: EdgeInstance, parameters: dict[str, Any], cluster: Any) -> EdgePlaceProblem:
+    return EdgePlaceProblem(whole, **parameters).with_cluster(cluster)
