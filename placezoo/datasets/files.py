@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import hashlib
 import lzma
@@ -39,6 +40,22 @@ def read_bytes(path: str | Path) -> bytes:
     if len(content) > MOST_BYTES:
         raise ValueError(f"{path}: holds more than {MOST_BYTES:,} bytes once decompressed")
     return content
+
+
+def read_text_bytes(path: str | Path) -> bytes:
+    """Return the content of a text file as UTF-8 without a byte order mark, which Windows puts before text.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: as ``read_bytes``; or it begins as UTF-16 and does not go on so.
+    """
+    content = read_bytes(path)
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        try:
+            return content.decode("utf-16").encode()
+        except UnicodeDecodeError:
+            raise ValueError(f"{path}:1: it begins as UTF-16 text and does not go on so") from None
+    return content.removeprefix(codecs.BOM_UTF8)
 
 
 def write_atomically(path: str | Path, content: bytes | str) -> None:

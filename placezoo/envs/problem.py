@@ -147,6 +147,30 @@ class PlacementProblem(ABC):
     num_items: int
     num_resources: int
 
+    @classmethod
+    def as_instance(cls, given: Any) -> Any:
+        """Return the instance that an object of another package is one step away from (a NetworkX graph, for example).
+
+        By default, and for what it does not know, the object itself, which the class then refuses.
+
+        Raises:
+            ValueError: the object's content is none of an instance.
+        """
+        return given
+
+    @classmethod
+    def refusal(cls, given: Any, does: str, how: str) -> ValueError:
+        """Return the error that says that an object is no instance.
+
+        Args:
+            given: the object.
+            does: what the domain does with which instances: ``partitions a Graph``.
+            how: what makes an instance.
+        """
+        kind, package = type(given).__qualname__, type(given).__module__.partition(".")[0]
+        name = kind if package in ("builtins", "placezoo") else f"{package}.{kind}"
+        return ValueError(f"{cls.env_id} {does}, not a {name}; {how}")
+
     @property
     @abstractmethod
     def item_order(self) -> NDArray[np.int64]:

@@ -117,7 +117,8 @@ def make_problem(env_id: str, instance: Any = None, **parameters: Any) -> Placem
 
     Args:
         env_id: ``GraphPartition-v0``, for example.
-        instance: an instance, or a name or path that ``placezoo.datasets.load`` knows; default the domain's own.
+        instance: an instance, a name or path that ``placezoo.datasets.load`` knows, or what the domain converts (a
+            NetworkX graph or a SciPy sparse matrix is a graph to partition); default the domain's own.
         parameters: of the domain, ``num_parts=4`` for example.
 
     Raises:
@@ -127,7 +128,7 @@ def make_problem(env_id: str, instance: Any = None, **parameters: Any) -> Placem
     domain = problem_class(env_id)
     if instance is None and domain.default_instance is None:
         raise ValueError(f"{env_id} has no instance of its own: name one")
-    return domain(resolve(domain.default_instance if instance is None else instance), **parameters)
+    return domain(domain.as_instance(resolve(domain.default_instance if instance is None else instance)), **parameters)
 
 
 def make_env(
@@ -144,7 +145,7 @@ def make_env(
 
     Args:
         env_id: ``GraphPartition-v0``, for example.
-        instance: an instance, a name or a path; or
+        instance: an instance, a name, a path, or what the domain converts; or
         dataset: the name of a dataset, from which every reset draws; default of both is the domain's own instance.
         split: ``train``, ``validation`` or ``test``.
         formulation: ``construct``, ``improve`` or ``one-shot``; default the domain's own.

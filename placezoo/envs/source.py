@@ -103,7 +103,7 @@ class ProblemSource:
         Raises:
             ValueError: the instance does not fit the parameters.
         """
-        return self._build(resolve(instance))
+        return self._build(self.problem_class.as_instance(resolve(instance)))
 
     def _build_uncached(self, instance: Any) -> PlacementProblem:
         return self.problem_class(instance, **self._parameters)

@@ -11,6 +11,7 @@ from placezoo.datasets import EdgeInstance
 from placezoo.datasets.public_files import find_file, public_files
 from placezoo.envs.edge.churn import leave_or_join
 from placezoo.envs.edge.gp_net import EDGE_FEATURES, NODE_FEATURES, GpNetBuilder
+from placezoo.envs.problem import PlacementProblem
 from placezoo.envs.wrappers import GpNet, PadGraph
 from tests.cost_models.edge.slow_makespan import slow_makespan, transfer_time
 from tests.envs.checks import assert_equal
@@ -280,3 +281,21 @@ def test_pictures(formulation):
         from matplotlib.figure import Figure
 
         panel(Figure().add_subplot())
+
+
+@given(
+    edge_instances(whole_numbers=False) | edge_instances(),
+    st.sampled_from([{}, {"objective": "total-cost"}, {"objective": "slr", "noise": 0.3, "repeats": 3}]),
+    st.integers(0, 1000),
+)
+def test_greedy_is_the_general_construction_to_the_last_bit(instance, parameters, seed):
+    problem = placezoo.make_problem(ENV, instance, **parameters)
+    found = problem.greedy(np.random.default_rng(seed))
+    np.testing.assert_array_equal(found, PlacementProblem.greedy(problem, np.random.default_rng(seed)))
+
+
+def test_greedy_is_the_general_construction_on_larger_programs():
+    for number in range(5):
+        problem = placezoo.make_problem(ENV, f"giph/test/{number}")
+        found = problem.greedy(np.random.default_rng(number))
+        np.testing.assert_array_equal(found, PlacementProblem.greedy(problem, np.random.default_rng(number)))

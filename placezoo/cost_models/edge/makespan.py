@@ -45,6 +45,7 @@ class Makespan:
     Attributes:
         lower_bound: the critical path with every task on its fastest device and no transfers (Topcuoglu et al. 2002).
         penalty: what each task costs that is where it cannot run.
+        weights: float64 [4], of the terms of ``total``, as the kernels read them.
 
     Raises:
         ValueError: a parameter is out of range, or no device supports a task.
@@ -75,7 +76,7 @@ class Makespan:
         serial = (1 + self.noise) * (slowest + float(transfers.sum()))
         scale = {"makespan": (1.0, 0.0), "slr": (1.0 / bound, 0.0), "total-cost": (0.0, 1.0)}[objective]
         self.penalty = max(serial, 1e-9) * max(scale)
-        self._weights = np.array([*scale, self.penalty, bound])
+        self.weights = np.array([*scale, self.penalty, bound])
 
     @property
     def num_tasks(self) -> int:
@@ -117,7 +118,7 @@ class Makespan:
         checked = check_assignment(array.reshape(-1), array.size, self.num_devices).reshape(array.shape)
         totals = np.empty((len(array), 5))
         schedule, workspace = self._schedule_arrays(), self._workspace()
-        moves.simulate_all(checked, self.program, self._weights, schedule, workspace, totals)
+        moves.simulate_all(checked, self.program, self.weights, schedule, workspace, totals)
         return totals[:, moves.TOTAL].copy()
 
     def schedule(self, assignment: NDArray[np.int64]) -> Schedule:
@@ -159,7 +160,7 @@ class Makespan:
             trial_totals=np.zeros(5),
             program=self.program,
             movers=np.flatnonzero(supported.sum(axis=1) > here),
-            weights=self._weights,
+            weights=self.weights,
             device_features=self._device_features,
         )
         moves.initialise(state)

@@ -100,7 +100,8 @@ def _comes_before(a, b, ready, begin, via):
 
 
 @jit.ieee_kernel
-def _push(queue, size, task, ready, begin, via):
+def push(queue, size, task, ready, begin, via):
+    """Add a task to the heap of ``size`` ready tasks, of which the first is the next to run."""
     child = size
     while child > 0:
         parent = (child - 1) // 2
@@ -112,7 +113,7 @@ def _push(queue, size, task, ready, begin, via):
 
 
 @jit.ieee_kernel
-def _sink(queue, size, ready, begin, via):
+def sink(queue, size, ready, begin, via):
     """Put the entry after the last in the place of the first."""
     task = queue[size]
     parent = 0
@@ -167,14 +168,14 @@ def simulate(assignment, program, compute_noise, transfer_noise, schedule, works
     size = 0
     for task in range(n):
         if waiting[task] == 0 and assignment[task] >= 0:
-            _push(queue, size, task, ready, begin, via)
+            push(queue, size, task, ready, begin, via)
             size += 1
     makespan = total = 0.0
     while size > 0:
         task = queue[0]
         size -= 1
         if size > 0:
-            _sink(queue, size, ready, begin, via)
+            sink(queue, size, ready, begin, via)
         device = assignment[task]
         if free[device] > ready[task]:
             start[task] = free[device]
@@ -207,7 +208,7 @@ def simulate(assignment, program, compute_noise, transfer_noise, schedule, works
                 ready[child], begin[child], via[child] = arrival, finish, edge
             waiting[child] -= 1
             if waiting[child] == 0:
-                _push(queue, size, child, ready, begin, via)
+                push(queue, size, child, ready, begin, via)
                 size += 1
     return makespan, total
 

@@ -92,6 +92,12 @@ def _overweight(state, part, change):
 
 
 @jit.inlined
+def _penalty(state, overweight):
+    """What weight beyond the limit costs; a float64, since heavy edges of light nodes make products beyond int64."""
+    return float(state.bounds[_PENALTY]) * overweight
+
+
+@jit.inlined
 def _cut_change(state, node, source, target):
     change = 0
     for entry in range(state.indptr[node], state.indptr[node + 1]):
@@ -123,7 +129,7 @@ def delta(state, move):
         overweight += _overweight(state, source, -weight) - _overweight(state, source, 0)
     if target >= 0:
         overweight += _overweight(state, target, weight) - _overweight(state, target, 0)
-    return float(change + state.bounds[_PENALTY] * overweight)
+    return float(change + _penalty(state, overweight))
 
 
 @jit.inlined
@@ -300,7 +306,7 @@ def observe(state, features, values):
         overweight += _overweight(state, part, 0)
         if total_weight > 0:
             spread += (k * weight / total_weight - 1.0) ** 2
-    values[0] = state.totals[_CUT] + state.bounds[_PENALTY] * overweight
+    values[0] = state.totals[_CUT] + _penalty(state, overweight)
     values[1] = 1.0 if overweight == 0 and state.totals[NUM_UNPLACED] == 0 else 0.0
     values[2] = state.totals[_CUT]
     values[3] = state.part_weights.max() / state.bounds[_IDEAL] - 1.0 if state.bounds[_IDEAL] > 0 else 0.0

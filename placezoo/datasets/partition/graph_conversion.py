@@ -7,7 +7,7 @@ from typing import Any
 import networkx as nx
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
 
 from placezoo.datasets.partition.graph import Graph
@@ -35,6 +35,8 @@ def from_networkx(
     for a, b, value in graph.edges(data=weight, default=1):
         u, v = sorted((number[a], number[b]))
         if u != v:
+            if not isinstance(value, (int, float, np.number)):
+                raise ValueError(f"edge {a!r} - {b!r}: its {weight} must be a whole number, not {value!r}")
             summed[u, v] = summed.get((u, v), 0) + value
     return Graph.from_edges(
         len(number),
@@ -43,6 +45,23 @@ def from_networkx(
         node_weights=np.array([value for _, value in graph.nodes(data=node_weight, default=1)]),
         name=name or graph.name or "graph",
     )
+
+
+def as_graph(given: Any) -> Any:
+    """Return the graph of a NetworkX graph or of a matrix (SciPy sparse or NumPy); anything else as it is.
+
+    Raises:
+        ValueError: weights that are no positive whole numbers; says how to make some.
+    """
+    try:
+        if isinstance(given, nx.Graph):
+            return from_networkx(given)
+        if sp.issparse(given) or isinstance(given, np.ndarray):
+            return from_scipy(given)
+    except ValueError as error:
+        hint = "; multiply and round them" if "whole numbers" in str(error) else ""
+        raise ValueError(f"{type(given).__module__.partition('.')[0]} {type(given).__name__}: {error}{hint}") from None
+    return given
 
 
 def to_networkx(graph: Graph) -> nx.Graph:
@@ -56,12 +75,14 @@ def to_networkx(graph: Graph) -> nx.Graph:
     return result
 
 
-def from_scipy(matrix: sp.sparray | sp.spmatrix, *, name: str = "graph") -> Graph:
-    """Convert a symmetric sparse matrix: each non-zero off the diagonal is an edge with that weight.
+def from_scipy(matrix: sp.sparray | sp.spmatrix | NDArray, *, name: str = "graph") -> Graph:
+    """Convert a symmetric matrix, sparse or not: each non-zero off the diagonal is an edge with that weight.
 
     Raises:
         ValueError: the matrix is not square and symmetric, or its values are not positive whole numbers.
     """
+    if getattr(matrix, "ndim", 2) != 2 or matrix.dtype.kind not in "biuf":
+        raise ValueError(f"an adjacency matrix holds real numbers in two dimensions, not {matrix.dtype} {matrix.shape}")
     coo = sp.coo_array(matrix)
     if coo.shape[0] != coo.shape[1]:
         raise ValueError(f"an adjacency matrix is square, this one is {coo.shape[0]} x {coo.shape[1]}")

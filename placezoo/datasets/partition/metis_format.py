@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from placezoo import jit
-from placezoo.datasets.files import read_bytes, write_atomically
+from placezoo.datasets.files import read_text_bytes, write_atomically
 from placezoo.datasets.partition.graph import Graph
 from placezoo.datasets.refusal import refuses_in_one_line
 
 _NOT_A_NUMBER, _TOO_LARGE = 1, 2
+_MOST_LEFT_OUT = 1 << 20  # node lines that a file may end without; a header alone must not fill the memory
 
 
 @refuses_in_one_line
@@ -21,8 +22,9 @@ def read_metis(path: str | Path, *, name: str | None = None) -> Graph:
 
     The first line that is no comment (``%``) holds the number of nodes and edges and optionally ``fmt`` (three digits:
     vertex sizes, vertex weights, edge weights) and the number of vertex weights. Then comes one line per node with its
-    neighbours, counted from 1; a blank line is an isolated node. Vertex sizes are checked but not kept, since the edge
-    cut does not use them.
+    neighbours, counted from 1; a blank line is an isolated node. Blank lines at the end may be left out (editors do
+    that, and writers without a last newline) as long as all edges of the header are there. Vertex sizes are checked but
+    not kept, since the edge cut does not use them.
 
     Args:
         path: the file.
@@ -33,7 +35,7 @@ def read_metis(path: str | Path, *, name: str | None = None) -> Graph:
         ValueError: ``path:line: what`` for anything that is not such a graph.
     """
     path = Path(path)
-    content = np.frombuffer(read_bytes(path), dtype=np.uint8)
+    content = np.frombuffer(read_text_bytes(path), dtype=np.uint8)
     starts, ends = _lines(content)
     comments = np.array([bool(b > a) and content[a] == ord("%") for a, b in zip(starts, ends, strict=True)], dtype=bool)
     lines = np.flatnonzero(~comments)  # indices of lines that count
@@ -69,15 +71,20 @@ def read_metis(path: str | Path, *, name: str | None = None) -> Graph:
 
     rest = lines[1:]
     counts = counts[1:]
-    if rest.size < num_nodes:
-        raise fail(lines[-1], f"the header says {num_nodes} nodes, but only {rest.size} node lines follow")
+    prefix = int(has_sizes) + int(has_weights)
+    step = 2 if has_edge_weights else 1
+    left_out = num_nodes - rest.size
+    if left_out > 0:
+        is_whole = prefix == 0 and values.size - len(header) == 2 * num_edges * step
+        if not is_whole or left_out > _MOST_LEFT_OUT:
+            raise fail(lines[-1], f"the header says {num_nodes} nodes, but only {rest.size} node lines follow")
+        rest, counts = np.append(rest, np.full(left_out, lines[-1])), np.append(counts, np.zeros(left_out, np.int64))
     if np.any(counts[num_nodes:] > 0):
         surplus = num_nodes + int(np.flatnonzero(counts[num_nodes:] > 0)[0])
         raise fail(rest[surplus], f"a line after the last of {num_nodes} nodes")
     rest, counts = rest[:num_nodes], counts[:num_nodes]
 
     values = values[len(header) :]
-    prefix = int(has_sizes) + int(has_weights)
     if np.any(counts < prefix):
         raise fail(rest[np.flatnonzero(counts < prefix)[0]], "the node's size or weight is missing")
     if has_edge_weights and np.any((counts - prefix) % 2):
@@ -88,7 +95,6 @@ def read_metis(path: str | Path, *, name: str | None = None) -> Graph:
     for offset in range(prefix):
         is_prefix[first + offset] = True
     body = values[~is_prefix]
-    step = 2 if has_edge_weights else 1
     degrees = (counts - prefix) // step
     columns = body[::step]
     weights = body[1::2] if has_edge_weights else np.ones(columns.size, np.int64)

@@ -86,7 +86,8 @@ class ChipPlaceProblem(PlacementProblem):
         weights: Sequence[float] = WEIGHTS,
     ) -> None:
         if not isinstance(instance, Netlist):
-            raise ValueError(f"ChipPlace-v0 places a Netlist, not a {type(instance).__name__}")
+            how = "read_def, read_netlist and read_bookshelf of placezoo.datasets read one"
+            raise self.refusal(instance, "places a Netlist", how)
         self.parameters = check_parameters(
             ChipPlaceProblem, self.env_id, movable=movable, flips=flips, smoothing_range=smoothing_range
         )

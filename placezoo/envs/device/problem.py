@@ -85,7 +85,8 @@ class DevicePlaceProblem(PlacementProblem):
         priorities: Annotated[int, between(1, 1024)] = 1,
     ) -> None:
         if not isinstance(instance, OpGraph):
-            raise ValueError(f"DevicePlace-v0 places an OpGraph, not a {type(instance).__name__}")
+            how = "placezoo.datasets.model_tracing.trace_module traces a torch module, load(PATH) reads an .onnx file"
+            raise self.refusal(instance, "places an OpGraph", how)
         self.parameters = check_parameters(
             DevicePlaceProblem, self.env_id, topology=str(topology), memory_gb=memory_gb, grouping=grouping,
             memory_share=memory_share, priorities=priorities,

@@ -13,12 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from placezoo.cost_models.edge import moves
+from placezoo.cost_models.edge.growth import place_where_cheapest
 from placezoo.cost_models.edge.makespan import Makespan, Noise, Objective, Repeats, Seed
 from placezoo.cost_models.edge.ranks import by_decreasing, downward_rank, mean_times, upward_rank
 from placezoo.datasets.arrays import read_only
 from placezoo.datasets.dag import LINK_FEATURE_NAMES, both_directions
+from placezoo.datasets.edge.device_cluster import DeviceCluster
 from placezoo.datasets.edge.edge_format import write_edge
 from placezoo.datasets.edge.edge_instance import EdgeInstance
+from placezoo.datasets.edge.task_graph import TaskGraph
 from placezoo.datasets.files import write_atomically
 from placezoo.envs.edge.churn import leave_or_join
 from placezoo.envs.edge.drawing import draw_schedule, draw_task_graph
@@ -79,7 +82,8 @@ class EdgePlaceProblem(PlacementProblem):
         episode_churn: Annotated[int, at_least(0)] = 0,
     ) -> None:
         if not isinstance(instance, EdgeInstance):
-            raise ValueError(f"EdgePlace-v0 places an EdgeInstance, not a {type(instance).__name__}")
+            how = "EdgeInstance(TaskGraph(...), DeviceCluster(...)) makes one"
+            raise self.refusal(instance, "places an EdgeInstance", how)
         self.parameters = check_parameters(
             EdgePlaceProblem, self.env_id, noise=noise, repeats=repeats, noise_seed=noise_seed, objective=objective,
             churn=churn, episode_churn=episode_churn,
@@ -89,6 +93,14 @@ class EdgePlaceProblem(PlacementProblem):
         self.num_items = instance.task_graph.num_tasks
         self.num_resources = instance.cluster.num_devices
         self.whole_cluster = instance.cluster
+
+    @classmethod
+    def as_instance(cls, given: Any) -> Any:
+        """Return the instance of a pair of task graph and cluster; anything else as it is."""
+        if isinstance(given, tuple) and [type(one) for one in given] == [TaskGraph, DeviceCluster]:
+            graph, cluster = given
+            return EdgeInstance(graph, cluster, name=f"{graph.name} on {cluster.name}")
+        return given
 
     @property
     def changes_between_steps(self) -> bool:
@@ -213,6 +225,14 @@ class EdgePlaceProblem(PlacementProblem):
     def _export(self, assignment: NDArray[np.int64], path: Path, suffix: str) -> None:
         write = wfcommons_schedule if suffix == ".wfformat.json" else saga_schedule
         write_atomically(path, write(self.cost_model, assignment, self.instance.name))
+
+    def greedy(self, rng: np.random.Generator) -> NDArray[np.int64]:
+        """Place each task, in order, where it adds least to the cost: as by default, but without simulating anew."""
+        model = self.cost_model
+        in_start, in_edges = self.instance.task_graph.predecessors
+        return place_where_cheapest(
+            model.program, np.array(in_start), np.array(in_edges), model.weights, np.array(self.item_order), rng
+        )
 
     def draw(self, assignment: NDArray[np.int64], axes: Any) -> None:
         """Draw the schedule as a Gantt chart, transfers as lines between the bars."""

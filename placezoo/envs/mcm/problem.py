@@ -73,7 +73,8 @@ class MCMPartitionProblem(PlacementProblem):
         max_backtracks: Annotated[int, at_least(0)] = MAX_BACKTRACKS,
     ) -> None:
         if not isinstance(instance, OpGraph):
-            raise ValueError(f"MCMPartition-v0 partitions an OpGraph, not a {type(instance).__name__}")
+            how = "placezoo.datasets.model_tracing.trace_module traces a torch module, load(PATH) reads an .onnx file"
+            raise self.refusal(instance, "partitions an OpGraph", how)
         self.parameters = check_parameters(
             MCMPartitionProblem, self.env_id, package=str(package), sram_mb=sram_mb, max_backtracks=max_backtracks
         )

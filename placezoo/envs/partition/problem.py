@@ -13,6 +13,7 @@ from placezoo.cost_models.partition import moves
 from placezoo.cost_models.partition.cost import Epsilon, PartitionCost
 from placezoo.datasets.arrays import read_only
 from placezoo.datasets.partition.graph import Graph
+from placezoo.datasets.partition.graph_conversion import as_graph
 from placezoo.datasets.partition.graph_order import (
     breadth_first_order,
     cuts_along_order,
@@ -72,7 +73,8 @@ class GraphPartitionProblem(PlacementProblem):
 
     def __init__(self, instance: Graph, num_parts: int = 2, epsilon: Epsilon = 0.03, order: Order = "bfs") -> None:
         if not isinstance(instance, Graph):
-            raise ValueError(f"GraphPartition-v0 partitions a Graph, not a {type(instance).__name__}")
+            how = "from_networkx, from_scipy and Graph.from_edges of placezoo.datasets make one"
+            raise self.refusal(instance, "partitions a Graph", how)
         self.parameters = check_parameters(
             GraphPartitionProblem, self.env_id, num_parts=num_parts, epsilon=epsilon, order=order
         )
@@ -80,6 +82,11 @@ class GraphPartitionProblem(PlacementProblem):
         self.instance = instance
         self.num_items = instance.num_nodes
         self.num_resources = self.cost_model.num_parts
+
+    @classmethod
+    def as_instance(cls, given: Any) -> Any:
+        """Return the graph of a NetworkX graph or an adjacency matrix; anything else as it is."""
+        return as_graph(given)
 
     @cached_property
     def item_order(self) -> NDArray[np.int64]:

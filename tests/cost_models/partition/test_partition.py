@@ -148,6 +148,20 @@ def test_an_infeasible_partition_never_beats_mending_it():
         assert kernels.delta(state, (item, 0, 1, -1)) <= 0
 
 
+def test_large_weights_on_light_nodes_do_not_overflow():
+    """Penalty times overweight is beyond int64 here; the total stays what Python's numbers say, up to rounding."""
+    graph = Graph.from_edges(3, [(0, 1)], edge_weights=[2**50], node_weights=[1, 2**50, 2**50])
+    model = PartitionCost(graph, 3, 0.0)
+    together = model.evaluate(np.zeros(3, np.int64))
+    assert together.total == pytest.approx(2**50 * (2**51 + 1 - model.max_part_weight))
+    assert together.total > 2**63
+    state = model.state(np.zeros(3, np.int64))
+    move = (1, 0, 1, -1)
+    change = kernels.delta(state, move)
+    kernels.apply(state, move)
+    assert together.total + change == pytest.approx(model.cost_of(state).total)
+
+
 def test_brute_force_optimum_of_a_barbell():
     barbell = nx.barbell_graph(4, 0)
     graph = Graph.from_edges(8, list(barbell.edges))

@@ -1,12 +1,14 @@
 import hashlib
 
+import gymnasium as gym
 import networkx as nx
 import numpy as np
 import pytest
 import scipy.sparse as sp
 from hypothesis import given
 
-from placezoo.datasets import Graph, from_networkx, from_scipy, to_networkx, to_scipy
+import placezoo
+from placezoo.datasets import Graph, from_networkx, from_scipy, load, to_networkx, to_scipy
 from tests.instances import graphs
 
 
@@ -121,3 +123,57 @@ def test_subgraph_equals_networkx_subgraph(graph):
     expected = to_networkx(graph).subgraph(nodes.tolist())
     found = graph.subgraph(nodes)
     assert {tuple(sorted(nodes[edge])) for edge in found.edges} == {tuple(sorted(edge)) for edge in expected.edges}
+
+
+def test_problems_take_networkx_graphs_and_matrices():
+    club = nx.karate_club_graph()
+    matrix = nx.to_scipy_sparse_array(club)
+    for other in (club, nx.DiGraph(club), matrix, sp.csr_matrix(matrix), matrix.toarray()):
+        graph = placezoo.make_problem("GraphPartition-v0", other).instance
+        expected = from_networkx(club)
+        assert graph.node_weights.tolist() == expected.node_weights.tolist()
+        scale = 2 if isinstance(other, nx.DiGraph) else 1  # both directions of an edge are summed
+        assert (to_scipy(graph) != scale * to_scipy(expected)).nnz == 0
+
+
+def test_environments_take_them_too_and_see_what_changed_since():
+    club = nx.karate_club_graph()
+    env = gym.make("GraphPartition-v0", instance=club)
+    observation, _ = env.reset(seed=0)
+    assert len(observation["items"].nodes) == 34
+    club.remove_edge(0, 1)
+    env.reset(seed=0, options={"instance": club})
+    assert env.unwrapped.problem.instance == from_networkx(club)
+    vector = gym.make_vec("GraphPartition-v0", 2, instance=nx.to_scipy_sparse_array(club))
+    assert vector.reset(seed=0)[0]["assignment"].shape == (2, 34)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ([1], "partitions a Graph, not a list; from_networkx, from_scipy and Graph.from_edges"),
+        (sp.csr_array([[0, 0.5], [0.5, 0]]), "scipy csr_array: edge_weights must be whole numbers.*multiply and round"),
+        (sp.csr_array([[0, 1], [0, 0]]), "not symmetric"),
+        (np.zeros(3), "two dimensions"),
+        (np.array([["a"]]), "real numbers"),
+        (nx.Graph(), "networkx Graph: a graph needs at least one node"),
+        (nx.Graph([(1, 2, {"weight": "x"})]), "edge 1 - 2: its weight must be a whole number, not 'x'"),
+        (nx.Graph([(1, 2, {"weight": 0.5})]), "whole numbers, not float64; multiply and round them"),
+    ],
+)
+def test_what_cannot_be_converted_says_how(wrong, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        placezoo.make_problem("GraphPartition-v0", wrong)
+    assert "\n" not in str(caught.value)
+
+
+def test_other_domains_say_what_makes_an_instance():
+    for env_id, how in (("EdgePlace-v0", "DeviceCluster"), ("ChipPlace-v0", "read_def"), ("DevicePlace-v0", "trace_")):
+        with pytest.raises(ValueError, match=rf"not a networkx\.Graph; .*{how}"):
+            placezoo.make_problem(env_id, nx.path_graph(3))
+
+
+def test_a_task_graph_with_its_cluster_is_an_edge_instance():
+    instance = load("giph/test/3")
+    problem = placezoo.make_problem("EdgePlace-v0", (instance.task_graph, instance.cluster))
+    assert problem.instance.digest == instance.digest

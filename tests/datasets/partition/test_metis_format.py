@@ -45,6 +45,19 @@ def test_a_blank_line_is_an_isolated_node(tmp_path):
     assert read_metis(write(tmp_path, "3 1\n3\n\n1\n")) == Graph.from_edges(3, [(0, 2)])
 
 
+@pytest.mark.parametrize("text", ["4 1\n2\n1\n\n", "4 1\n2\n1\n\n\n", "4 1\n2\n1\n", "4 1\n2\n1", "4 1 1\n2 1\n1 1"])
+def test_isolated_nodes_at_the_end_need_no_lines(tmp_path, text):
+    assert read_metis(write(tmp_path, text)) == Graph.from_edges(4, [(0, 1)])
+    assert read_metis(write(tmp_path, "4 0")) == Graph.from_edges(4, [])
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_byte_order_mark_is_no_content(tmp_path, encoding):
+    assert read_metis(write(tmp_path, "% ü\n2 1\n2\n1\n".encode(encoding))) == Graph.from_edges(2, [(0, 1)])
+    with pytest.raises(ValueError, match=r"g\.graph:1: it begins as UTF-16"):
+        read_metis(write(tmp_path, b"\xff\xfe2"))
+
+
 @pytest.mark.parametrize("fmt", ["1", "01", "001"])
 def test_leading_zeros_of_fmt_may_be_left_out(tmp_path, fmt):
     assert read_metis(write(tmp_path, f"2 1 {fmt}\n2 5\n1 5\n")) == Graph.from_edges(2, [(0, 1)], edge_weights=[5])
@@ -68,7 +81,8 @@ def test_leading_zeros_of_fmt_may_be_left_out(tmp_path, fmt):
         ("2 1\n2\n1.0\n", 3, "whole numbers"),
         ("2 1\n2\n1é\n", 3, "whole numbers"),
         ("2 1\n2\n99999999999999999999\n", 3, "larger than"),
-        ("3 1\n2\n1\n", 3, "only 2 node lines"),
+        ("4 2\n2\n1\n", 3, "only 2 node lines"),  # an edge is missing too: the file was cut short
+        ("3 1 10\n1 2\n1 1\n", 3, "only 2 node lines"),  # the weight of a node is missing too
         ("1000000000000 1\n2\n1\n", 3, "only 2 node lines"),
         ("2 1\n2\n1\n1\n", 4, "after the last of 2 nodes"),
         ("2 1\n3\n1\n", 2, r"outside 1\.\.2"),
@@ -82,6 +96,8 @@ def test_leading_zeros_of_fmt_may_be_left_out(tmp_path, fmt):
         ("2 1 10\n1 2\n\n", 3, "weight is missing"),
         ("2 2\n2\n1\n", 1, "says 2 edges, the file has 1"),
         ("2 1 10\n90000000000000000 2\n1 1\n", 1, r"2\*\*53"),
+        ("2 1 1\n2 9000000000000000000\n1 9000000000000000000\n", 2, "larger than"),
+        ("11 1 10\n" + "999999999999999999 2\n999999999999999999 1\n" + 9 * "999999999999999999\n", 1, r"2\*\*53"),
     ],
 )
 def test_malformed_files_name_file_line_and_fault(tmp_path, text, line, what):
