@@ -9,7 +9,7 @@ from placezoo.agents.solution import ClaimError, Solution
 from placezoo.cost_models.cost import Cost
 from placezoo.datasets.registry import is_named
 from placezoo.envs.problem import PlacementProblem
-from placezoo.envs.registration import make_problem
+from placezoo.envs.registration import make_problem, problem_class
 
 _TOLERANCE = 1e-9  # relative; costs are sums of float64 in a fixed order
 
@@ -26,6 +26,7 @@ def claimed_problem(solution: Solution, path: Path, instance: str | None = None)
         ValueError: the instance or environment is unknown here.
         OSError: the instance is not on this machine.
     """
+    problem_class(solution.env_id)  # says so if it is unknown here: then its instances' names are unknown too
     name = solution.instance if instance is None else instance
     if instance is None and not is_named(name):
         files = name.split(",")
