@@ -68,7 +68,9 @@ def parse_def(path: str | Path) -> Design:
         "BLOCKAGES": lambda place, words: design.blockages.append(read_blockage(tokens, place, words)),
     }
     while tokens.peek():
-        place, word = tokens.place, tokens.peek().split(None, 1)[0].upper()
+        place, word = tokens.place, tokens.peek().upper()
+        if word[:7] == "HISTORY" and word[7:8].isspace():  # its text is one token with it
+            word = "HISTORY"
         if word == "END":
             tokens.take()
             if tokens.take().upper() != "DESIGN":

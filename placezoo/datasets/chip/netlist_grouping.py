@@ -6,6 +6,7 @@ byte for byte.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import replace
 from pathlib import Path
 
@@ -206,6 +207,11 @@ def cluster_flat(netlist: Netlist) -> Netlist:
     Raises:
         ImportError: mtkahypar is not installed.
     """
+    return replace(_clustered(netlist), name=netlist.name)
+
+
+@functools.lru_cache(maxsize=4)  # many environments of one design cluster it once
+def _clustered(netlist: Netlist) -> Netlist:
     cells = np.flatnonzero(netlist.types == NodeType.STDCELL)
     num_groups = min(round(4 * np.sqrt(cells.size)), MOST_GROUPS)
     if num_groups < cells.size:

@@ -166,6 +166,7 @@ def test_the_grid_is_chosen_for_the_macros():
         (("PLACEMENT RECT", "PLACEMENT + COMPONENT u7 RECT"), ":18: no component u7"),
         (("DESIGN toy", 'DESIGN "toy'), ':2: "toy does not end'),
         (("END DESIGN", "BEGINEXT x"), ":25: BEGINEXT does not end"),
+        (("DESIGN toy", "\x1f"), ":2: DEF has no statement"),
     ],
 )  # fmt: skip
 def test_bad_def(change, what, toy):
