@@ -42,7 +42,7 @@ $(RUN_STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@# torch first and alone: pip then takes the pinned release from where this machine has it.
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^torch==' constraints.txt)"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[agents,solvers,trace]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[agents,solvers]'
 	touch $@
 
 $(STAMP): $(RUN_STAMP)

@@ -18,8 +18,9 @@ from rich.table import Table
 
 from placezoo.agents.solution import describe_machine
 
-# The best of several on a machine that others use: bounds in seconds are three times the goal, rates a third of it.
-SLACK = 3.0
+# With eight jobs on two cores even the best of several takes up to five times as long: bounds in seconds are ten times
+# the goal, rates a tenth of it. What they catch is a loop that is no longer compiled, not a tenth lost.
+SLACK = 10.0
 
 
 class Row(NamedTuple):
@@ -51,7 +52,7 @@ class Row(NamedTuple):
 def quantity(value: float, unit: str) -> str:
     """Return a number with its unit: seconds as s, ms or us, rates without decimals."""
     if unit == "s":
-        scale, name = (1, "s") if value > 0.5 else (1e3, "ms") if value > 1e-5 else (1e6, "us")
+        scale, name = (1, "s") if value > 0.5 else (1e3, "ms") if value > 1e-4 else (1e6, "us")
         return f"{value * scale:.3g} {name}" if value * scale < 100 else f"{value * scale:,.0f} {name}"
     number = f"{value:,.0f}" if "/s" in unit else f"{value:g}"
     return f"{number}{unit}" if unit.startswith("/") else f"{number} {unit}".strip()
@@ -88,12 +89,18 @@ def show(rows: list[Row]) -> None:
         columns = list(dict.fromkeys(row.column for row in mine))
         extra = [name for name in ("yardstick", "bound") if any(getattr(row, name) not in ("", None) for row in mine)]
         table = Table(mine[0].key, *columns, *extra, box=box.MARKDOWN)
-        for name in dict.fromkeys(row.name for row in mine):
-            cells = {row.column: row for row in mine if row.name == name}
-            first = next(iter(cells.values()))
+        lines: list[dict[str, Row]] = []
+        by_name: dict[str, dict[str, Row]] = {}
+        for row in mine:  # a second row of a name and column begins another line: nothing is lost
+            if row.column in (line := by_name.setdefault(row.name, {})) or not line:
+                lines.append(line := {})
+                by_name[row.name] = line
+            line[row.column] = row
+        for line in lines:
+            first = next(iter(line.values()))
             bound = "" if first.bound is None else quantity(first.bound, first.unit)
             table.add_row(
-                name, *(cells[column].text if column in cells else "" for column in columns),
+                first.name, *(line[column].text if column in line else "" for column in columns),
                 *({"yardstick": first.yardstick, "bound": bound}[name] for name in extra),
             )  # fmt: skip
         print(f"\n{title}" if title else "")

@@ -40,13 +40,13 @@ def test_tables_are_markdown(capsys):
     show([
         Row("slow", 0.5, "s", 0.6, "1 s, theirs", table="speeds"), Row("fast", 3e-3, "s", table="speeds"),
         Row("a", 1.0, column="x", shown="one", key="agent"), Row("a", 2.0, column="y", key="agent"),
-        Row("b", 3.0, column="y", key="agent"),
+        Row("b", 3.0, column="y", key="agent"), Row("b", 4.0, column="y", key="agent"),
     ])  # fmt: skip
     lines = [line for line in capsys.readouterr().out.splitlines() if line.strip()]
     cells = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in lines if "--" not in line]
     assert cells == [
         ["speeds"], ["what", "measured", "yardstick", "bound"], ["slow", "500 ms", "1 s, theirs", "0.6 s"],
-        ["fast", "3 ms", "", ""], ["agent", "x", "y"], ["a", "one", "2"], ["b", "", "3"],
+        ["fast", "3 ms", "", ""], ["agent", "x", "y"], ["a", "one", "2"], ["b", "", "3"], ["b", "", "4"],
     ]  # fmt: skip
 
 

@@ -9,12 +9,12 @@ import time
 from collections.abc import Iterator
 
 import numpy as np
-from placezoo.agents.partition.metis import graph_of
 
 import placezoo
 from benchmarks.measuring import Row, run
 from placezoo.agents.gap.agents import answer_at_once
 from placezoo.agents.networks.threads import single_thread
+from placezoo.datasets import Graph
 from placezoo.datasets.partition.landmarks import landmark_distances
 from placezoo.datasets.public_files import find_file, public_files
 
@@ -23,12 +23,19 @@ MODELS = ("transformers:bert-base", "torch:gnmt", "torch:inception-v3", "torch:w
 MESHES = ("airfoil1", "4elt", "fe_4elt2", "wing")
 
 
+def model_graph(model: str) -> Graph:
+    """Return the graph that partitioners cut to place a model on devices."""
+    cut = placezoo.make_problem("DevicePlace-v0", model).cut_graph
+    return Graph(
+        indptr=cut.indptr, indices=cut.indices.astype(np.int32), edge_weights=cut.edge_weights,
+        node_weights=cut.node_weights, name=model,
+    )  # fmt: skip
+
+
 def families():
     for name in ("delaunay", "barabasi-albert", "erdos-renyi"):
         yield f"{name}/test", [f"{name}/test/{index}" for index in range(20)]
-    yield "traced models", [
-        graph_of(placezoo.make_problem("DevicePlace-v0", model, ))[0] for model in MODELS
-    ]  # fmt: skip
+    yield "traced models", [model_graph(model) for model in MODELS]
     for name in MESHES:
         if find_file(public_files()[name]) is not None:
             yield name, [name]

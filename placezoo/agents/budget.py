@@ -28,5 +28,7 @@ class Budget:
     def __post_init__(self) -> None:
         if self.seconds is None and self.evaluations is None:
             raise ValueError("a budget needs seconds, evaluations or both")
+        if isinstance(self.evaluations, float) and self.evaluations.is_integer():
+            object.__setattr__(self, "evaluations", int(self.evaluations))  # 1e5 is how people write many
         # Checked and kept as given: 60 and 60.0 are told apart in the files of results.
         check_parameters(Budget, "budget", seconds=self.seconds, evaluations=self.evaluations)

@@ -101,8 +101,30 @@ class Solution:
             "assignment_sha256": assignment_digest(self.assignment),
             "assignment": self.assignment.tolist(),
         }
-        text = (json.dumps(content) + "\n").encode()
+        try:
+            text = (json.dumps(content, allow_nan=False) + "\n").encode()
+        except ValueError:
+            raise ValueError(
+                f"{path}: a solution with a cost, bound or trace that is not finite cannot be saved"
+            ) from None
         write_atomically(path, gzip.compress(text, mtime=0) if str(path).endswith(".gz") else text)
+
+    def to_pandas(self, problem: PlacementProblem) -> Any:
+        """Return the assignment as a DataFrame, a row an item, with the columns of ``problem.table``.
+
+        Args:
+            problem: that it solves, ``make_problem(s.env_id, s.instance, **s.parameters)`` where it is not at hand.
+
+        Raises:
+            ImportError: pandas is missing.
+        """
+        try:
+            import pandas as pd
+        except ImportError:
+            raise ImportError(
+                "to_pandas needs pandas, which is not installed: pip install 'placezoo[tables]'"
+            ) from None
+        return pd.DataFrame({name: list(column) for name, column in problem.table(self.assignment).items()})
 
     @classmethod
     @refuses_in_one_line

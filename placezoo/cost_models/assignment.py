@@ -19,3 +19,14 @@ def check_assignment(assignment: NDArray[np.int64], num_items: int, num_resource
         item = int(np.flatnonzero((array < -1) | (array >= num_resources))[0])
         raise ValueError(f"item {item} is assigned to {array[item]}, resources are 0..{num_resources - 1}")
     return np.array(array, dtype=np.int64)
+
+
+def check_index(value: int, count: int, what: str) -> int:
+    """Return an index as an int.
+
+    Raises:
+        ValueError: it is no whole number of 0..count-1.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not 0 <= value < count:
+        raise ValueError(f"{what} must be a whole number in 0..{count - 1}, not {value!r}")
+    return int(value)

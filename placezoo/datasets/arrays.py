@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from typing import Any
+from dataclasses import fields
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -57,7 +58,7 @@ def as_quantities(values: ArrayLike, what: str, owner: str) -> NDArray[np.float6
 
 
 class EqualByDigest:
-    """An instance that equals another of its class when the two ``digest``s are equal."""
+    """An instance that equals another of its class when the two ``digest``s are equal; its copy is itself."""
 
     digest: Any
 
@@ -66,6 +67,18 @@ class EqualByDigest:
 
     def __hash__(self) -> int:
         return hash(self.digest)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self  # nobody can change an instance
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for value in state.values():
+            if isinstance(value, np.ndarray):
+                read_only(value)  # which NumPy's pickles forget
+        self.__dict__.update(state)
 
 
 def digest_of(kind: str, columns: Iterable[tuple[Any, str]], text: str = "") -> str:

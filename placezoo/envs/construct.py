@@ -9,6 +9,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from placezoo import jit
+from placezoo.envs.actions import OUTSIDE
 from placezoo.envs.env_batch import EnvBatch, Outcome
 from placezoo.envs.observation import UNPLACED
 from placezoo.envs.placement_env import PlacementEnv
@@ -20,7 +21,7 @@ class ConstructEnv(PlacementEnv):
     """One step per item; the action is the resource of ``current_item``.
 
     Action: Discrete(max_resources). The mask holds the resources that are allowed for the item; an action that it
-    forbids ends the episode and costs the problem's ``infeasible_penalty``.
+    forbids, or that is outside of the space, ends the episode and costs the problem's ``infeasible_penalty``.
 
     Ends (terminated): when every item is placed; by a forbidden action; or when the next item is allowed nowhere, which
     costs the same. Starting from ``options={"assignment":
@@ -63,10 +64,10 @@ class ConstructEnv(PlacementEnv):
         self._current_item = int(self._pending[self._cursor])
         self.problem.step_kernel.allowed(self._state(), self._current_item, self._mask[: self.problem.num_resources])
 
-    def _act(self, action: Any) -> tuple[float, bool, bool]:
+    def _act(self, action: NDArray[np.int64]) -> tuple[float, bool, bool]:
         state = self._state()
         resource = int(action)
-        if self._current_item == UNPLACED or not self._mask[resource]:
+        if self._current_item == UNPLACED or resource == OUTSIDE or not self._mask[resource]:
             self._mask[:] = 0
             self._current_item = UNPLACED
             return -self.problem.infeasible_penalty, True, False
@@ -120,7 +121,7 @@ class ConstructBatch(EnvBatch):
     def advance(self, actions: NDArray[np.int64], active: NDArray[np.bool_]) -> Outcome:
         """Place the current item of each active environment."""
         items = self.current_items
-        legal = active & (items >= 0) & (self.masks[self.everyone, actions] > 0)
+        legal = active & (items >= 0) & (actions != OUTSIDE) & (self.masks[self.everyone, actions] > 0)
         following = self._order[self.everyone, np.minimum(self._cursor + 1, self.source.max_items)]
         next_items = np.where(legal, following, UNPLACED)
         moves = np.stack([items, np.full_like(items, UNPLACED), actions, np.full_like(items, -1)], axis=1)

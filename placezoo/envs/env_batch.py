@@ -26,7 +26,8 @@ class Outcome(NamedTuple):
 class EnvBatch(ABC):
     """Scalar environments that begin episodes for themselves and are stepped all at once.
 
-    Each formulation has a batch of its own, beside its scalar environment.
+    Each formulation has a batch of its own, beside its scalar environment. ``states[i]`` is always the state of
+    ``envs[i]``'s kernel, in the same memory.
 
     Args:
         envs: the scalar environments, of one formulation.
@@ -52,6 +53,13 @@ class EnvBatch(ABC):
         self.values = np.zeros((count, 2 + len(first.term_names)))
         self.assignment = np.full((count, source.max_items), UNPLACED, np.int64)
         self._num_resources = np.zeros(count, np.int64)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "states": self.states is not None}  # they share the memory of the environments' own
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.states = TypedList([env._kernel.state for env in self.envs]) if state["states"] else None  # type: ignore[union-attr]
 
     def begin(self, index: int, options: dict[str, Any] | None = None) -> None:
         """Begin an episode in one environment; ``options`` as for its ``reset``."""

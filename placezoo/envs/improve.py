@@ -9,6 +9,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from placezoo import jit
+from placezoo.envs.actions import OUTSIDE
 from placezoo.envs.env_batch import EnvBatch, Outcome
 from placezoo.envs.observation import UNPLACED
 from placezoo.envs.placement_env import PlacementEnv
@@ -21,8 +22,8 @@ class ImproveEnv(PlacementEnv):
     """A fixed number of moves; an action is a pair (item, resource): that item goes there.
 
     Action: Discrete(max_items * max_resources), numbered ``item * max_resources + resource``; ``encode_action`` and
-    ``decode_action`` translate. The mask, of the same shape, holds the problem's valid moves. A move that it forbids
-    changes nothing and counts.
+    ``decode_action`` translate. The mask, of the same shape, holds the problem's valid moves. A move that it forbids,
+    or that is outside of the space, changes nothing and counts.
 
     Ends (truncated): after ``num_moves`` moves, default twice the number of items (Hu et al. 2023, GiPH). Starts from
     a random assignment, or from ``options={"assignment": ...}``. Where the problem changes within episodes
@@ -46,11 +47,24 @@ class ImproveEnv(PlacementEnv):
         return spaces.Discrete(max_items * max_resources), (max_items * max_resources,)
 
     def encode_action(self, item: int, resource: int) -> int:
-        """Return the action that moves an item to a resource."""
+        """Return the action that moves an item to a resource.
+
+        Raises:
+            ValueError: there is no such item or resource.
+        """
+        if not (0 <= item < self.source.max_items and 0 <= resource < self.source.max_resources):
+            most = f"items are 0..{self.source.max_items - 1} and resources 0..{self.source.max_resources - 1}"
+            raise ValueError(f"{most}, not {item} and {resource}")
         return int(item) * self.source.max_resources + int(resource)
 
     def decode_action(self, action: int) -> tuple[int, int]:
-        """Return the item and the resource of an action."""
+        """Return the item and the resource of an action.
+
+        Raises:
+            ValueError: there is no such action.
+        """
+        if not 0 <= action < self._mask.size:
+            raise ValueError(f"actions are 0..{self._mask.size - 1}, not {action}")
         return divmod(int(action), self.source.max_resources)
 
     def _begin(self, assignment: NDArray[np.int64] | None) -> None:
@@ -77,11 +91,11 @@ class ImproveEnv(PlacementEnv):
         self._update_mask()
         return True
 
-    def _act(self, action: Any) -> tuple[float, bool, bool]:
+    def _act(self, action: NDArray[np.int64]) -> tuple[float, bool, bool]:
         state = self._state()
         reward = 0.0
-        if self._mask[int(action)]:
-            item, resource = self.decode_action(action)
+        if action != OUTSIDE and self._mask[action]:
+            item, resource = self.decode_action(int(action))
             move = (item, int(state.assignment[item]), resource, -1)
             reward = cost_decrease(0.0, self._kernel.delta(state, move))  # type: ignore[union-attr]
             self._kernel.apply(state, move)  # type: ignore[union-attr]
@@ -105,7 +119,7 @@ class ImproveBatch(EnvBatch):
 
     def advance(self, actions: NDArray[np.int64], active: NDArray[np.bool_]) -> Outcome:
         """Move one item of each active environment."""
-        legal = active & (self.masks[self.everyone, actions] > 0)
+        legal = active & (actions != OUTSIDE) & (self.masks[self.everyone, actions] > 0)
         items, resources = np.divmod(actions, self.source.max_resources)
         moves = np.stack([items, self.assignment[self.everyone, items], resources, np.full_like(items, -1)], axis=1)
         rewards = np.zeros(len(self.envs))

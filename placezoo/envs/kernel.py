@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 class Kernel(NamedTuple):
     """A problem's compiled moves.
@@ -49,3 +52,10 @@ class StepKernel(NamedTuple):
     allowed: Callable
     movable: Callable
     observe: Callable
+
+
+def changing_arrays(state: Any) -> list[NDArray[Any]]:
+    """Return the arrays of a kernel's state that its functions may change, those of nested states included."""
+    if isinstance(state, np.ndarray):
+        return [state] if state.flags.writeable else []
+    return [array for part in state for array in changing_arrays(part)] if isinstance(state, tuple) else []

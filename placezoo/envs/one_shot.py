@@ -8,6 +8,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from placezoo.envs.actions import MaskedMultiDiscrete
 from placezoo.envs.env_batch import EnvBatch, Outcome
 from placezoo.envs.placement_env import PlacementEnv
 from placezoo.envs.problem import Kernel, PlacementProblem
@@ -21,8 +22,8 @@ class OneShotEnv(PlacementEnv):
 
     Action: MultiDiscrete([max_resources] * max_items); entries beyond the instance's items are ignored. The mask,
     [max_items, max_resources], allows every resource that exists for items that exist, and 0 for the rest. What an
-    infeasible assignment costs is its penalty; one that names a resource that does not exist is not carried out and
-    costs the problem's ``infeasible_penalty``.
+    infeasible assignment costs is its penalty; one that names a resource that does not exist (-1 too) is not carried
+    out and costs the problem's ``infeasible_penalty``.
 
     Ends (terminated): after ``refinements`` steps.
 
@@ -39,7 +40,7 @@ class OneShotEnv(PlacementEnv):
 
     @staticmethod
     def _spaces(max_items: int, max_resources: int) -> tuple[spaces.Space, tuple[int, ...]]:
-        return spaces.MultiDiscrete([max_resources] * max_items), (max_items, max_resources)
+        return MaskedMultiDiscrete([max_resources] * max_items), (max_items, max_resources)
 
     def _begin(self, assignment: NDArray[np.int64] | None) -> None:
         self._kernel = self.problem.kernel(assignment)
@@ -48,7 +49,7 @@ class OneShotEnv(PlacementEnv):
         self._mask[: self.problem.num_items, : self.problem.num_resources] = self.problem.exists
         self._mask[self.problem.num_items :, 0] = 1
 
-    def _act(self, action: Any) -> tuple[float, bool, bool]:
+    def _act(self, action: NDArray[np.int64]) -> tuple[float, bool, bool]:
         self._kernel, reward = place_all(self.problem, self._state(), action)
         self._steps_left -= 1
         return reward, self._steps_left <= 0, False
@@ -56,8 +57,9 @@ class OneShotEnv(PlacementEnv):
 
 def place_all(problem: PlacementProblem, state: Any, action: NDArray[np.int64]) -> tuple[Kernel, float]:
     """Return state and reward after a whole assignment; a resource that does not exist changes nothing."""
-    assignment = np.asarray(action)[: problem.num_items]
-    if assignment.max() >= problem.num_resources or not problem.exists[np.arange(problem.num_items), assignment].all():
+    assignment = action[: problem.num_items]
+    named = (assignment >= 0) & (assignment < problem.num_resources)
+    if not (named.all() and problem.exists[np.arange(problem.num_items), assignment].all()):
         return problem.kernel(state.assignment), -problem.infeasible_penalty
     kernel = problem.kernel(problem.realize(assignment))
     return kernel, cost_decrease(problem.cost_of(state).total, problem.cost_of(kernel.state).total)
@@ -80,7 +82,7 @@ class OneShotBatch(EnvBatch):
         for index in np.flatnonzero(active).tolist():
             problem = self.problems[index]
             kernel, rewards[index] = place_all(problem, self.states[index], actions[index])
-            self.states[index] = kernel.state
+            self.envs[index]._kernel, self.states[index] = kernel, kernel.state
             self.assignment[index, : problem.num_items] = kernel.state.assignment
             self.read(index)
         self._steps_left -= active

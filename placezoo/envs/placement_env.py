@@ -10,6 +10,8 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from placezoo.envs.actions import read_actions
+from placezoo.envs.kernel import changing_arrays
 from placezoo.envs.observation import UNPLACED, cost_info, item_graph, observation_space, resource_graph
 from placezoo.envs.problem import FeatureNames, Kernel, PlacementProblem
 from placezoo.envs.rendering import figure_to_rgb
@@ -71,8 +73,8 @@ class PlacementEnv(gym.Env[dict[str, Any], Any]):
         """
 
     @abstractmethod
-    def _act(self, action: Any) -> tuple[float, bool, bool]:
-        """Carry an action out; return reward, terminated, truncated."""
+    def _act(self, action: NDArray[np.int64]) -> tuple[float, bool, bool]:
+        """Carry an action out, as ``read_actions`` returns it; return reward, terminated, truncated."""
 
     @property
     def feature_names(self) -> FeatureNames:
@@ -109,12 +111,34 @@ class PlacementEnv(gym.Env[dict[str, Any], Any]):
         return observation, self._info()
 
     def step(self, action: Any) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
-        """Carry an action out; one that the mask forbids never raises, each formulation says what it does."""
-        reward, terminated, truncated = self._act(action)
+        """Carry an action out; each formulation says what one does that the mask forbids or the space does not hold.
+
+        Raises:
+            ValueError: the action is no whole number, or no array of as many as the space says.
+        """
+        self._state()  # says so if there is none yet
+        reward, terminated, truncated = self._act(read_actions(action, self.action_space))
         observation = self._observe()
         if self.render_mode == "human":
             self._show()
         return observation, reward, terminated, truncated, self._info()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy goes on from, in this process or another: compiled functions and windows stay here."""
+        state = {**self.__dict__, "_window": None}
+        if self._kernel is not None:
+            arrays = [array.copy() for array in changing_arrays(self._kernel.state)]
+            state["_kernel"] = (self._kernel.state.assignment.copy(), arrays)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if state["_kernel"] is not None:
+            assignment, arrays = state["_kernel"]
+            # A fresh state has the arrays that share memory, and those that stand still, as compiled functions want.
+            self._kernel = self.problem.kernel(assignment)
+            for array, values in zip(changing_arrays(self._kernel.state), arrays, strict=True):
+                array[...] = values
 
     def render(self) -> Any:
         """Return a picture of the assignment, uint8 [height, width, 3], in mode ``rgb_array``."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,8 +15,10 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from placezoo.cost_models.assignment import check_assignment, check_index
 from placezoo.cost_models.cost import Cost
 from placezoo.datasets.arrays import read_only
+from placezoo.datasets.files import write_atomically
 from placezoo.envs.greedy import place_greedily
 from placezoo.envs.kernel import Kernel as Kernel
 from placezoo.envs.kernel import StepKernel as StepKernel
@@ -78,6 +82,18 @@ def draw_each(probabilities: NDArray[np.float64], count: int, rng: np.random.Gen
     return np.asarray(drawn, np.int64)
 
 
+TABLES: Mapping[str, str] = MappingProxyType({".csv": "a table, a row an item"})  # what every problem exports
+
+
+def table_text(columns: Mapping[str, Sequence[Any]]) -> str:
+    """Return the columns of a table as CSV."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(zip(*columns.values(), strict=True))
+    return text.getvalue()
+
+
 class PlacementProblem(ABC):
     """Items of a graph that each get one resource, under constraints, at a cost.
 
@@ -92,14 +108,16 @@ class PlacementProblem(ABC):
         feature_names: the columns of the features.
         term_names: the cost's terms in the order of ``StepKernel.observe``.
         step_kernel: the compiled functions for environments.
-        moves: the module with the jitted ``propose``, ``delta``, ``apply`` and ``undo``, and perhaps ``evaluate_all``,
-            over the states of ``cost_model``; a domain without one has its own ``kernel`` and ``cost_of``. Where there
-            are several kinds of instances, a problem sets ``moves``, ``step_kernel`` and ``term_names`` of its own.
+        moves: the module with the jitted ``propose``, ``delta``, ``apply`` and ``undo``, and perhaps ``evaluate_all``
+            (state, assignments, totals), over the states of ``cost_model``; a domain without one has its own ``kernel``
+            and ``cost_of``. Where there are several kinds of instances, a problem sets ``moves``, ``step_kernel`` and
+            ``term_names`` of its own.
         presentation: the parameters that change how a problem is presented and not what an assignment costs.
         short_name: what parts of suites, tables and folders call the environment: ``partition``.
         feature_roles: the features that general code reads for what they mean.
         cheap_moves: whether evaluating a move is so cheap that infeasible assignments are made feasible move by move,
             and greedy constructions drawn several times to know what they cost.
+        instance_format: how a file's name ends that an instance is written to, and (path, instance) -> None.
         exports: the suffixes of the files that ``export`` writes, and what each is.
 
     Attributes:
@@ -121,7 +139,8 @@ class PlacementProblem(ABC):
     short_name: ClassVar[str]
     feature_roles: ClassVar[FeatureRoles] = FeatureRoles()
     cheap_moves: ClassVar[bool] = True
-    exports: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    exports: ClassVar[Mapping[str, str]] = TABLES
+    instance_format: tuple[str, Callable[[Path, Any], None]] | None = None
 
     instance: Any
     cost_model: Any
@@ -200,26 +219,61 @@ class PlacementProblem(ABC):
     def draw(self, assignment: NDArray[np.int64], axes: Any) -> None:
         """Draw an assignment (-1 = unplaced) on matplotlib axes."""
 
+    @property
+    def item_names(self) -> Sequence[str]:
+        """What the items are called, by default their numbers."""
+        return [str(item) for item in range(self.num_items)]
+
+    @property
+    def resource_names(self) -> Sequence[str]:
+        """What the resources are called, by default their numbers."""
+        return [str(resource) for resource in range(self.num_resources)]
+
+    def table(self, assignment: NDArray[np.int64]) -> dict[str, Sequence[Any]]:
+        """Return an assignment as a table's columns, a row an item: numbers and names, and what the domain adds."""
+        names = [*self.resource_names, ""]  # the last is of what is unplaced, -1
+        return {
+            "item": range(self.num_items),
+            "name": self.item_names,
+            "resource": assignment.tolist(),
+            "resource_name": [names[resource] for resource in assignment],
+        }
+
     def export(self, assignment: NDArray[np.int64], path: Path) -> None:
-        """Write an assignment as a file for other tools, in the format of the path's suffix.
+        """Write an assignment as a file for other tools, in the format that the end of its name says.
 
         Raises:
             ValueError: the domain has no such format; says which it has.
         """
-        if not self.exports:
-            raise ValueError(f"--export: {self.env_id} has no formats of other tools")
-        if self.export_suffix(path) not in self.exports:
-            known = ", ".join(f"{suffix} ({what})" for suffix, what in self.exports.items())
+        suffix = self.export_suffix(path)
+        if suffix is None:
+            known = ", ".join(f"{end} ({what})" for end, what in self.exports.items())
             raise ValueError(f"{path}: {self.env_id} is exported as {known}")
-        self._export(assignment, path)
+        if suffix == ".csv":
+            write_atomically(path, table_text(self.table(assignment)))
+        else:
+            self._export(assignment, path, suffix)
 
     @classmethod
-    def export_suffix(cls, path: Path) -> str:
-        """Return which of ``exports`` a path is, by default its suffix."""
-        return path.suffix
+    def export_suffix(cls, path: Path) -> str | None:
+        """Return which of ``exports`` a path is: the longest that its name ends in, None if it ends in none."""
+        return max((end for end in cls.exports if path.name.endswith(end)), key=len, default=None)
 
-    def _export(self, assignment: NDArray[np.int64], path: Path) -> None:
-        """Write an assignment in one of ``exports``."""
+    def write_instance(self, path: Path) -> None:
+        """Write the instance as a file that ``placezoo.datasets.load`` reads, with the same digest.
+
+        Raises:
+            ValueError: the domain has no such format, or the path's ending is another one's.
+        """
+        if self.instance_format is None:
+            raise ValueError(f"{self.env_id} has no format to write instances in")
+        suffix, write = self.instance_format
+        if not path.name.removesuffix(".gz").endswith(suffix):
+            raise ValueError(f"{path}: an instance of {self.env_id} is written as {suffix}")
+        write(path, self.instance)
+
+    def _export(self, assignment: NDArray[np.int64], path: Path, suffix: str) -> None:
+        """Write an assignment in one of ``exports`` besides the table."""
         raise NotImplementedError
 
     def panels(self, assignment: NDArray[np.int64]) -> list[Callable[[Any], None]]:
@@ -251,13 +305,18 @@ class PlacementProblem(ABC):
         """Return the total costs of many assignments, int64 [count, num_items]: float64 [count]."""
         if not hasattr(self.moves, "evaluate_all"):
             return np.array([self.evaluate(assignment).total for assignment in assignments])
-        found = np.empty(len(assignments))
-        self.moves.evaluate_all(self.cost_model.state(), np.ascontiguousarray(assignments, np.int64), found)
+        rows = np.asarray(assignments)
+        if rows.ndim != 2:
+            raise ValueError(f"assignments are rows of {self.num_items} whole numbers, not of shape {rows.shape}")
+        flat = check_assignment(rows.reshape(-1), len(rows) * self.num_items, self.num_resources)
+        found = np.empty(len(rows))
+        self.moves.evaluate_all(self.cost_model.state(), flat.reshape(rows.shape), found)
         return found
 
     def allowed(self, assignment: NDArray[np.int64], item: int) -> NDArray[np.bool_]:
         """Return the resources that the item may be placed on, given where the others are: bool [num_resources]."""
         mask = np.zeros(self.num_resources, np.int8)
+        item = check_index(item, self.num_items, "item")
         self.step_kernel.allowed(self.kernel(assignment).state, item, mask)
         return mask.astype(bool)
 
@@ -317,8 +376,12 @@ class PlacementProblem(ABC):
 
         Builds the kernel's state first; whoever asks more than once keeps a ``kernel()`` instead.
         """
+        item, resource = (
+            check_index(item, self.num_items, "item"),
+            check_index(resource, self.num_resources, "resource"),
+        )
         kernel = self.kernel(assignment)
-        return float(kernel.delta(kernel.state, (int(item), int(kernel.state.assignment[item]), int(resource), -1)))
+        return float(kernel.delta(kernel.state, (item, int(kernel.state.assignment[item]), resource, -1)))
 
     @classmethod  # noqa: B027 - most domains remember nothing
     def forget(cls) -> None:
@@ -335,6 +398,17 @@ class PlacementProblem(ABC):
         rng = np.random.default_rng(0)
         return float(np.mean([self.evaluate(self.initial_assignment(rng)).total for _ in range(8)]))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuilt, (type(self), self.instance, self.parameters)  # elsewhere it works out anew what it remembers
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> PlacementProblem:
+        return self  # nobody changes a problem: what an episode changes is the state of its kernel
+
     def __repr__(self) -> str:
         settings = ", ".join(f"{name}={value!r}" for name, value in self.parameters.items())
         return f"{type(self).__name__}({self.instance.name!r}, {settings})"
+
+
+def _rebuilt(problem_class: type[PlacementProblem], instance: Any, parameters: dict[str, Any]) -> PlacementProblem:
+    make: Any = problem_class
+    return make(instance, **parameters)

@@ -66,6 +66,17 @@ class ProblemSource:
         source._hold(problem)
         return source
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name not in ("_build", "dataset")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._build = functools.lru_cache(maxsize=4096)(self._build_uncached)
+        self.dataset = get_dataset(self._name) if "_name" in state else None
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> ProblemSource:
+        return self  # it remembers problems, and nothing of episodes
+
     def _hold(self, problem: PlacementProblem) -> None:
         self._fixed = problem
         self.max_items = problem.num_items

@@ -6,11 +6,13 @@ from typing import Annotated, Any, NamedTuple
 
 import gymnasium as gym
 import numpy as np
+from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from placezoo.datasets.suggestion import unknown_name
+from placezoo.envs.actions import MaskedMultiDiscrete, read_actions
 from placezoo.envs.construct import ConstructBatch, ConstructEnv
 from placezoo.envs.env_batch import EnvBatch, Outcome
 from placezoo.envs.improve import ImproveBatch, ImproveEnv
@@ -38,17 +40,17 @@ class VectorArrays(NamedTuple):
 class PlacementVectorEnv(VectorEnv):
     """``num_envs`` environments of one formulation; equal to ``SyncVectorEnv`` over scalar environments.
 
-    Environment i of ``reset(seed=s)`` is seeded with s + i. Observations are batched as Gymnasium batches them: a
-    tuple of graphs for ``items`` and ``resources``, arrays for the rest. ``info`` holds ``cost`` (a dict of float64
-    [num_envs]), ``feasible`` and, when an episode has just ended, ``assignment`` (``_assignment`` says where).
+    Environment i of ``reset(seed=s)`` is seeded with s + i. Observations and ``info`` are batched as Gymnasium batches
+    them: a tuple of graphs for ``items`` and ``resources``, arrays for the rest; beside each array of ``info`` there is
+    another, its name with ``_`` before it, that says which environments it is about.
 
     Args:
         num_envs: how many.
         source: where problems come from.
         formulation: ``construct``, ``improve`` or ``one-shot``.
         autoreset_mode: ``NEXT_STEP`` (Gymnasium's default: the step after the last resets) or ``SAME_STEP`` (the last
-            step returns the next episode's first observation, ``info["final_obs"]`` and ``info["final_info"]`` the
-            last one's).
+            step returns the next episode's first observation; ``info["final_obs"]`` is an array of the last
+            observations, None where no episode has ended, and ``info["final_info"]`` the last ``info``).
         settings: keyword arguments of the formulation (``num_moves``, ``refinements``).
     """
 
@@ -78,6 +80,8 @@ class PlacementVectorEnv(VectorEnv):
         self.single_action_space = self.envs[0].action_space
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
+        if isinstance(self.action_space, spaces.MultiDiscrete):  # a Box for whole assignments, as Gymnasium has it
+            self.action_space = MaskedMultiDiscrete(self.action_space.nvec)
         self._batch = BATCHES[formulation](self.envs, source)
         self.problems = self._batch.problems
         self._ended = np.zeros(num_envs, np.bool_)
@@ -98,23 +102,30 @@ class PlacementVectorEnv(VectorEnv):
     def step(
         self, actions: NDArray[np.int64]
     ) -> tuple[dict[str, Any], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
-        """Step every environment; those whose episode has ended are reset instead, as the autoreset mode says."""
+        """Step every environment; those whose episode has ended are reset instead, as the autoreset mode says.
+
+        Raises:
+            ValueError: the actions are no whole numbers, or not as many as the space says.
+        """
         fresh = np.flatnonzero(self._ended)
         for index in fresh:
             self._batch.begin(int(index))
-        rewards, terminated, truncated = self._batch.advance(np.asarray(actions, np.int64), ~self._ended)
+        rewards, terminated, truncated = self._batch.advance(self._read(actions), ~self._ended)
         self._ended[:] = False
         ended = terminated | truncated
         info: dict[str, Any] = {}
         if self.autoreset_mode is AutoresetMode.NEXT_STEP:
             self._ended = ended
         elif ended.any():
-            info["final_obs"] = self._observe()
+            last = self._observe()
+            info["final_obs"] = np.full(self.num_envs, None, object)
+            for index in np.flatnonzero(ended):
+                info["final_obs"][index] = {name: part[index] for name, part in last.items()}
             info["final_info"] = self._info(ended)
-            info["_final_obs"] = info["_final_info"] = ended
+            info["_final_obs"], info["_final_info"] = ended.copy(), ended.copy()
             for index in np.flatnonzero(ended):
                 self._batch.begin(int(index))
-        return self._observe(), rewards, terminated, truncated, {**self._info(ended), **info}
+        return self._observe(), rewards, terminated, truncated, {**self._info(), **info}
 
     def advance(self, actions: NDArray[np.int64]) -> Outcome:
         """Step every environment without building observations and without resetting: what fast learners call.
@@ -124,7 +135,7 @@ class PlacementVectorEnv(VectorEnv):
         Returns:
             Rewards, terminated, truncated, as from ``step``.
         """
-        return self._batch.advance(np.asarray(actions, np.int64), np.ones(self.num_envs, np.bool_))
+        return self._batch.advance(self._read(actions), np.ones(self.num_envs, np.bool_))
 
     def restart(self, index: int) -> None:
         """Begin a new episode in one environment."""
@@ -155,12 +166,27 @@ class PlacementVectorEnv(VectorEnv):
             "action_mask": self._batch.action_masks,
         }
 
-    def _info(self, ended: NDArray[np.bool_] | None = None) -> dict[str, Any]:
+    def _info(self, about: NDArray[np.bool_] | None = None) -> dict[str, Any]:
+        """Return ``info`` as Gymnasium batches it, zeros where it is not about an environment: bool [num_envs]."""
+        about = np.ones(self.num_envs, np.bool_) if about is None else about
+
+        def batched(name: str, values: Any) -> dict[str, Any]:
+            if isinstance(values, np.ndarray):
+                values = values.copy()
+                values[~about] = None if values.dtype == object else 0
+            return {name: values, f"_{name}": about.copy()}
+
         # The columns of values are total, feasible and the terms, for all environments at once.
-        values, names = self._batch.values, self.problems[0].term_names
-        cost = {"total": values[:, 0].copy()}
-        cost.update({name: values[:, 2 + column].copy() for column, name in enumerate(names)})
-        info: dict[str, Any] = {"cost": cost, "feasible": values[:, 1] > 0}
-        if ended is not None and ended.any():
-            info["assignment"], info["_assignment"] = self._batch.assignment.copy(), ended.copy()
-        return info
+        values, cost = self._batch.values, {}
+        cost.update(batched("total", values[:, 0]))
+        for column, name in enumerate(self.problems[0].term_names):
+            cost.update(batched(name, values[:, 2 + column]))
+        return {
+            **batched("cost", cost),
+            **batched("feasible", values[:, 1] > 0),
+            **batched("assignment", self._batch.assignment),
+            **batched("instance", np.array([problem.instance.name for problem in self.problems], object)),
+        }
+
+    def _read(self, actions: Any) -> NDArray[np.int64]:
+        return read_actions(actions, self.single_action_space, self.num_envs)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import warnings
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 
@@ -15,6 +16,7 @@ from placezoo.agents.registry import agent_entries, make_agent
 from placezoo.agents.solution import ClaimError, Solution
 from placezoo.cost_models.chip.published_costs import check_header
 from placezoo.datasets.dataset import DATASETS
+from placezoo.datasets.instance_warning import InstanceWarning
 from placezoo.datasets.public_files import (
     cache_folder,
     data_folders,
@@ -27,9 +29,10 @@ from placezoo.datasets.public_files import (
 from placezoo.datasets.registry import EMBEDDED, load
 from placezoo.datasets.suggestion import unknown_name
 from placezoo.envs.registration import make_problem, problem_classes, problem_parameters
-from placezoo.experiments.evaluate import verify
+from placezoo.experiments.evaluate import claimed_problem, verify
 from placezoo.experiments.leaderboard_commands import best_known_app, run_leaderboard
 from placezoo.experiments.options import Environment, Settings
+from placezoo.experiments.own_code import look_here, names_own_code
 from placezoo.experiments.progress import clock, console, name_table
 from placezoo.experiments.settings import parse_settings, split_settings
 from placezoo.experiments.training_commands import finetune, pretrain_policy, train_agent, tune
@@ -49,7 +52,9 @@ app.add_typer(data_app, name="data")
 
 def main() -> None:
     """Run the command line; bad input ends in one line on stderr and exit code 2, a failed check in exit code 1."""
-    sys.path.append(os.getcwd())  # an agent given as module:Class may lie in the folder where one works
+    warnings.showwarning = _show_warning
+    if names_own_code(sys.argv[1:]):
+        look_here()
     try:
         code = app(standalone_mode=False)
     except ClaimError as error:
@@ -63,6 +68,20 @@ def main() -> None:
             raise
         sys.exit(_say(_one_line(error), 2))
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _show_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, file: TextIO | None = None,
+    line: str | None = None,
+) -> None:  # fmt: skip
+    """Show a warning: about an instance in one line, without the code that says so."""
+    if issubclass(category, InstanceWarning):
+        print(f"placezoo: {message}", file=sys.stderr)
+    else:
+        _python_shows(message, category, filename, lineno, file, line)
+
+
+_python_shows = warnings.showwarning
 
 
 def _say(message: str, code: int) -> int:
@@ -144,8 +163,11 @@ def solve(
     export: Annotated[
         Path | None,
         typer.Option(
-            help="Write a chip's placement (.plc, .tcl, .def), a model's timeline (.json) or a partition (.part.4)."
+            help="Write the answer for other tools, by the ending: .csv; .plc, .tcl, .def; .json, .part.4 and more."
         ),
+    ] = None,
+    save_instance: Annotated[
+        Path | None, typer.Option(help="Write the instance here, for `evaluate --instance` on another machine.")
     ] = None,
     render: Annotated[
         Path | None, typer.Option(help="Draw the solution here: a PNG, or a GIF of its construction.")
@@ -164,7 +186,9 @@ def solve(
     if out is not None:
         solution.save(out)
     if export is not None:
-        _export(problem, solution, export)
+        problem.export(solution.assignment, export)
+    if save_instance is not None:
+        problem.write_instance(save_instance)
     if render is not None:
         _render(problem, solution, render)
     _print_solution(solution)
@@ -179,12 +203,18 @@ app.add_typer(best_known_app, name="best-known")
 
 
 @app.command()
-def evaluate(solutions: Annotated[list[Path], typer.Argument(metavar="SOLUTION.json ...")]) -> None:
+def evaluate(
+    solutions: Annotated[list[Path], typer.Argument(metavar="SOLUTION.json ...")],
+    instance: Annotated[
+        str | None,
+        typer.Option(help="The instance, where the solutions name one that was in memory or lies elsewhere."),
+    ] = None,
+) -> None:
     """Score solutions again from their instances; a wrong claim fails."""
     for path in solutions:
         solution = Solution.load(path)
         try:
-            cost = verify(solution)
+            cost = verify(solution, claimed_problem(solution, path, instance))
         except ClaimError as error:
             raise ClaimError(f"{path}: {error}") from None
         state = "feasible" if cost.feasible else "infeasible"
@@ -271,14 +301,6 @@ def _render(problem: Any, solution: Solution, path: Path) -> None:
     else:
         picture = panel_bytes(problem.panels(solution.assignment), "png")
     write_atomically(path, picture)
-
-
-def _export(problem: Any, solution: Solution, path: Path) -> None:
-    """Write a solution for other tools, in a format of its domain."""
-    if not problem.exports:
-        known = " and ".join(env_id for env_id, domain in problem_classes().items() if domain.exports)
-        raise ValueError(f"--export is for {known}, not for {problem.env_id}")
-    problem.export(solution.assignment, path)
 
 
 def _print_solution(solution: Solution) -> None:

@@ -3,13 +3,39 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 from placezoo.agents.solution import ClaimError, Solution
 from placezoo.cost_models.cost import Cost
+from placezoo.datasets.registry import is_named
 from placezoo.envs.problem import PlacementProblem
-from placezoo.envs.registration import make_problem
+from placezoo.envs.registration import make_problem, problem_class
 
 _TOLERANCE = 1e-9  # relative; costs are sums of float64 in a fixed order
+
+
+def claimed_problem(solution: Solution, path: Path, instance: str | None = None) -> PlacementProblem:
+    """Return the problem that a solution in a file claims to solve.
+
+    Args:
+        solution: the claim.
+        path: of its file: instances that are files are looked for from here, then from its folder.
+        instance: a name or path to use instead of the one in the claim; its digest is checked by ``verify``.
+
+    Raises:
+        ValueError: the instance or environment is unknown here.
+        OSError: the instance is not on this machine.
+    """
+    problem_class(solution.env_id)  # says so if it is unknown here: then its instances' names are unknown too
+    name = solution.instance if instance is None else instance
+    if instance is None and not is_named(name):
+        files = name.split(",")
+        beside = [str(path.parent / file) if (path.parent / file).is_file() else file for file in files]
+        if not Path(files[0]).is_file():
+            name = ",".join(beside)
+        if not Path(name.split(",")[0]).is_file():
+            raise ValueError(f"{path}: its instance {solution.instance!r} is not here: give it by --instance PATH")
+    return make_problem(solution.env_id, name, **solution.parameters)
 
 
 def verify(solution: Solution, problem: PlacementProblem | None = None) -> Cost:
@@ -35,6 +61,9 @@ def verify(solution: Solution, problem: PlacementProblem | None = None) -> Cost:
         cost = problem.evaluate(solution.assignment)
     except ValueError as error:
         raise ClaimError(f"assignment: {error}") from None
+    extra = sorted(set(solution.cost.terms) - set(cost.terms))
+    if extra:
+        raise ClaimError(f"cost: {extra[0]!r} is no term of {problem.env_id}'s cost")
     for name, claimed, found in (
         ("total", solution.cost.total, cost.total),
         *((name, solution.cost.terms.get(name, math.nan), value) for name, value in cost.terms.items()),
@@ -44,5 +73,9 @@ def verify(solution: Solution, problem: PlacementProblem | None = None) -> Cost:
     if solution.cost.feasible != cost.feasible:
         raise ClaimError(
             f"cost: feasible is claimed to be {solution.cost.feasible}, the assignment's is {cost.feasible}"
+        )
+    if solution.bound is not None and not -math.inf < solution.bound <= cost.total + _TOLERANCE * abs(cost.total):
+        raise ClaimError(
+            f"bound: no assignment is claimed to cost less than {solution.bound:g}, this costs {cost.total:g}"
         )
     return cost

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from placezoo.agents.solution import ClaimError, Solution
+from placezoo.experiments.own_code import look_here
 from placezoo.experiments.progress import console, name_table, progress_bar, training_bar
 from placezoo.experiments.settings import parse_settings
 
@@ -45,7 +46,10 @@ def run_leaderboard(
     if processes is not None and processes < 0:
         raise ValueError(f"--jobs must be at least 0, not {processes}")
     processes = processes if processes is not None else os.cpu_count() or 1
-    board = Leaderboard(load_suite(suite).with_agents(given, alone=only), out)
+    chosen = load_suite(suite).with_agents(given, alone=only)
+    if any(":" in agent.name for agent in chosen.agents):  # the suite's own agents too
+        look_here()
+    board = Leaderboard(chosen, out)
     for name in board.missing:
         console.print(f"left out: {name} is not on this machine and cannot be fetched (set PLACEZOO_DATA)")
     for line in board.missing_agents:

@@ -11,27 +11,38 @@ import typer
 
 from placezoo.agents.learning.learners import learner_entry
 from placezoo.envs.registration import problem_parameters
-from placezoo.experiments.options import Device, Environment, Seconds, Seed, Settings, Timesteps
+from placezoo.experiments.options import (
+    Address,
+    CheckpointMinutes,
+    Dataset,
+    Device,
+    Environment,
+    Formulation,
+    Instance,
+    Resume,
+    Seconds,
+    Seed,
+    Settings,
+    Timesteps,
+    Track,
+)  # fmt: skip
 from placezoo.experiments.progress import console, progress_bar, training_bar
 from placezoo.experiments.settings import parse_settings
 from placezoo.experiments.tracking import make_trackers
 from placezoo.experiments.train import CurvePoint, TrainingRun, resume, train
 
-Track = Annotated[list[str] | None, typer.Option(help="Log to wandb or tensorboard as well; repeatable.")]
 _SECONDS = 300.0
 
 
 def train_agent(
     env: Environment,
-    dataset: Annotated[str | None, typer.Option(help="Learn from the train split of this dataset.")] = None,
-    instance: Annotated[str | None, typer.Option(help="Or learn this one instance.")] = None,
+    dataset: Dataset = None,
+    instance: Instance = None,
     agent: Annotated[str, typer.Option(help="The agent to train.")] = "ppo",
     backend: Annotated[
         str | None, typer.Option(help="The library that learns: fast, sb3 or rllib; default the agent's first.")
     ] = None,
-    formulation: Annotated[
-        str | None, typer.Option(help="construct, improve or one-shot; default the agent's own.")
-    ] = None,
+    formulation: Formulation = None,
     settings: Settings = None,
     timesteps: Timesteps = None,
     seconds: Seconds = None,
@@ -42,12 +53,10 @@ def train_agent(
     env_runners: Annotated[int | None, typer.Option(help="rllib: processes that step environments.")] = None,
     learners: Annotated[int | None, typer.Option(help="rllib: processes that compute gradients.")] = None,
     gpus: Annotated[float | None, typer.Option(help="rllib: GPUs for each learner.")] = None,
-    address: Annotated[str | None, typer.Option(help="rllib: a running Ray cluster, auto for this machine's.")] = None,
-    checkpoint_minutes: Annotated[float, typer.Option(help="How often to write what --resume goes on from.")] = 1.0,
+    address: Address = None,
+    checkpoint_minutes: CheckpointMinutes = 1.0,
     track: Track = None,
-    go_on: Annotated[
-        bool, typer.Option("--resume", help="Go on with the training in --out, with its own configuration.")
-    ] = False,
+    go_on: Resume = False,
 ) -> None:
     """Train a learned agent; writes policy.safetensors, policy.json, curve.csv and curve.png."""
     entry = learner_entry(agent)
@@ -81,12 +90,10 @@ def finetune(
         str, typer.Argument(help="The folder of train or pretrain, or `pretrained` for the package's policy of ppo.")
     ],
     env: Environment,
-    instance: Annotated[str | None, typer.Option(help="Learn this one instance.")] = None,
-    dataset: Annotated[str | None, typer.Option(help="Or learn from the train split of this dataset.")] = None,
+    instance: Instance = None,
+    dataset: Dataset = None,
     method: Annotated[str, typer.Option(help="What learns on: full, head, superposition or experts.")] = "full",
-    formulation: Annotated[
-        str | None, typer.Option(help="On another environment: construct, improve or one-shot.")
-    ] = None,
+    formulation: Formulation = None,
     settings: Settings = None,
     timesteps: Timesteps = None,
     seconds: Seconds = None,
@@ -126,11 +133,9 @@ def pretrain_policy(
     out: Annotated[Path, typer.Option(help="The folder: one checkpoint for each environment.")] = Path(
         "runs/pretrained"
     ),
-    checkpoint_minutes: Annotated[float, typer.Option(help="How often to write what --resume goes on from.")] = 1.0,
+    checkpoint_minutes: CheckpointMinutes = 1.0,
     track: Track = None,
-    go_on: Annotated[
-        bool, typer.Option("--resume", help="Go on with the pre-training in --out, with its own configuration.")
-    ] = False,
+    go_on: Resume = False,
 ) -> None:
     """Train one trunk on several datasets, even of several environments; each gets a checkpoint of its own."""
     from placezoo.experiments.pretrain import go_on_pretraining, parse_part, pretrain
@@ -157,18 +162,16 @@ def pretrain_policy(
 
 def tune(
     env: Environment,
-    dataset: Annotated[str | None, typer.Option(help="Learn from the train split of this dataset.")] = None,
-    instance: Annotated[str | None, typer.Option(help="Or learn this one instance.")] = None,
+    dataset: Dataset = None,
+    instance: Instance = None,
     agent: Annotated[str, typer.Option(help="The agent to tune.")] = "ppo",
-    formulation: Annotated[
-        str | None, typer.Option(help="construct, improve or one-shot; default the agent's own.")
-    ] = None,
+    formulation: Formulation = None,
     settings: Settings = None,
     samples: Annotated[int, typer.Option(help="How many configurations to try.")] = 16,
     asha: Annotated[bool, typer.Option("--asha", help="Stop the worse ones early (ASHA).")] = False,
     seconds: Annotated[float, typer.Option(help="Training time of each.")] = 120.0,
     seed: Seed = 0,
-    address: Annotated[str | None, typer.Option(help="A running Ray cluster, auto for this machine's.")] = None,
+    address: Address = None,
     out: Annotated[Path, typer.Option(help="The folder for results; a second call goes on there.")] = Path("runs/tune"),
     track: Track = None,
 ) -> None:

@@ -130,3 +130,5 @@ def test_from_a_file_to_a_partition_file_and_back(tmp_path):
     solution = placezoo.make_agent("multilevel").solve(problem, Budget(evaluations=300))
     problem.export(solution.assignment, tmp_path / "blocks.hgr.part.4")
     assert problem.evaluate(read_partition(tmp_path / "blocks.hgr.part.4", 32)) == solution.cost
+    problem.write_instance(tmp_path / "again.hgr")
+    assert load(tmp_path / "again.hgr") == problem.instance

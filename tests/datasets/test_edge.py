@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import placezoo
 from placezoo.datasets import (
     DeviceCluster,
     EdgeInstance,
@@ -356,3 +357,55 @@ def test_bad_networks(tmp_path):
         load("a.json,b.json,c.json")
     with pytest.raises(FileNotFoundError, match="no such file"):
         load(tmp_path / "missing.json")
+
+
+SAGA_NETWORK = {
+    "nodes": [{"name": "b", "speed": 2.0}, {"name": "a", "speed": 1.0}],
+    "edges": [
+        {"source": "b", "target": "b", "speed": None}, {"source": "a", "target": "b", "speed": 10.0},
+        {"source": "a", "target": "a", "speed": None},
+    ],
+}  # fmt: skip
+SAGA_GRAPH = {
+    "tasks": [{"name": "t2", "cost": 2.0}, {"name": "t1", "cost": 1.0}],
+    "dependencies": [{"source": "t1", "target": "t2", "size": 4.0}],
+}
+
+
+def test_saga_writes_infinite_speeds_as_null(tmp_path):
+    (tmp_path / "net.json").write_text(json.dumps(SAGA_NETWORK))
+    cluster = read_cluster(tmp_path / "net.json")
+    assert cluster.speed.tolist() == [1.0, 2.0]
+    assert cluster.inverse_bandwidth.tolist() == [[0.0, 0.1], [0.1, 0.0]]
+    joined = {**SAGA_NETWORK, "edges": [{"source": "a", "target": "b", "speed": None}]}
+    (tmp_path / "net.json").write_text(json.dumps(joined))
+    assert read_cluster(tmp_path / "net.json").inverse_bandwidth.max() == 0.0
+    endless = {**SAGA_NETWORK, "nodes": [{"name": "a", "speed": 1.0}, {"name": "b", "speed": None}]}
+    (tmp_path / "net.json").write_text(json.dumps(endless))
+    with pytest.raises(ValueError, match=r"net\.json:\d+: device 'b' is infinitely fast"):
+        read_cluster(tmp_path / "net.json")
+
+
+def test_an_instance_that_saga_saved_is_one(tmp_path):
+    path = tmp_path / "inst.json"
+    path.write_text(json.dumps({"name": "inst", "task_graph": SAGA_GRAPH, "network": SAGA_NETWORK}))
+    instance = read_edge(path)
+    (tmp_path / "net.json").write_text(json.dumps(SAGA_NETWORK))
+    (tmp_path / "tg.json").write_text(json.dumps(SAGA_GRAPH))
+    assert instance == read_edge(tmp_path / "tg.json", tmp_path / "net.json")
+    assert read_task_graph(path) == instance.task_graph
+    assert read_cluster(path) == instance.cluster
+    # t1 on a: 1 s; then 4 / 10 s over the link; t2 on b: 1 s.
+    problem = placezoo.make_problem("EdgePlace-v0", str(path))
+    assert problem.evaluate(np.array([0, 1])).total == pytest.approx(2.4)
+
+
+def test_what_saga_itself_saves_is_read(tmp_path):
+    saga = pytest.importorskip("saga")
+    network = saga.Network.create([("x", 2.0), ("y", 3.0)], [("x", "y", 5.0)])
+    graph = saga.TaskGraph.create([("one", 6.0), ("two", 3.0)], [("one", "two", 10.0)])
+    parts = {"task_graph": graph, "network": network}
+    content = {name: json.loads(saved.model_dump_json()) for name, saved in parts.items()}
+    (tmp_path / "n.json").write_text(json.dumps({"name": "n", **content}))
+    problem = placezoo.make_problem("EdgePlace-v0", str(tmp_path / "n.json"))
+    assert problem.evaluate(np.array([0, 1])).total == pytest.approx(6 / 2 + 10 / 5 + 3 / 3)

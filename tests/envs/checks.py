@@ -3,6 +3,7 @@
 import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium.utils.env_checker import data_equivalence
 from gymnasium.vector import SyncVectorEnv
 
 
@@ -75,3 +76,55 @@ def assert_batched_equals_scalar(env_id, settings, steps=60):
         np.testing.assert_allclose(info["cost"]["total"], expected_info["cost"]["total"])
         ended += int(np.any(ends, axis=0).sum())
     assert ended >= 3
+
+
+def assert_equal_info(found, expected):
+    """Compare two batches of ``info``, key by key: keys, types, shapes, values and masks, the last observations too."""
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        if isinstance(value, dict):
+            assert_equal_info(found[name], value)
+        elif name == "final_obs":
+            assert found[name].shape == value.shape
+            for one, other in zip(found[name], value, strict=True):
+                assert (one is None) == (other is None)
+                assert other is None or data_equivalence(one, other, exact=True)
+        else:
+            assert (found[name].dtype, found[name].shape) == (value.dtype, value.shape), name
+            if value.dtype == np.float64:
+                np.testing.assert_allclose(found[name], value, err_msg=name)
+            else:
+                np.testing.assert_array_equal(found[name], value, err_msg=name)
+
+
+def assert_batched_info_is_gymnasiums(env_id, settings, mode, steps):
+    """Step two environments at random by ``PlacementVectorEnv`` and ``SyncVectorEnv``; ``info`` is the same."""
+    batched = gym.make_vec(env_id, 2, autoreset_mode=mode, **settings)
+    scalar = SyncVectorEnv([lambda: gym.make(env_id, **settings)] * 2, autoreset_mode=mode)
+    observation, info = batched.reset(seed=5)
+    _, expected = scalar.reset(seed=5)
+    rng, finals = np.random.default_rng(0), 0
+    for _ in range(steps):
+        assert_equal_info(info, expected)
+        actions = [allowed_action({"action_mask": mask}, rng) for mask in observation["action_mask"]]
+        actions = np.array(actions, batched.single_action_space.dtype)
+        if finals == 0 and actions.ndim == 1:
+            actions[0] = -1  # so that constructions end at different times
+        observation, *_, info = batched.step(actions)
+        *_, expected = scalar.step(actions)
+        finals += "final_obs" in expected
+    assert (finals > 0) == (mode == "SameStep")
+
+
+def assert_a_copy_goes_on_alike(env, copied, steps):
+    """Step an environment and its copy; they observe, earn and end the same, also in the next episode."""
+    rng = np.random.default_rng(1)
+    observation = None
+    for _ in range(steps):
+        mask = env.unwrapped.action_masks()
+        action = allowed_action({"action_mask": mask}, rng)
+        observation, reward, terminated, truncated, info = env.step(action)
+        assert data_equivalence(copied.step(action), (observation, reward, terminated, truncated, info), exact=True)
+        if terminated or truncated:
+            assert data_equivalence(copied.reset(), env.reset(), exact=True)
+    assert data_equivalence(copied.reset(seed=9), env.reset(seed=9), exact=True)

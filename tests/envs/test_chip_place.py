@@ -14,9 +14,10 @@ from placezoo.cost_models import ProxyCost
 from placezoo.cost_models.chip import layout as chip_layout
 from placezoo.cost_models.chip import moves as chip_moves
 from placezoo.cost_models.chip import state as chip_state
-from placezoo.datasets import generate_netlist
+from placezoo.datasets import generate_netlist, read_def, write_def
 from placezoo.datasets.chip.canvas import Canvas
 from placezoo.datasets.chip.netlist import Netlist, NodeType
+from placezoo.datasets.instance_warning import InstanceWarning
 from placezoo.envs.chip.problem import ChipPlaceProblem
 from placezoo.envs.wrappers import CanvasImage
 
@@ -342,3 +343,93 @@ def test_bad_assignments(netlist):
             problem.evaluate(assignment)
     with pytest.raises(ValueError, match="places a Netlist"):
         placezoo.make_problem("ChipPlace-v0", "karate")
+
+
+LEF = """MACRO RAM CLASS BLOCK ; SIZE 20 BY 20 ;
+PIN D DIRECTION INPUT ; PORT LAYER m4 ; RECT 0 10 1 11 ; END END D
+PIN Q DIRECTION OUTPUT ; PORT LAYER m4 ; RECT 19 10 20 11 ; END END Q END RAM
+MACRO BUF CLASS CORE ; SIZE 1 BY 2 ; PIN A DIRECTION INPUT ; END A PIN Z DIRECTION OUTPUT ; END Z END BUF
+MACRO BUMP CLASS COVER BUMP ; SIZE 10 BY 10 ; PIN P DIRECTION INOUT ; END P END BUMP
+"""
+
+
+def design(folder, die="( 0 0 ) ( 100000 100000 )", components=(), nets=("n ( u1 Q ) ( u2 D )",)):
+    """Write a design of two blocks and more, and return its netlist."""
+    (folder / "lib.lef").write_text(LEF)
+    section = "".join(f"- {component} ;\n" for component in ("u1 RAM", "u2 RAM", *components))
+    (folder / "d.def").write_text(
+        f"DESIGN d ;\nUNITS DISTANCE MICRONS 1000 ;\nDIEAREA {die} ;\nCOMPONENTS {2 + len(components)} ;\n{section}"
+        f"END COMPONENTS\nNETS {len(nets)} ;\n{''.join(f'- {net} ;' for net in nets)}\nEND NETS\nEND DESIGN\n"
+    )
+    return read_def(folder / "d.def", [folder / "lib.lef"])
+
+
+def test_no_macro_lies_where_there_is_no_die(tmp_path):
+    die = "( 0 0 ) ( 0 100000 ) ( 50000 100000 ) ( 50000 50000 ) ( 100000 50000 ) ( 100000 0 )"
+    problem = placezoo.make_problem("ChipPlace-v0", design(tmp_path, die))
+    allowed = problem.allowed(np.full(2, -1), 0)
+    columns, rows = problem.instance.canvas.columns, problem.instance.canvas.rows
+    x, y = np.meshgrid((np.arange(columns) + 0.5) * 100 / columns, (np.arange(rows) + 0.5) * 100 / rows)
+    inside = (np.minimum(x, y) >= 10) & (np.maximum(x, y) <= 90) & ((x <= 40) | (y <= 40))
+    assert allowed.tolist() == inside.ravel().tolist()
+    corner = int(np.flatnonzero((x.ravel() > 75) & (y.ravel() > 75))[0])
+    cost = problem.evaluate(np.array([corner, int(np.flatnonzero(allowed)[0])]))
+    assert not cost.feasible
+
+
+def test_bumps_obstruct_nothing(tmp_path):
+    bumps = [f"b{i} BUMP + FIXED ( {25000 * (i % 4) + 5000} {25000 * (i // 4) + 5000} ) N" for i in range(16)]
+    covered = placezoo.make_problem("ChipPlace-v0", design(tmp_path, components=bumps))
+    bare = placezoo.make_problem("ChipPlace-v0", design(tmp_path))
+    assert covered.num_items == bare.num_items == 2
+    assert covered.allowed(np.full(2, -1), 0).tolist() == bare.allowed(np.full(2, -1), 0).tolist()
+    answer = bare.greedy(np.random.default_rng(0))
+    assert covered.evaluate(answer) == bare.evaluate(answer)
+
+
+def test_a_flat_design_is_clustered_and_written_back(tmp_path):
+    cells = [f"c{i} BUF" for i in range(60)]
+    nets = [f"n{i} ( c{i} Z ) ( c{i + 1} A )" for i in range(59)] + ["in ( u1 Q ) ( c0 A )", "out ( c59 Z ) ( u2 D )"]
+    flat = design(tmp_path, components=cells, nets=nets)
+    with pytest.warns(InstanceWarning, match="d is flat: its 60 standard cells are clustered into 31 soft macros"):
+        problem = placezoo.make_problem("ChipPlace-v0", flat)
+    clustered = problem.instance
+    assert (clustered.types != NodeType.STDCELL).all()
+    assert clustered.owners.min() >= 0
+    assert clustered.canvas == flat.canvas
+    assert np.prod(clustered.sizes[clustered.soft_macros], axis=1).sum() == pytest.approx(2 * 60 * 1 * 2)
+    with pytest.warns(InstanceWarning):
+        again = placezoo.make_problem("ChipPlace-v0", flat)
+    assert again.instance.digest == clustered.digest  # or no solution could be scored again
+    answer = placezoo.make_agent("greedy").solve(problem, placezoo.Budget(evaluations=1)).assignment
+    placement = problem.placement(answer)
+    assert len(np.unique(placement.centers[clustered.soft_macros], axis=0)) > 1  # not all at the die's centre
+    write_def(tmp_path / "out.def", placement, tmp_path / "d.def")
+    read = read_def(tmp_path / "out.def", [tmp_path / "lib.lef"])
+    for name in ("u1", "u2"):
+        there = placement.centers[clustered.index[name]]
+        assert read.centers[read.index[name]] == pytest.approx(there, abs=1e-3)
+
+
+def test_a_few_cells_are_soft_macros_each(tmp_path):
+    with pytest.warns(InstanceWarning, match="its 1 standard cells are clustered into 1 soft macros"):
+        problem = placezoo.make_problem("ChipPlace-v0", design(tmp_path, components=["c BUF"]))
+    assert problem.instance.soft_macros.size == 1
+
+
+def test_a_design_without_nets_is_said_to_have_none(tmp_path):
+    with pytest.warns(InstanceWarning, match="d has no nets: the wirelength of every placement is 0"):
+        placezoo.make_problem("ChipPlace-v0", design(tmp_path, nets=()))
+
+
+def test_the_grid_admits_a_macro_between_margins(tmp_path):
+    row = "ROW r{} core 9000 {} N DO 510 BY 1 STEP 200 0 ;\n"
+    (tmp_path / "big.lef").write_text("MACRO BIG CLASS BLOCK ; SIZE 100 BY 100 ; END BIG")
+    (tmp_path / "d.def").write_text(
+        "UNITS DISTANCE MICRONS 1000 ;\nDIEAREA ( 0 0 ) ( 120000 120000 ) ;\n"
+        + "".join(row.format(i, 9000 + 2000 * i) for i in range(51))
+        + "COMPONENTS 1 ;\n- u BIG ;\nEND COMPONENTS\nPINS 1 ; - p + NET n ; END PINS\nEND DESIGN\n"
+    )
+    with pytest.warns(InstanceWarning, match="no nets"):
+        problem = placezoo.make_problem("ChipPlace-v0", read_def(tmp_path / "d.def", [tmp_path / "big.lef"]))
+    assert problem.evaluate(problem.greedy(np.random.default_rng(0))).feasible

@@ -51,5 +51,5 @@ def test_a_domain_without_a_default_says_what_it_needs(monkeypatch):
     monkeypatch.setattr(PROBLEMS["GraphPartition-v0"], "default_instance", None)
     with pytest.raises(ValueError, match="needs either instance= or dataset="):
         make_env("GraphPartition-v0")
-    with pytest.raises(ValueError, match="partitions a Graph"):
+    with pytest.raises(ValueError, match="GraphPartition-v0 has no instance of its own"):
         placezoo.make_problem("GraphPartition-v0")

@@ -114,9 +114,7 @@ def test_the_table_of_the_package_is_what_it_says():
     assert files == {record.file for record in table}
 
 
-@pytest.mark.slow
 def test_the_table_of_the_package_is_what_it_says_of_traced_models():
-    """Tracing takes a minute where it has not been done before."""
     table = BestKnown()
     records = [record for record in table if record.instance.startswith(PREFIXES)]
     assert verified(table, records) == len(records) > 5

@@ -5,9 +5,12 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 
+import networkx
 import pytest
 
+import placezoo
 from placezoo.experiments import command_line
 from placezoo.experiments.command_line import main
 from placezoo.experiments.settings import parse_settings
@@ -41,6 +44,37 @@ SOLVE = (
     "--evaluations",
     "5",
 )
+
+
+def test_a_solution_is_scored_wherever_its_instance_is(run, tmp_path, monkeypatch):
+    from placezoo.agents.solution import Solution
+    from placezoo.datasets import from_networkx, write_metis
+
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    graph = from_networkx(networkx.path_graph(8))
+    write_metis(graph, "own.graph")
+    code, _, _ = run("solve", "GraphPartition-v0", "--instance", "own.graph", "--agent", "fm", "--evaluations", 5,
+                     "--out", "s.json", "--save-instance", "again.graph")  # fmt: skip
+    assert code == 0
+    assert run("evaluate", "s.json")[0] == 0
+    monkeypatch.chdir(tmp_path)  # the path is looked for beside the solution
+    assert run("evaluate", "work/s.json")[0] == 0
+    (tmp_path / "work" / "own.graph").rename(tmp_path / "moved.graph")
+    code, _, error = run("evaluate", "work/s.json")
+    assert code == 2
+    assert error == "placezoo: work/s.json: its instance 'own.graph' is not here: give it by --instance PATH\n"
+    assert run("evaluate", "work/s.json", "--instance", "moved.graph")[0] == 0
+    assert run("evaluate", "work/s.json", "--instance", "work/again.graph")[0] == 0
+    code, _, error = run("evaluate", "work/s.json", "--instance", "karate")
+    assert code == 1
+    assert "digest: the claim is for" in error
+    # In memory: the solution has a name that no file has.
+    problem = placezoo.make_problem("GraphPartition-v0", graph)
+    placezoo.make_agent("fm").solve(problem, placezoo.Budget(evaluations=5)).save("mine.json")
+    assert "'graph' is not here" in run("evaluate", "mine.json")[2]
+    assert Solution.load("mine.json").instance == "graph"
+    assert run("evaluate", "mine.json", "--instance", "moved.graph")[0] == 0
 
 
 def test_solve_then_evaluate(run, tmp_path):
@@ -222,7 +256,7 @@ def test_tracing_solving_and_the_timeline(run, tmp_path, monkeypatch):
         (("trace", "resnet-50"), "a model or an .onnx file expected; models: transformers:bert-base"),
         (("trace", "transformers:resnet-51"), "did you mean transformers:resnet-50"),
         (("solve", "DevicePlace-v0", "--instance", model, "--agent", "m-etf", "--export", tmp_path / "t.txt"), ".json"),
-        ((*SOLVE, "--export", tmp_path / "x.json"), "GraphPartition-v0 is exported as .part"),
+        ((*SOLVE, "--export", tmp_path / "x.json"), "GraphPartition-v0 is exported as .csv"),
     ):
         code, _, error = run(*arguments)
         assert code == 2
@@ -255,3 +289,19 @@ def test_training_and_using_giph(run, tmp_path):
     code, _, error = run("train", "EdgePlace-v0", "--dataset", "giph", "--agent", "gihp")
     assert code == 2
     assert "did you mean giph" in error
+
+
+def test_a_warning_about_an_instance_is_one_line(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # main sets it for its process
+    (tmp_path / "b.lef").write_text("MACRO B CLASS BLOCK ; SIZE 10 BY 10 ; END B\n")
+    (tmp_path / "d.def").write_text(
+        "UNITS DISTANCE MICRONS 1000 ;\nDIEAREA ( 0 0 ) ( 90000 90000 ) ;\nCOMPONENTS 1 ;\n- u B ;\nEND COMPONENTS\n"
+        "END DESIGN\n"
+    )
+    instance = f"{tmp_path / 'd.def'},{tmp_path / 'b.lef'}"
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        code, out, err = run("solve", "ChipPlace-v0", "--instance", instance, "--agent", "greedy", "--evaluations", "1")
+    assert code == 0
+    assert "feasible" in out
+    assert err.strip() == f"placezoo: {instance} has no nets: the wirelength of every placement is 0"

@@ -230,7 +230,7 @@ def test_all_suites_of_the_package_load():
         (('["karate", "florentine"]', '["karate", 3]'), r"problems\[0\].instances\[1\]"),
         (("[[problems]]", "[[problems]]\nbudget = { seconds = 9 }"), "budget"),
         (("seeds = [0, 1]", "seeds = []"), "seeds"),
-        (("seconds = 0.2", "seconds = nan"), "seconds must be a finite number above 0, not nan"),
+        (("seconds = 0.2", "seconds = nan"), "seconds must be a finite number above 0 or None, not nan"),
         (("[[problems]]", '[[problems]]\nreference = "best-know"'), "did you mean best-known"),
     ],
 )

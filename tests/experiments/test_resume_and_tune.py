@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import placezoo
-from placezoo.experiments.pretrain import parse_part, pretrain
+from placezoo.experiments.pretrain import go_on_pretraining, parse_part, pretrain
 from placezoo.experiments.tracking import make_trackers
 from placezoo.experiments.train import TrainingRun, read_curve, resume, train
 from placezoo.experiments.tune import LogRange, TuneRun, search_space, tune_agent
@@ -131,6 +131,35 @@ def test_pretraining_gives_each_environment_a_checkpoint_over_one_trunk(tmp_path
         problem = placezoo.make_problem(env_id, instance, **parameters)
         agent = placezoo.make_agent("ppo", checkpoint=str(tmp_path), samples=1)  # finds its own below the folder
         assert agent.solve(problem, placezoo.Budget(evaluations=1)).cost.feasible
+
+
+def test_a_broken_off_pretraining_goes_on(tmp_path):
+    parts = [parse_part("GraphPartition-v0:grid,num_parts=2"), parse_part("EdgePlace-v0:giph")]
+    trackers = make_trackers(["tensorboard"], tmp_path, {})
+    updates = []
+
+    def stop(done):
+        updates.append(done)
+        if len(updates) == 3:
+            raise StopTraining
+
+    with pytest.raises(StopTraining):
+        pretrain(parts, tmp_path, SMALL, seconds=4.0, on_progress=stop, trackers=trackers, checkpoint_minutes=0.0)
+    before = read_curve(tmp_path / "curve.csv")
+    with pytest.raises(ValueError, match="placezoo pretrain --resume"):
+        resume(tmp_path)
+    scores = go_on_pretraining(tmp_path, updates.append)
+    curve = read_curve(tmp_path / "curve.csv")
+    assert [point.timesteps for point in curve[:3]] == [point.timesteps for point in before]
+    assert curve[3].timesteps == before[-1].timesteps + 64
+    assert updates[3] > updates[2]
+    assert updates[-1] == 1.0
+    for name, score in scores.items():
+        policy = placezoo.make_agent("ppo", checkpoint=str(tmp_path / name)).policy
+        assert policy.training["validation_cost_over_greedy"] == round(score, 5)
+        assert policy.training["env_id"] == name
+    with pytest.raises(FileNotFoundError, match="no training to go on with"):
+        go_on_pretraining(tmp_path)
 
 
 def test_parts_of_a_mixture_that_do_not_exist():

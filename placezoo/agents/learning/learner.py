@@ -18,6 +18,7 @@ from torch import Tensor
 from placezoo.agents.learning.training_state import NETWORK, Progress, moment_tensors, moments_of
 from placezoo.agents.networks.checkpoint import Checkpoint
 from placezoo.agents.search.repair import repair
+from placezoo.datasets.suggestion import unknown_name
 from placezoo.envs.problem import PlacementProblem
 from placezoo.envs.source import ProblemSource
 from placezoo.envs.vector import FORMULATIONS
@@ -111,6 +112,8 @@ class UpdateLearner(ABC):
         if self.env_ids and env_id not in self.env_ids:
             raise ValueError(f"{self.agent} learns {' and '.join(self.env_ids)}, not {env_id}")
         self.formulation = formulation or self.formulations[0]
+        if self.formulation not in FORMULATIONS:
+            raise ValueError(unknown_name("formulation", self.formulation, FORMULATIONS))
         if self.formulation not in self.formulations:
             raise ValueError(f"{self.agent} has no formulation {formulation!r}, only {', '.join(self.formulations)}")
         self.source, self.config, self.device = source, config or self.config_class(), device

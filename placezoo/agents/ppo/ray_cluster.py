@@ -70,8 +70,9 @@ def ray_session(address: str | None = None, cpus: int | None = None) -> Iterator
         _check_answers(address)
         try:
             if address is None:
+                # Not None: Ray would look for a cluster on this machine, and fail at what a killed one left behind.
                 ray.init(
-                    num_cpus=cpus, include_dashboard=False, object_store_memory=_OBJECT_STORE_BYTES,
+                    "local", num_cpus=cpus, include_dashboard=False, object_store_memory=_OBJECT_STORE_BYTES,
                     logging_level=logging.ERROR, log_to_driver=False,
                 )  # fmt: skip
             else:

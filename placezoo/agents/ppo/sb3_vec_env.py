@@ -104,9 +104,7 @@ class PaddedVecEnv(VecEnv):
                 "assignment": final["assignment"][index],
             }
             if truncated[index]:  # SB3 bootstraps from the last observation of a truncated episode only
-                infos[index]["terminal_observation"] = {
-                    name: values[index].copy() for name, values in self._padded(info["final_obs"]).items()
-                }
+                infos[index]["terminal_observation"] = self._terminal(int(index), info["final_obs"][index])
             self._returns[index] = 0.0
             self._lengths[index] = 0
         if ended.any():
@@ -138,6 +136,15 @@ class PaddedVecEnv(VecEnv):
             action_mask=observation["action_mask"],
         )
         return dict(self._buffers)
+
+    def _terminal(self, index: int, last: dict[str, Any]) -> Arrays:
+        """Return the last observation of an environment, padded: what stands still of it is in the buffers yet."""
+        padded = {name: values[index].copy() for name, values in self._buffers.items()}
+        padded["resource_features"][:] = 0
+        padded["resource_features"][: len(last["resources"].nodes)] = last["resources"].nodes
+        for name in ("assignment", "current_item", "action_mask"):
+            padded[name][...] = last[name]
+        return padded
 
     def close(self) -> None:
         """Do nothing: there is no other process."""

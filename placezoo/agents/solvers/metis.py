@@ -8,11 +8,10 @@ from typing import Annotated
 import numpy as np
 
 from placezoo.agents.agent import Agent
-from placezoo.agents.registry import is_for
+from placezoo.agents.registry import AGENTS
 from placezoo.agents.search.repair import compile_repair, repair
 from placezoo.agents.search.search import Search
 from placezoo.envs.problem import PlacementProblem
-from placezoo.envs.registration import problem_classes
 from placezoo.parameters import at_least
 
 
@@ -42,8 +41,8 @@ class Metis(Agent):
             ValueError: it is not.
         """
         if problem.cut_graph is None:
-            ours = " and ".join(env_id for env_id in problem_classes() if is_for(self.name, env_id))
-            if problem.env_id in ours:
+            ours = " and ".join(AGENTS[self.name].problems)
+            if problem.env_id in AGENTS[self.name].problems:
                 kind = type(problem.instance).__name__.lower()
                 raise ValueError(f"{self.name} cuts graphs, {problem.instance.name} is a {kind}; use another agent")
             raise ValueError(f"{self.name} is for {ours}, it cannot solve {problem.env_id}")

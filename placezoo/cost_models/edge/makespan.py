@@ -118,7 +118,7 @@ class Makespan:
         checked = check_assignment(array.reshape(-1), array.size, self.num_devices).reshape(array.shape)
         totals = np.empty((len(array), 5))
         schedule, workspace = self._schedule_arrays(), self._workspace()
-        moves.evaluate_all(checked, self.program, self.weights, schedule, workspace, totals)
+        moves.simulate_all(checked, self.program, self.weights, schedule, workspace, totals)
         return totals[:, moves.TOTAL].copy()
 
     def schedule(self, assignment: NDArray[np.int64]) -> Schedule:

@@ -242,7 +242,7 @@ def evaluate_into(assignment, program, weights, schedule, workspace, totals):
 
 
 @jit.ieee_kernel
-def evaluate_all(assignments, program, weights, schedule, workspace, totals):
+def simulate_all(assignments, program, weights, schedule, workspace, totals):
     """Write the totals of many assignments: int64 [B, num_tasks] -> float64 [B, 5]."""
     for row in range(assignments.shape[0]):
         evaluate_into(assignments[row], program, weights, schedule, workspace, totals[row])

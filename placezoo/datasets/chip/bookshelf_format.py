@@ -28,6 +28,7 @@ class _Design:
     index: dict[str, int] = field(default_factory=dict)
     sizes: list[tuple[float, float]] = field(default_factory=list)
     is_terminal: list[bool] = field(default_factory=list)
+    is_cover: list[bool] = field(default_factory=list)  # not in the image: others may overlap them
     lines: list[int] = field(default_factory=list)
     corners: dict[int, tuple[float, float, str, bool]] = field(default_factory=dict)
     nets: list[tuple[str, list[tuple[int, float, float]]]] = field(default_factory=list)
@@ -42,7 +43,8 @@ def read_bookshelf(
 ) -> Netlist:
     """Read a Bookshelf design.
 
-    Nodes taller than a row are hard macros, other movable nodes standard cells, small terminals ports. Each pin of a
+    Nodes taller than a row are hard macros, other movable nodes standard cells, small terminals ports, as are those
+    that others may overlap (``terminal_NI``, ``/FIXED_NI``). Keywords may be in any case. Each pin of a
     node becomes a node of its own, as in Circuit Training's netlists; the first output of a net drives it.
 
     Args:
@@ -73,7 +75,7 @@ def _lines(path: Path) -> Iterator[tuple[str, list[str]]]:
     for number, text in enumerate(read_bytes(path).decode(errors="replace").splitlines(), 1):
         text = text.split("#")[0].replace(":", " : ")
         fields = text.split()
-        if fields and fields[0] != "UCLA":
+        if fields and fields[0].upper() != "UCLA":
             yield f"{path}:{number}", fields
 
 
@@ -107,7 +109,7 @@ def _read_aux(aux: Path) -> dict[str, Path]:
 
 def _read_nodes(path: Path, design: _Design) -> None:
     for where, fields in _lines(path):
-        if fields[0] in ("NumNodes", "NumTerminals"):
+        if fields[0].lower() in ("numnodes", "numterminals"):
             continue
         if len(fields) < 3:
             raise ValueError(f"{where}: expected `name width height [terminal]`")
@@ -118,7 +120,11 @@ def _read_nodes(path: Path, design: _Design) -> None:
             raise ValueError(f"{where}: {fields[0]}: width and height must not be negative")
         design.index[fields[0]] = len(design.sizes)
         design.sizes.append((width, height))
-        design.is_terminal.append(len(fields) > 3 and fields[3].startswith("terminal"))
+        kind = fields[3].lower() if len(fields) > 3 else ""
+        if kind not in ("", "terminal", "terminal_ni"):
+            raise ValueError(f"{where}: expected `name width height [terminal|terminal_NI]`, found {fields[3][:40]}")
+        design.is_terminal.append(kind != "")
+        design.is_cover.append(kind == "terminal_ni")
         design.lines.append(int(where.rsplit(":", 1)[1]))
     if not design.sizes:
         raise ValueError(f"{path}:1: no nodes")
@@ -128,20 +134,20 @@ def _read_rows(path: Path, design: _Design) -> None:
     box = [np.inf, np.inf, -np.inf, -np.inf]
     row: dict[str, float] = {}
     for where, fields in _lines(path):
-        if fields[0] == "CoreRow":
+        if fields[0].lower() == "corerow":
             row = {}
-        values = {fields[i - 1]: fields[i + 1] for i in range(1, len(fields) - 1) if fields[i] == ":"}
-        for key in ("Coordinate", "Height", "Sitewidth", "SubrowOrigin", "NumSites"):
+        values = {fields[i - 1].lower(): fields[i + 1] for i in range(1, len(fields) - 1) if fields[i] == ":"}
+        for key in ("coordinate", "height", "sitewidth", "subroworigin", "numsites"):
             if key in values:
                 row[key] = _number(where, values[key])
-        if fields[0] == "SubrowOrigin" or "NumSites" in values:
-            if not {"Coordinate", "Height", "SubrowOrigin", "NumSites"} <= row.keys():
+        if "subroworigin" in values or "numsites" in values:
+            if not {"coordinate", "height", "subroworigin", "numsites"} <= row.keys():
                 raise ValueError(f"{where}: a row needs Coordinate, Height, SubrowOrigin and NumSites")
-            design.row_height = max(design.row_height, row["Height"])
-            right = row["SubrowOrigin"] + row["NumSites"] * row.get("Sitewidth", 1.0)
+            design.row_height = max(design.row_height, row["height"])
+            right = row["subroworigin"] + row["numsites"] * row.get("sitewidth", 1.0)
             box = [
-                min(box[0], row["SubrowOrigin"]), min(box[1], row["Coordinate"]), max(box[2], right),
-                max(box[3], row["Coordinate"] + row["Height"]),
+                min(box[0], row["subroworigin"]), min(box[1], row["coordinate"]), max(box[2], right),
+                max(box[3], row["coordinate"] + row["height"]),
             ]  # fmt: skip
     if not (box[2] > box[0] and box[3] > box[1]):
         raise ValueError(f"{path}:1: no rows")
@@ -154,11 +160,16 @@ def _read_places(path: Path, design: _Design) -> None:
             raise ValueError(f"{where}: expected `name x y : orientation`")
         if fields[0] not in design.index:
             raise ValueError(f"{where}: {unknown_name('node', fields[0], design.index)}")
-        turn = fields[4] if len(fields) > 4 and fields[3] == ":" else "N"
+        turn = fields[4].upper() if len(fields) > 4 and fields[3] == ":" else "N"
         if turn not in ORIENTATIONS:
             raise ValueError(f"{where}: {unknown_name('orientation', turn, ORIENTATIONS)}")
         place = _number(where, fields[1]), _number(where, fields[2])
-        design.corners[design.index[fields[0]]] = (*place, turn, any(text.startswith("/FIXED") for text in fields))
+        mark = "".join(fields[5:] if fields[3:4] == [":"] else fields[3:]).upper()
+        if mark not in ("", "/FIXED", "/FIXED_NI"):
+            raise ValueError(f"{where}: expected `name x y : orientation [/FIXED|/FIXED_NI]`, found {mark[:40]}")
+        node = design.index[fields[0]]
+        design.corners[node] = (*place, turn, mark != "")
+        design.is_cover[node] |= mark == "/FIXED_NI"
 
 
 def _read_weights(path: Path, design: _Design) -> None:
@@ -174,9 +185,9 @@ def _read_nets(path: Path, design: _Design) -> None:
     pins: list[tuple[int, float, float]] = []
     driver = -1
     for where, fields in _lines(path):
-        if fields[0] in ("NumNets", "NumPins"):
+        if fields[0].lower() in ("numnets", "numpins"):
             continue
-        if fields[0] == "NetDegree":
+        if fields[0].lower() == "netdegree":
             if left:
                 raise ValueError(f"{opened}: this net has {left} pins less than it says")
             opened, driver, pins = where, -1, []
@@ -192,7 +203,7 @@ def _read_nets(path: Path, design: _Design) -> None:
             raise ValueError(f"{where}: expected `node direction : x_offset y_offset`")
         x, y = (_number(where, offsets[0]), _number(where, offsets[1])) if offsets else (0.0, 0.0)
         pin = (design.index[fields[0]], x, y)
-        if driver < 0 and len(fields) > 1 and fields[1] == "O":
+        if driver < 0 and len(fields) > 1 and fields[1].upper() == "O":
             driver = 0
             pins.insert(0, pin)  # the driver comes first
         else:
@@ -212,13 +223,12 @@ def _build(
     terminal = np.array(design.is_terminal)
     types = np.full(n, NodeType.STDCELL, np.int8)
     types[(sizes[:, 1] > design.row_height) & (sizes[:, 0] > 0)] = NodeType.HARD_MACRO
-    types[terminal & (types != NodeType.HARD_MACRO)] = NodeType.PORT
-    grid = choose_grid(x1 - x0, y1 - y0, sizes[types == NodeType.HARD_MACRO]) if grid is None else grid
-    canvas = Canvas(x1 - x0, y1 - y0, *grid)
+    cover = np.array(design.is_cover)
+    types[(terminal & (types != NodeType.HARD_MACRO)) | cover] = NodeType.PORT
     for bad in np.flatnonzero((types == NodeType.STDCELL) & (sizes.min(axis=1) <= 0)):
         raise ValueError(f"{paths['nodes']}:{design.lines[bad]}: {names[bad]} has no area")
-    orientations, fixed = np.zeros(n, np.int8), terminal.copy()
-    centers = np.tile([canvas.width / 2, canvas.height / 2], (n, 1))
+    orientations, fixed = np.zeros(n, np.int8), terminal | cover
+    centers = np.tile([(x1 - x0) / 2, (y1 - y0) / 2], (n, 1))
     for node, (x, y, turn, is_fixed) in design.corners.items():
         orientations[node] = ORIENTATIONS.index(turn)
         centers[node] = x - x0, y - y0
@@ -227,6 +237,11 @@ def _build(
     centers[cornered] += placed_extents(sizes[cornered], orientations[cornered]) / 2
     if movable_terminals:
         fixed[types == NodeType.HARD_MACRO] = False
+    if grid is None:
+        hard, extents = types == NodeType.HARD_MACRO, placed_extents(sizes, orientations)
+        walls = np.concatenate([centers - extents / 2, centers + extents / 2], axis=1)[hard & fixed]
+        grid = choose_grid(x1 - x0, y1 - y0, sizes[hard], extents[hard & ~fixed], walls)
+    canvas = Canvas(x1 - x0, y1 - y0, *grid)
     for node in np.flatnonzero(types == NodeType.HARD_MACRO).tolist():
         if sizes[node, 0] > canvas.width or sizes[node, 1] > canvas.height:
             raise ValueError(

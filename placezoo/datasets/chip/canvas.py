@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 MOST_CELLS = 100_000  # of the grid: published ones have at most 128 x 128
 _LARGEST = 1e12  # micron
+_TOUCH = 1e-9  # micron: less is no overlap
 
 
 @dataclass(frozen=True)
@@ -84,24 +85,69 @@ def default_canvas(total_area: float, columns: int = 10, rows: int = 10) -> Canv
     return Canvas(side, side, columns, rows)
 
 
-def choose_grid(width: float, height: float, sizes: NDArray[np.float64]) -> tuple[int, int]:
+def choose_grid(
+    width: float,
+    height: float,
+    sizes: NDArray[np.float64],
+    movable: NDArray[np.float64] | None = None,
+    obstacles: NDArray[np.float64] | None = None,
+) -> tuple[int, int]:
     """Return columns and rows on which macros with their centres at those of cells lose little room.
 
     Equal macros side by side are a whole number of cells apart; of 16 to 48 lines on each axis, those are taken that
-    add least to the macros' sizes, weighted by area. (Circuit Training searches likewise, with more criteria.)
+    add least to the macros' sizes, weighted by area. (Circuit Training searches likewise, with more criteria.) Each
+    movable macro must fit on some cell if it were alone with the obstacles; if none of these grids admits it, square
+    ones of up to 128 lines are tried.
 
     Args:
         width: of the canvas, micron.
         height: of the canvas, micron.
         sizes: float64 [macros, 2], micron; none: 32 x 32.
+        movable: float64 [movable macros, 2], width and height as placed, micron; default: all have the size above.
+        obstacles: float64 [K, 4], x0, y0, x1, y1 of what no macro may overlap, micron; default none.
     """
     if len(sizes) == 0:
         return 32, 32
+    extents = np.unique(sizes if movable is None else movable, axis=0)
+    walls = np.zeros((0, 4)) if obstacles is None else obstacles
     area = np.prod(sizes, axis=1)
-    lines = []
+    counts = np.arange(16, 49)
+    lost = []
     for side, extent in ((width, sizes[:, 0]), (height, sizes[:, 1])):
-        counts = np.arange(16, 49)
         pitch = side / counts[:, None]
         taken = np.ceil(extent / pitch - 1e-9) * pitch / extent
-        lines.append(int(counts[np.argmin(np.round((taken * area).sum(axis=1) / area.sum(), 6))]))
-    return lines[0], lines[1]
+        lost.append(np.round((taken * area).sum(axis=1) / area.sum(), 6))
+    best = np.argsort(lost[0][:, None] + lost[1][None, :], axis=None, kind="stable")
+    # The grid that is best on each axis comes first, then all others; then finer ones.
+    first = int(counts[np.argmin(lost[0])]), int(counts[np.argmin(lost[1])])
+    others = [(int(counts[k // counts.size]), int(counts[k % counts.size])) for k in best]
+    for grid in (first, *others, *((lines, lines) for lines in range(49, 129))):
+        if all(_admits(grid, width, height, extent, walls) for extent in extents):
+            return grid
+    return first
+
+
+def _admits(
+    grid: tuple[int, int], width: float, height: float, extent: NDArray[np.float64], obstacles: NDArray[np.float64]
+) -> bool:
+    """Return whether a macro may lie at the centre of some cell."""
+    x, y = ((np.arange(lines) + 0.5) * side / lines for lines, side in zip(grid, (width, height), strict=True))
+    half_x, half_y = extent / 2
+    x = x[(x - half_x >= -_TOUCH) & (x + half_x <= width + _TOUCH)]
+    y = y[(y - half_y >= -_TOUCH) & (y + half_y <= height + _TOUCH)]
+    if not (x.size and y.size):
+        return False
+    # Each obstacle forbids a rectangle of cells; the rectangles are added up by their corners.
+    corners = np.zeros((y.size + 1, x.size + 1), np.int64)
+    left, right = (
+        np.searchsorted(x, obstacles[:, 0] - half_x + _TOUCH, "right"),
+        np.searchsorted(x, obstacles[:, 2] + half_x - _TOUCH),
+    )
+    bottom, top = (
+        np.searchsorted(y, obstacles[:, 1] - half_y + _TOUCH, "right"),
+        np.searchsorted(y, obstacles[:, 3] + half_y - _TOUCH),
+    )
+    right, top = np.maximum(left, right), np.maximum(bottom, top)
+    for row, column, sign in ((bottom, left, 1), (bottom, right, -1), (top, left, -1), (top, right, 1)):
+        np.add.at(corners, (row, column), sign)
+    return bool((corners.cumsum(axis=0).cumsum(axis=1)[:-1, :-1] == 0).any())

@@ -5,50 +5,25 @@ Source: Cadence LEF/DEF 5.8 Language Reference.
 
 from __future__ import annotations
 
-import re
+import gc
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from placezoo.datasets.chip.canvas import Canvas, choose_grid
-from placezoo.datasets.chip.lef_format import LefMacro, read_lef
-from placezoo.datasets.chip.netlist import ORIENTATIONS, Netlist, NodeType, placed_extents
-from placezoo.datasets.files import read_bytes
+from placezoo.datasets.chip.def_design import Design, parse_def
+from placezoo.datasets.chip.def_statements import Blockage
+from placezoo.datasets.chip.lef_format import read_library
+from placezoo.datasets.chip.lef_library import LefMacro, Library
+from placezoo.datasets.chip.lef_shapes import Box
+from placezoo.datasets.chip.netlist import Netlist, NodeType, placed_extents
+from placezoo.datasets.chip.rectilinear import rectangles
 from placezoo.datasets.refusal import refuses_in_one_line
 
-_TOKEN = re.compile(r'"[^"]*"|[()+;-](?=\s|$)|[^\s;]+|;')
-_SECTIONS = ("COMPONENTS", "PINS", "NETS", "BLOCKAGES", "SPECIALNETS", "REGIONS", "GROUPS", "FILLS", "VIAS")
-_PLACED = ("PLACED", "FIXED", "COVER")
 _SUPPLY = ("POWER", "GROUND")
-
-
-class _Words(list[str]):
-    """The words of a statement, which say where they were if one that should be there is not."""
-
-    where = ""
-
-    def __getitem__(self, place: Any) -> Any:
-        try:
-            return super().__getitem__(place)
-        except IndexError:
-            raise ValueError(f"{self.where}: this statement is cut short: {' '.join(self)[:60]}") from None
-
-
-class _Statement(NamedTuple):
-    line: int
-    words: list[str]  # without the semicolon at its end
-
-
-@dataclass
-class _Design:
-    path: Path
-    units: float = 0.0
-    die: list[tuple[float, float]] = field(default_factory=list)
-    rows: list[tuple[float, float, float, float]] = field(default_factory=list)
-    sections: dict[str, list[_Statement]] = field(default_factory=dict)
 
 
 @refuses_in_one_line
@@ -61,9 +36,10 @@ def read_def(
 ) -> Netlist:
     """Read a DEF design as a netlist.
 
-    The canvas is the box of DIEAREA with its lower left at (0, 0); what lies outside the box around the rows is blocked
-    for hard macros, as are placement blockages. Components of a LEF block (CLASS BLOCK) are hard macros, others
-    standard cells; a net is driven by its input port or output pin, else by its first. Power and ground nets are left
+    The canvas is the box of DIEAREA with its lower left at (0, 0). What of the box is not die, and what lies outside
+    the box around the rows, is blocked for hard macros, as are placement blockages. Components of a LEF block (CLASS
+    BLOCK, RING, PAD) are hard macros; covers (CLASS COVER, bumps for example) lie above all and are ports; others are
+    standard cells. A net is driven by its input port or output pin, else by its first. Power and ground nets are left
     out.
 
     Args:
@@ -79,277 +55,251 @@ def read_def(
         FileNotFoundError: a file is missing.
     """
     path = Path(path)
-    library: dict[str, LefMacro] = {}
-    for lef in lefs:
-        library.update(read_lef(lef))
-    return _build(_parse(path), library, grid, unknown_size, name or path.name.split(".")[0])
+    library = read_library(lefs)
+    with _without_garbage_collection():
+        return _Builder(parse_def(path), library, unknown_size).netlist(grid, name or path.name.split(".")[0])
 
 
-def _statements(path: Path) -> Iterator[_Statement]:
-    """Yield the statements of a file: words up to a semicolon; section heads and ends come as they are."""
-    words = _Words()
-    started = 1
-    for line, text in enumerate(read_bytes(path).decode(errors="replace").splitlines(), 1):
-        found = _TOKEN.findall(text.split("#")[0] if "#" in text else text)
-        if not words and found and found[0] == "END":
-            yield _Statement(line, found)
-            continue
-        for word in found:
-            if not words:
-                started, words.where = line, f"{path}:{line}"
-            if word == ";":
-                if words:
-                    yield _Statement(started, words)
-                words = _Words()
-            else:
-                words.append(word)
-    if words:
-        raise ValueError(f"{path}:{started}: this statement does not end")
-
-
-def _parse(path: Path) -> _Design:
-    design = _Design(path)
-    section, opened, skip = "", 0, ""
-    for statement in _statements(path):
-        words = statement.words
-        where = f"{path}:{statement.line}"
-        if words[0] == "PROPERTYDEFINITIONS":
-            skip = "PROPERTYDEFINITIONS"
-        if skip:
-            if words[:2] == ["END", skip]:
-                skip = ""
-            continue
-        if words[0] == "END":
-            section = ""
-        elif section:
-            if words[0] == "-":
-                design.sections[section].append(statement)
-        elif words[0] in _SECTIONS:
-            section, opened = words[0], statement.line
-            design.sections.setdefault(section, [])
-        elif words[0] == "UNITS":
-            design.units = _numbers(where, words[-1:])[0]
-            if design.units <= 0:
-                raise ValueError(f"{where}: units must be positive")
-        elif words[0] == "DIEAREA":
-            design.die = _points(where, words)
-        elif words[0] == "ROW":
-            design.rows.append(_row(where, words))
-    if section:
-        raise ValueError(f"{path}:{opened}: {section} does not end")
-    if design.units == 0:
-        raise ValueError(f"{path}:1: no UNITS DISTANCE MICRONS")
-    if len(design.die) < 2:
-        raise ValueError(f"{path}:1: no DIEAREA")
-    return design
-
-
-def _numbers(where: str, texts: list[str]) -> list[float]:
+@contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """Spare the collector from looking again and again at a million tuples that are all in use."""
+    was_enabled = gc.isenabled()
+    gc.disable()
     try:
-        return [float(text) for text in texts]
-    except ValueError:
-        raise ValueError(f"{where}: not a number in: {' '.join(texts)}") from None
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
-def _points(where: str, words: list[str]) -> list[tuple[float, float]]:
-    """Return all ``( x y )`` of a statement."""
-    points = []
-    for i, word in enumerate(words):
-        if word == "(" and words[i + 3 : i + 4] == [")"]:
-            x, y = _numbers(where, words[i + 1 : i + 3])
-            points.append((x, y))
-    return points
+class _Builder:
+    """Nodes in the order of the netlist: ports, components, then pins as nets name them."""
 
+    def __init__(self, design: Design, library: Library, unknown_size: tuple[float, float] | None) -> None:
+        self.design, self.unknown_size = design, unknown_size
+        self.exact = design.case_sensitive and library.case_sensitive
+        self.library = {self._key(name): macro for name, macro in library.macros.items()}
+        if not self.exact:
+            self.library = {
+                key: LefMacro(m.name, m.width, m.height, m.kind, {pin.upper(): m.pins[pin] for pin in m.pins})
+                for key, m in self.library.items()
+            }
+        self.sites = library.sites
+        low, high = np.min(design.die, axis=0), np.max(design.die, axis=0)
+        self.low, self.high = low, high
+        self.width, self.height = ((high - low) / design.units).tolist()
+        if min(self.width, self.height) <= 0:
+            design.tokens.refuse(design.die_place, "DIEAREA has no area")
+        self.names: list[str] = []
+        self.types: list[int] = []
+        self.ports: dict[str, tuple[int, bool]] = {}  # node, and whether it drives its net
+        self.components: dict[str, tuple[int, LefMacro | None]] = {}
 
-def _row(where: str, words: list[str]) -> tuple[float, float, float, float]:
-    """Return where a row begins, and where its last site begins."""
-    if len(words) < 6:
-        raise ValueError(f"{where}: expected `ROW name site x y orientation ...`")
-    x, y = _numbers(where, words[3:5])
-    if "DO" not in words or "STEP" not in words:
-        return x, y, x, y
-    do, step = words.index("DO"), words.index("STEP")
-    counts = _numbers(where, [words[do + 1], words[do + 3]])
-    steps = _numbers(where, [words[step + 1], words[step + 2]])
-    return x, y, x + counts[0] * steps[0], y + (counts[1] - 1) * steps[1]
+    def _key(self, name: str) -> str:
+        return name if self.exact else name.upper()
 
+    def netlist(self, grid: tuple[int, int] | None, name: str) -> Netlist:
+        """Return the netlist."""
+        port_centers = self._add_ports()
+        sizes, turns, fixed, corners, halos = self._add_components()
+        num_ports, num_blocks = len(self.ports_in_order), len(self.names)
+        centers = np.full((num_blocks, 2), [self.width / 2, self.height / 2])
+        centers[:num_ports] = port_centers
+        extents = placed_extents(sizes, turns)
+        placed = np.flatnonzero(np.isfinite(corners[:, 0]))
+        centers[placed] = (corners[placed] - self.low) / self.design.units + extents[placed] / 2
+        types = np.array(self.types, np.int8)
+        sizes[types == NodeType.PORT] = 0.0  # covers too
+        owners, offsets, net_indptr, net_nodes, weights = self._add_nets()
+        n = len(self.names)
 
-def _placed(where: str, words: list[str]) -> tuple[float, float, str, bool] | None:
-    """Return x, y (database units), orientation and whether fixed, or None if not placed."""
-    for i, word in enumerate(words):
-        if word in _PLACED and words[i - 1] == "+":
-            points = _points(where, words[i : i + 5])
-            turn = words[i + 5] if len(words) > i + 5 else ""
-            if not points:
-                raise ValueError(f"{where}: expected `+ {word} ( x y ) orientation`")
-            if turn not in ORIENTATIONS:
-                raise ValueError(f"{where}: no orientation {turn!r}")
-            return (*points[0], turn, word != "PLACED")
-    return None
+        def padded(values: NDArray, shape: tuple[int, ...] = ()) -> NDArray:
+            return np.concatenate([values, np.zeros((n - num_blocks, *shape), values.dtype)])
 
+        hard = types == NodeType.HARD_MACRO
+        boxes = self._blocked()
+        if grid is None:
+            stuck = hard & fixed
+            walls = np.concatenate([centers[stuck] - extents[stuck] / 2, centers[stuck] + extents[stuck] / 2], axis=1)
+            obstacles = np.concatenate([walls, np.array(boxes, np.float64).reshape(-1, 4)])
+            grid = choose_grid(self.width, self.height, sizes[hard], extents[hard & ~fixed], obstacles)
+        canvas = Canvas(self.width, self.height, *grid, blockages=tuple((*box, 1.0) for box in boxes), block=name)
+        return Netlist(
+            tuple(self.names), np.array(self.types, np.int8), np.array(owners, np.int32), padded(sizes, (2,)),
+            padded(centers, (2,)), np.array(offsets).reshape(-1, 2), padded(turns), padded(fixed), net_indptr,
+            net_nodes, weights, canvas, name, halos=padded(halos, (4,)),
+        )  # fmt: skip
 
-def _after(words: list[str], key: str) -> str:
-    """Return the word after ``+ key``, or nothing."""
-    for i in range(len(words) - 2):
-        if words[i] == "+" and words[i + 1] == key:
-            return words[i + 2]
-    return ""
+    def _add_ports(self) -> NDArray[np.float64]:
+        """Add the ports; return their centres: float64 [ports, 2], micron."""
+        self.ports_in_order = [pin for pin in self.design.pins if pin.use not in _SUPPLY]
+        centers = np.zeros((len(self.ports_in_order), 2))
+        for node, pin in enumerate(self.ports_in_order):
+            self.names.append(pin.name)
+            self.types.append(NodeType.PORT)
+            self.ports[self._key(pin.name)] = node, pin.direction == "INPUT"
+            if pin.points:
+                middle = (np.min(pin.points, axis=0) + np.max(pin.points, axis=0)) / 2
+                centers[node] = (middle - self.low) / self.design.units
+        return centers
 
+    def _add_components(self) -> tuple[NDArray, NDArray, NDArray, NDArray, NDArray]:
+        """Add the components.
 
-def _build(
-    design: _Design,
-    library: dict[str, LefMacro],
-    grid: tuple[int, int] | None,
-    unknown_size: tuple[float, float] | None,
-    name: str,
-) -> Netlist:
-    path, units = design.path, design.units
-    low, high = np.min(design.die, axis=0), np.max(design.die, axis=0)
-    width, height = (high - low) / units
-    names: list[str] = []
-    types: list[int] = []
-    owners: list[int] = []
-    sizes: list[tuple[float, float]] = []
-    centers: list[tuple[float, float]] = []
-    offsets: list[tuple[float, float]] = []
-    turns: list[int] = []
-    fixed: list[bool] = []
-    halos: dict[int, list[float]] = {}
-    index: dict[str, int] = {}
-
-    def add(label: str, kind: NodeType, owner: int = -1) -> int:
-        node = len(names)
-        names.append(label)
-        types.append(kind)
-        owners.append(node if owner < 0 else owner)
-        sizes.append((0.0, 0.0))
-        centers.append((0.0, 0.0))
-        offsets.append((0.0, 0.0))
-        turns.append(0)
-        fixed.append(False)
-        return node
-
-    ports: dict[str, tuple[int, str]] = {}
-    for statement in design.sections.get("PINS", []):
-        where, words = f"{path}:{statement.line}", statement.words
-        if _after(words, "USE") in _SUPPLY:
-            continue
-        node = add(words[1], NodeType.PORT)
-        place = _placed(where, words)
-        if place is not None:
-            centers[node] = (place[0] - low[0]) / units, (place[1] - low[1]) / units
-        fixed[node] = True
-        ports[words[1]] = (node, _after(words, "DIRECTION"))
-    models: dict[int, LefMacro] = {}
-    cornered: list[int] = []  # nodes whose lower left corners stand for their centres until all are read
-    for statement in design.sections.get("COMPONENTS", []):
-        where, words = f"{path}:{statement.line}", statement.words
-        if len(words) < 3:
-            raise ValueError(f"{where}: expected `- component model ...`")
-        if words[1] in index:
-            raise ValueError(f"{where}: a second component {words[1]}")
-        model = library.get(words[2])
-        if model is None and unknown_size is None:
-            raise ValueError(f"{where}: {words[1]} is a {words[2]}, which no LEF file describes")
-        kind = NodeType.SOFT_MACRO if model is None else NodeType.HARD_MACRO if model.is_block else NodeType.STDCELL
-        node = index[words[1]] = add(words[1], kind)
-        extent = (model.width, model.height) if model is not None else unknown_size
-        assert extent is not None
-        sizes[node] = extent
-        centers[node] = width / 2, height / 2
-        if model is not None:
-            models[node] = model
-        place = _placed(where, words)
-        if place is not None:
-            turns[node] = ORIENTATIONS.index(place[2])
-            centers[node] = (place[0] - low[0]) / units, (place[1] - low[1]) / units
-            cornered.append(node)
-            fixed[node] = place[3]
-        elif kind == NodeType.HARD_MACRO and (extent[0] > width or extent[1] > height):
-            raise ValueError(f"{where}: {words[1]} does not fit on the die of {width:g} x {height:g} micron")
-        if "HALO" in words:
-            first = words.index("HALO") + (2 if words[words.index("HALO") + 1] == "SOFT" else 1)
-            halos[node] = [value / units for value in _numbers(where, words[first : first + 4])]
-    pins: dict[tuple[int, str], int] = {}
-    members: list[int] = []
-    counts, weights = [], []
-    for statement in design.sections.get("NETS", []):
-        where, words = f"{path}:{statement.line}", statement.words
-        if _after(words, "USE") in _SUPPLY:
-            continue
-        nodes: list[int] = []
-        driver = -1
-        end = words.index("+") if "+" in words else len(words)
-        for i in range(2, end):
-            if words[i] != "(":
-                continue
-            component, pin = words[i + 1], words[i + 2] if i + 2 < len(words) else ""
-            if component == "PIN":
-                if pin not in ports:
-                    raise ValueError(f"{where}: net {words[1]}: no pin {pin} in PINS")
-                node, drives = ports[pin][0], ports[pin][1] == "INPUT"
+        Returns:
+            Of ports and components: sizes float64 [n, 2], micron; orientations int8 [n]; fixed bool [n]; lower left
+            corners float64 [n, 2], database units, nan if not placed; halos float64 [n, 4], micron.
+        """
+        design, units, refuse = self.design, self.design.units, self.design.tokens.refuse
+        num_ports, n = len(self.names), len(self.names) + len(design.components)
+        sizes, corners, halos = [(0.0, 0.0)] * num_ports, [(np.nan, np.nan)] * num_ports, np.zeros((n, 4))
+        turns, fixed = [0] * num_ports, [True] * num_ports
+        models: dict[str, tuple[LefMacro | None, NodeType, tuple[float, float]]] = {}
+        for node, component in enumerate(design.components, len(self.names)):
+            place, name, model_name, x, y, turn, is_fixed, halo = component
+            key = name if self.exact else name.upper()
+            if key in self.components:
+                refuse(place, f"a second component {name}")
+            found = models.get(model_name)
+            if found is None:
+                found = models[model_name] = self._model(model_name)
+            model, kind, extent = found
+            if model is None and self.unknown_size is None:
+                refuse(place, f"{name} is a {model_name}, which no LEF file describes")
+            self.components[key] = node, model
+            self.names.append(name)
+            self.types.append(kind)
+            sizes.append(extent)
+            turns.append(turn)
+            fixed.append(is_fixed or kind == NodeType.PORT)
+            if x is not None and y is not None:
+                corners.append((x, y))
             else:
-                if component not in index:
-                    raise ValueError(f"{where}: net {words[1]}: no component {component}")
-                owner = index[component]
-                model = models.get(owner)
-                if model is not None and pin not in model.pins:
-                    raise ValueError(f"{where}: net {words[1]}: {model.name} has no pin {pin}")
-                drives = model is not None and model.pins[pin].direction == "OUTPUT"
-                if (owner, pin) not in pins:
-                    soft = types[owner] == NodeType.SOFT_MACRO
-                    pins[owner, pin] = add(
-                        f"{component}/{pin}", NodeType.SOFT_PIN if soft else NodeType.HARD_PIN, owner
-                    )
-                    if model is not None:
-                        offsets[pins[owner, pin]] = model.pins[pin].offset
-                node = pins[owner, pin]
-            if drives and driver < 0:
-                driver = len(nodes)
-            nodes.append(node)
-        if len(nodes) > 1:
-            first = max(driver, 0)
-            members += [nodes[first], *nodes[:first], *nodes[first + 1 :]]
-            counts.append(len(nodes))
-            weights.append(float(_after(words, "WEIGHT") or 1))
-    hard = np.array([size for size, kind in zip(sizes, types, strict=True) if kind == NodeType.HARD_MACRO])
-    grid = choose_grid(float(width), float(height), hard) if grid is None else grid
-    canvas = Canvas(float(width), float(height), *grid, blockages=_blockages(design, low, high), block=name)
-    places, extents = np.array(centers).reshape(-1, 2), np.array(sizes).reshape(-1, 2)
-    places[cornered] += placed_extents(extents[cornered], np.array(turns)[cornered]) / 2
-    all_halos = np.zeros((len(names), 4))
-    for node, values in halos.items():
-        all_halos[node] = values
-    return Netlist(
-        tuple(names), np.array(types, np.int8), np.array(owners, np.int32), extents, places,
-        np.array(offsets).reshape(-1, 2), np.array(turns, np.int8),
-        np.array(fixed, np.bool_), np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
-        np.array(members, np.int32), np.array(weights, np.float64), canvas, name, halos=all_halos,
-    )  # fmt: skip
+                corners.append((np.nan, np.nan))
+                if kind == NodeType.HARD_MACRO and (extent[0] > self.width or extent[1] > self.height):
+                    refuse(place, f"{name} does not fit on the die of {self.width:g} x {self.height:g} micron")
+            if halo:
+                halos[node] = np.array(halo) / units
+        return (
+            np.array(sizes, np.float64).reshape(n, 2), np.array(turns, np.int8), np.array(fixed, np.bool_),
+            np.array(corners, np.float64).reshape(n, 2), halos,
+        )  # fmt: skip
 
+    def _model(self, name: str) -> tuple[LefMacro | None, NodeType, tuple[float, float]]:
+        """Return a block of the library, what its components are, and its size; none if no file describes it."""
+        model = self.library.get(self._key(name))
+        if model is None:
+            return None, NodeType.SOFT_MACRO, self.unknown_size or (0.0, 0.0)
+        kind = NodeType.HARD_MACRO if model.is_block else NodeType.PORT if model.is_cover else NodeType.STDCELL
+        return model, kind, (model.width, model.height)
 
-def _blockages(
-    design: _Design, low: np.ndarray, high: np.ndarray
-) -> tuple[tuple[float, float, float, float, float], ...]:
-    """Return placement blockages, and the margins outside the rows."""
-    boxes: list[tuple[float, float, float, float]] = []
-    for statement in design.sections.get("BLOCKAGES", []):
-        if "PLACEMENT" in statement.words:
-            points = _points(f"{design.path}:{statement.line}", statement.words)
-            for (x0, y0), (x1, y1) in zip(points[::2], points[1::2], strict=False):
-                boxes.append((min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)))
-    if len(design.rows) > 1:
-        rows = np.array(design.rows)
+    def _add_nets(self) -> tuple[list[int], list[tuple[float, float]], NDArray, NDArray, NDArray]:
+        """Add the pins that nets name; return owners and offsets of all nodes, and the nets."""
+        refuse = self.design.tokens.refuse
+        names, types, components, ports, key = self.names, self.types, self.components, self.ports, self._key
+        owners = list(range(len(names)))
+        offsets = [(0.0, 0.0)] * len(names)
+        known: dict[tuple[str, str], tuple[int, bool]] = {}  # pins: node, and whether it drives
+        members: list[int] = []
+        counts, weights = [0], []
+        for place, label, pins, use, weight in self.design.nets:
+            if use in _SUPPLY:
+                continue
+            nodes: list[int] = []
+            driver = -1
+            for written in pins:
+                pin = written if self.exact else (key(written[0]), key(written[1]))
+                found = known.get(pin)
+                if found is None:
+                    component, terminal = pin
+                    if component.upper() == "PIN":
+                        if terminal not in ports:
+                            refuse(place, f"net {label}: no pin {terminal} in PINS")
+                        found = ports[terminal]
+                    else:
+                        if component not in components:
+                            refuse(place, f"net {label}: no component {component}")
+                        owner, model = components[component]
+                        drives, offset = False, (0.0, 0.0)
+                        if model is not None:
+                            if terminal not in model.pins:
+                                refuse(place, f"net {label}: {model.name} has no pin {terminal}")
+                            drives = model.pins[terminal].direction == "OUTPUT"
+                            offset = model.pins[terminal].offset
+                        found = len(names), drives
+                        names.append(f"{written[0]}/{written[1]}")
+                        soft = types[owner] == NodeType.SOFT_MACRO
+                        types.append(NodeType.SOFT_PIN if soft else NodeType.HARD_PIN)
+                        owners.append(owner)
+                        offsets.append(offset)
+                    known[pin] = found
+                if found[1] and driver < 0:
+                    driver = len(nodes)
+                nodes.append(found[0])
+            if len(nodes) > 1:
+                if driver > 0:
+                    nodes.insert(0, nodes.pop(driver))
+                members += nodes
+                counts.append(len(nodes))
+                weights.append(weight)
+        indptr = np.cumsum(counts).astype(np.int64)
+        return owners, offsets, indptr, np.array(members, np.int32), np.array(weights, np.float64)
+
+    def _blocked(self) -> list[Box]:
+        """Return what no hard macro may overlap, micron: blockages, what is not die, and the margins of the rows."""
+        design, low, high = self.design, self.low, self.high
+        boxes: list[Box] = []
+        for blockage in design.blockages:
+            if not self._moves_with_component(blockage):
+                for shape in blockage.shapes:
+                    boxes += self._rectangles(blockage, shape)
+        if len(design.die) > 2:
+            try:
+                boxes += rectangles(design.die, outside=True)
+            except ValueError as error:
+                design.tokens.refuse(design.die_place, f"DIEAREA: {error}")
+        if len(design.rows) > 1:
+            left, bottom, right, top = self._core()
+            boxes += [
+                (low[0], low[1], left, high[1]), (right, low[1], high[0], high[1]),
+                (low[0], low[1], high[0], bottom), (low[0], top, high[0], high[1]),
+            ]  # fmt: skip
+        return [
+            tuple(float(value) for value in (np.array(box) - np.tile(low, 2)) / design.units)  # type: ignore[misc]
+            for box in boxes
+            if box[2] > box[0] and box[3] > box[1]
+        ]
+
+    def _rectangles(self, blockage: Blockage, shape: list[tuple[float, float]]) -> list[Box]:
+        try:
+            return rectangles(shape)
+        except ValueError as error:
+            self.design.tokens.refuse(blockage.place, str(error))
+
+    def _moves_with_component(self, blockage: Blockage) -> bool:
+        if not blockage.component:
+            return False
+        found = self.components.get(self._key(blockage.component))
+        if found is None:
+            self.design.tokens.refuse(blockage.place, f"no component {blockage.component}")
+        return not self.design.components[found[0] - len(self.ports_in_order)].fixed
+
+    def _core(self) -> Box:
+        """Return the box around the rows, database units.
+
+        A row's last site ends one step on, or, without a step, by the site's width; if no LEF file has the site, the
+        row may be as long as the die.
+        """
+        ends = []
+        for row in self.design.rows:
+            width, height = (side * self.design.units for side in self.sites.get(row.site, (0.0, 0.0)))
+            if row.turned:
+                width, height = height, width
+            step_x, step_y = row.step_x or width, row.step_y or height
+            right = row.x + row.columns * step_x if step_x else self.high[0]
+            ends.append((row.x, row.y, right, row.y + (row.rows - 1) * step_y, height))
+        rows = np.array(ends)
         levels = np.unique(rows[:, 1])
         row_height = np.diff(levels).min() if levels.size > 1 else 0.0
-        left, bottom = rows[:, 0].min(), rows[:, 1].min()
-        right, top = rows[:, 2].max(), rows[:, 3].max() + row_height
-        boxes += [
-            (low[0], low[1], left, high[1]), (right, low[1], high[0], high[1]),
-            (low[0], low[1], high[0], bottom), (low[0], top, high[0], high[1]),
-        ]  # fmt: skip
-    return tuple(
-        (*(float(value) for value in (np.array(box) - np.tile(low, 2)) / design.units), 1.0)  # type: ignore[misc]
-        for box in boxes
-        if box[2] > box[0] and box[3] > box[1]
-    )
+        tops = rows[:, 3] + np.where(rows[:, 4] > 0, rows[:, 4], row_height)
+        return rows[:, 0].min(), rows[:, 1].min(), rows[:, 2].max(), tops.max()

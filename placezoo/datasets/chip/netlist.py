@@ -126,6 +126,9 @@ class Netlist(EqualByDigest):
             raise ValueError("net_indptr must rise from 0 to the number of net nodes, each net having a driver")
         if self.net_nodes.size and not (self.net_nodes.min() >= 0 and self.net_nodes.max() < self.num_nodes):
             raise ValueError("net_nodes names a node that does not exist")
+        if not (np.all(self.owners >= 0) and np.all(self.owners < self.num_nodes)):
+            bad = int(np.flatnonzero((self.owners < 0) | (self.owners >= self.num_nodes))[0])
+            raise ValueError(f"{self.names[bad]}: its owner is {self.owners[bad]}, which is no node")
         macros = self.macros
         width, height = self.sizes[macros].T
         if np.any(width <= 0) or np.any(height <= 0):

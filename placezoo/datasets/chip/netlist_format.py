@@ -181,7 +181,7 @@ def _build(nodes: list[_Node], content: bytes, path: Path, plc: PlcFile | None, 
             if macro is None:
                 raise error(node, "no attribute macro_name")
             owner = index.get(macro, -1)
-            if owner < 0 or types[owner] not in (NodeType.HARD_MACRO, NodeType.SOFT_MACRO):
+            if owner < 0 or types[owner] in (NodeType.HARD_PIN, NodeType.SOFT_PIN):
                 raise error(node, f"macro_name {macro.decode(errors='replace')} is no macro of this netlist")
             owners[i] = owner
             if types[owner] == NodeType.SOFT_MACRO:

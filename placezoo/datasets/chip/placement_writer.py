@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
+from placezoo.datasets.chip.lefdef_tokens import TOKEN, is_passed_over
 from placezoo.datasets.chip.netlist import ORIENTATIONS, Placement
 from placezoo.datasets.files import read_bytes, write_atomically
 
-_COMPONENTS = re.compile(rb"^[ \t]*COMPONENTS\b[^;]*;(.*?)^[ \t]*END COMPONENTS", re.DOTALL | re.MULTILINE)
-_COMPONENT = re.compile(rb"^([ \t]*-[ \t]+(\S+)[ \t]+\S+)([^;]*?)(\s*;)", re.MULTILINE)
-_PLACE = re.compile(rb"[ \t]*\+\s+(?:UNPLACED|(?:PLACED|FIXED|COVER)\s*\(\s*-?\d+\s+-?\d+\s*\)\s*\w+)")
-_HALO = re.compile(rb"\s*\+\s+HALO(?:\s+SOFT)?(?:\s+-?\d+){4}")
-_UNITS = re.compile(rb"^\s*UNITS\s+DISTANCE\s+MICRONS\s+(\d+)", re.MULTILINE)
-_DIE = re.compile(rb"^\s*DIEAREA\b([^;]*);", re.MULTILINE)
+_PLACES = ("PLACED", "FIXED", "COVER", "UNPLACED")
 _OPENROAD = {"N": "R0", "S": "R180", "W": "R90", "E": "R270", "FN": "MY", "FS": "MX", "FW": "MXR90", "FE": "MYR90"}
 
 
@@ -42,37 +40,80 @@ def write_def(
     """
     if status not in ("PLACED", "FIXED"):
         raise ValueError(f"status must be PLACED or FIXED, not {status!r}")
-    content = read_bytes(source)
-    units, die, section = _UNITS.search(content), _DIE.search(content), _COMPONENTS.search(content)
-    if units is None or die is None or section is None:
-        missing = "UNITS" if units is None else "DIEAREA" if die is None else "COMPONENTS"
-        raise ValueError(f"{source}:1: no {missing}")
-    scale = int(units[1])
-    numbers = [int(number) for number in re.findall(rb"-?\d+", die[1])]
-    origin = np.array([min(numbers[::2]), min(numbers[1::2])])
     sides = (halo,) * 4 if isinstance(halo, (int, float)) else halo
     if sides is not None and (len(sides) != 4 or min(sides) < 0):
         raise ValueError(f"halo must be one or four lengths of at least 0, not {halo}")
+    text = read_bytes(source).decode("latin-1")  # so that each byte is a character, whatever the file's encoding
+    scale, origin, components = _outline(source, text)
     corners = lower_left_corners(placement, snap)
-    left = set(corners)
-
-    def place(found: re.Match[bytes]) -> bytes:
-        name = found[2].decode()
+    parts: list[str] = []
+    done = 0
+    for words in components:
+        name = words[1][0].encode("latin-1").decode(errors="replace")
         if name not in corners:
-            return found[0]
-        left.discard(name)
-        x, y = np.rint(np.array(corners[name][:2]) * scale).astype(int) + origin
-        rest = _PLACE.sub(b"", found[3])
-        clause = f" + {status} ( {x} {y} ) {corners[name][2]}"
+            continue
+        *place, turn = corners.pop(name)
+        x, y = np.rint(np.array(place) * scale).astype(int) + origin
+        clause = f" + {status} ( {x} {y} ) {turn}"
+        dropped = _spans(text, words, _PLACES, " \t")
         if sides is not None:
-            rest = _HALO.sub(b"", rest)
+            dropped += _spans(text, words, ("HALO",), " \t\r\n")
             clause += "\n  + HALO " + " ".join(str(round(side * scale)) for side in sides)
-        return found[1] + clause.encode() + rest + found[4]
+        parts += [text[done : words[2].end()], clause]
+        done = words[2].end()
+        for begin, end in sorted(dropped):
+            parts.append(text[done:begin])
+            done = end
+    if corners:
+        raise ValueError(f"{source}: has no component {min(corners)}, the placement is of another design")
+    write_atomically(path, "".join([*parts, text[done:]]).encode("latin-1"))
 
-    body = _COMPONENT.sub(place, section[1])
-    if left:
-        raise ValueError(f"{source}: has no component {min(left)}, the placement is of another design")
-    write_atomically(path, content[: section.start(1)] + body + content[section.end(1) :])
+
+def _outline(source: str | Path, text: str) -> tuple[float, NDArray[np.int64], list[list[re.Match[str]]]]:
+    """Return database units per micron, the die's lower left corner, and the words of each component."""
+    scale, corners, is_open = 0.0, None, False
+    components: list[list[re.Match[str]]] | None = None
+    for words in _statements(text):
+        while words and words[0][0] == "END":
+            words, is_open = words[2:], False
+        first = words[0][0].upper() if words else ""
+        if is_open and components is not None:
+            components += [words] if len(words) > 2 else []
+        elif first == "COMPONENTS":
+            components, is_open = components or [], True
+        elif first == "UNITS":
+            scale = float(words[-1][0])
+        elif first == "DIEAREA":
+            numbers = [round(float(word[0])) for word in words[1:] if word[0] not in "()*"]
+            corners = np.array([min(numbers[::2]), min(numbers[1::2])])
+    if not scale or corners is None or components is None:
+        missing = "UNITS" if not scale else "DIEAREA" if corners is None else "COMPONENTS"
+        raise ValueError(f"{source}:1: no {missing}")
+    return scale, corners, components
+
+
+def _statements(text: str) -> Iterator[list[re.Match[str]]]:
+    """Yield the words of each statement of a DEF file, which say where they are."""
+    words: list[re.Match[str]] = []
+    for word in TOKEN.finditer(text):
+        if word[0] == ";":
+            yield words
+            words = []
+        elif not is_passed_over(word[0]) and not word[0].upper().startswith("&ALIAS"):
+            words.append(word)
+
+
+def _spans(text: str, words: list[re.Match[str]], options: tuple[str, ...], blanks: str) -> list[tuple[int, int]]:
+    """Return where some options of a component are, with the blanks before them."""
+    spans = []
+    starts = [k for k, word in enumerate(words) if word[0] == "+"]
+    for k, after in zip(starts, [*starts[1:], len(words)], strict=False):
+        if k + 1 < after and words[k + 1][0].upper() in options:
+            begin = words[k].start()
+            while text[begin - 1] in blanks:
+                begin -= 1
+            spans.append((begin, words[after - 1].end()))
+    return spans
 
 
 def write_openroad_tcl(path: str | Path, placement: Placement, snap: float | None = None) -> None:

@@ -14,6 +14,7 @@ from placezoo.datasets.edge.edge_instance import EdgeInstance
 from placezoo.datasets.edge.task_graph import TaskGraph
 from placezoo.datasets.edge.workflow_format import (
     is_saga,
+    is_saga_instance,
     is_wfcommons,
     saga_cluster,
     saga_task_graph,
@@ -31,7 +32,8 @@ def read_edge(path: str | Path, cluster: str | Path | None = None, name: str | N
     """Read an instance.
 
     Args:
-        path: what ``write_edge`` wrote; or, with a cluster, whatever ``read_task_graph`` reads.
+        path: what ``write_edge`` wrote, or a problem instance that SAGA saved; or, with a cluster, whatever
+            ``read_task_graph`` reads.
         cluster: whatever ``read_cluster`` reads, or None.
         name: of the instance, default the path.
 
@@ -47,10 +49,15 @@ def read_edge(path: str | Path, cluster: str | Path | None = None, name: str | N
     def build() -> EdgeInstance:
         if is_wfcommons(content) or is_saga(content):
             raise ValueError("a task graph without a cluster; give one after a comma: workflow.json,cluster.json")
+        title = name or str(path)
+        if is_saga_instance(content):
+            return EdgeInstance(
+                saga_task_graph(content["task_graph"], title), saga_cluster(content["network"], title), title
+            )
         return EdgeInstance(
             _task_graph(part(content, "task_graph", dict), str(path)),
             _cluster(part(content, "cluster", dict), str(path)),
-            name or str(path),
+            title,
             content.get("placement"),
         )
 
@@ -85,7 +92,7 @@ def write_edge(instance: EdgeInstance, path: str | Path) -> None:
 
 @refuses_in_one_line
 def read_task_graph(path: str | Path) -> TaskGraph:
-    """Read a task graph: ours, a WfCommons workflow (WfFormat 1.3 to 1.5), or SAGA's.
+    """Read a task graph: ours, a WfCommons workflow (WfFormat 1.3 to 1.5), or SAGA's, alone or of an instance.
 
     Of a workflow, compute is the measured run time in seconds (so that speed 1 is the machine it was measured on), an
     edge's bytes are the sizes of the files that one task writes and the other reads.
@@ -97,8 +104,8 @@ def read_task_graph(path: str | Path) -> TaskGraph:
     content = read_json(path)
     if is_wfcommons(content):
         return located(path, lambda: wfcommons_task_graph(content, str(path)))
-    if is_saga(content):
-        return located(path, lambda: saga_task_graph(content, str(path)))
+    if is_saga(content) or is_saga_instance(content):
+        return located(path, lambda: saga_task_graph(content.get("task_graph", content), str(path)))
     return located(path, lambda: _task_graph(content.get("task_graph", content), str(path)))
 
 
@@ -111,8 +118,8 @@ def read_cluster(path: str | Path) -> DeviceCluster:
         OSError: the file cannot be read.
     """
     content = read_json(path)
-    if "nodes" in content:
-        return located(path, lambda: saga_cluster(content, str(path)))
+    if "nodes" in content or is_saga_instance(content):
+        return located(path, lambda: saga_cluster(content.get("network", content), str(path)))
     return located(path, lambda: _cluster(content.get("cluster", content), str(path)))
 
 

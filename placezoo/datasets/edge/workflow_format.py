@@ -5,6 +5,7 @@ Sources: WfFormat 1.5 (https://github.com/wfcommons/WfFormat) and its predecesso
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from typing import Any
 
@@ -23,6 +24,16 @@ def is_wfcommons(content: dict[str, Any]) -> bool:
 def is_saga(content: dict[str, Any]) -> bool:
     """Whether a JSON file's content is a task graph of SAGA."""
     return "tasks" in content and "dependencies" in content
+
+
+def is_saga_instance(content: dict[str, Any]) -> bool:
+    """Whether a JSON file's content is a problem instance of SAGA: a task graph with its network."""
+    return is_saga(_dict(content, "task_graph")) and "nodes" in _dict(content, "network")
+
+
+def _dict(content: dict[str, Any], key: str) -> dict[str, Any]:
+    value = content.get(key)
+    return value if isinstance(value, dict) else {}
 
 
 def wfcommons_task_graph(content: dict[str, Any], name: str) -> TaskGraph:
@@ -104,15 +115,20 @@ def saga_task_graph(content: dict[str, Any], name: str) -> TaskGraph:
 def saga_cluster(content: dict[str, Any], name: str) -> DeviceCluster:
     """Return SAGA's network: link speeds as bandwidths, no delay, devices in the order of their names.
 
+    SAGA writes an infinite speed as null, that of each device's link to itself for example.
+
     Raises:
         ValueError: something is missing or wrong, or two devices have no link.
     """
-    speeds = {str(node["name"]): float(node["speed"]) for node in part(content, "nodes", list)}
+    speeds = {str(node["name"]): _speed(node) for node in part(content, "nodes", list)}
+    endless = [name for name, speed in speeds.items() if speed == math.inf]
+    if endless:
+        raise ValueError(f"device {endless[0]!r} is infinitely fast")
     number = {node: index for index, node in enumerate(sorted(speeds))}
     bandwidth: dict[tuple[int, int], float] = defaultdict(float)
     for link in part(content, "edges", list):
         ends = number[str(link["source"])], number[str(link["target"])]
-        bandwidth[ends] = bandwidth[ends[::-1]] = float(link["speed"])
+        bandwidth[ends] = bandwidth[ends[::-1]] = _speed(link)
     inverse = np.zeros((len(number), len(number)))
     for a, first in enumerate(number):
         for b, second in enumerate(number):
@@ -127,3 +143,7 @@ def saga_cluster(content: dict[str, Any], name: str) -> DeviceCluster:
         supports=[[0]] * len(number),
         name=name,
     )
+
+
+def _speed(content: dict[str, Any]) -> float:
+    return math.inf if content["speed"] is None else float(content["speed"])

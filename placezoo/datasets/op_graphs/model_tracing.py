@@ -1,7 +1,8 @@
 """Operator graphs of real models: any ``torch.nn.Module``, traced without weights on the meta device.
 
-Floating-point operations are those of torch's own ``FlopCounterMode`` (a multiply-add is two). Views and other
-operators that move nothing are left out: their readers read what they are views of.
+Floating-point operations are those of torch's own ``FlopCounterMode`` (a multiply-add is two), and of ``torch_flops``
+where it has no formula. Views and other operators that move nothing are left out: their readers read what they are
+views of.
 """
 
 from __future__ import annotations
@@ -13,10 +14,14 @@ from typing import Any
 import numpy as np
 import torch
 from torch import fx, nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils._pytree import tree_flatten, tree_leaves, tree_map, tree_unflatten
 
 from placezoo.datasets.connected import connected_groups
+from placezoo.datasets.op_graphs.autocast_types import set_autocast_types
+from placezoo.datasets.op_graphs.higher_order import inlined
+from placezoo.datasets.op_graphs.module_copy import meta_copy
 from placezoo.datasets.op_graphs.op_graph import OpGraph
+from placezoo.datasets.op_graphs.torch_flops import count_flops
 
 ADAM_STATE = 3.0  # bytes of gradient and two moments for each byte of parameters
 _LOSS_PREFIX = "model."  # of parameters below ``_MeanLoss``
@@ -34,24 +39,26 @@ def trace_module(
 ) -> OpGraph:
     """Return the operator graph of a model.
 
+    A copy without weights is traced; the model itself stays as it is, on its device and in its mode.
+
     Args:
-        module: best built under ``torch.device("meta")``, so that it has no weights.
+        module: built under ``torch.device("meta")`` it needs no memory for weights.
         arguments: of its ``forward``; tensors give shapes and types only.
         keywords: of its ``forward``.
         training: trace forward, backward (by AOTAutograd, of the mean of all floating-point outputs) and an Adam step;
-            a parameter's forward, backward and update share a device.
+            a parameter's forward, backward and update share a device. Frozen parameters are not updated.
         decomposed: into torch's core operators: a normalisation or an attention becomes several. Training graphs are
             decomposed as AOTAutograd does it.
         name: of the graph.
 
     Raises:
-        ValueError: the model cannot be traced; says at which operator.
+        ValueError: the model cannot be traced, or an operator may hold a product that nobody can count; says at which
+            operator.
     """
     first_names = _first_names(module)
-    module = module.to("meta").train(training)
-    moved = [_on_meta(value) for value in arguments]
-    named = {key: _on_meta(value) for key, value in (keywords or {}).items()}
     try:
+        module = meta_copy(module).train(training)
+        moved, named = tree_map(_on_meta, (list(arguments), dict(keywords or {})))
         with torch.device("meta"):
             if training:
                 return _trace_training(module, moved, named, first_names, name)
@@ -68,6 +75,10 @@ def _reason(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     where = next((line for line in lines if "aten." in line), "")
     what = lines[0] if lines else type(error).__name__
+    if type(error).__name__ == "GuardOnDataDependentSymNode":
+        return f"which operators it runs depends on values, so there is no fixed graph ({what})"
+    if what.startswith("FlexAttention is only supported"):
+        return "flex_attention needs values; use scaled_dot_product_attention (attn_implementation='sdpa')"
     return what if not where or where == what else f"{what} (at {where[:120]})"
 
 
@@ -108,17 +119,52 @@ def _first(name: str, first_names: Mapping[str, str]) -> str:
 class _MeanLoss(nn.Module):
     """A model with the mean of all its floating-point outputs as a loss."""
 
-    def __init__(self, model: nn.Module, keywords: list[str]) -> None:
+    def __init__(self, model: fx.GraphModule, form: Any) -> None:
         super().__init__()
         self.model = model
-        self._keywords = keywords
+        self._form = form  # of its arguments and keywords
 
     def forward(self, *values: Any) -> tuple[torch.Tensor]:
-        split = len(values) - len(self._keywords)
-        output = self.model(*values[:split], **dict(zip(self._keywords, values[split:], strict=True)))
-        tensors = [leaf for leaf in torch.utils._pytree.tree_leaves(output) if isinstance(leaf, torch.Tensor)]
+        arguments, keywords = tree_unflatten(list(values), self._form)
+        output = self.model(*arguments, **keywords)
+        tensors = [leaf for leaf in tree_leaves(output) if isinstance(leaf, torch.Tensor)]
         means = [leaf.float().mean() for leaf in tensors if leaf.is_floating_point()]
         return (torch.stack(means).sum(),)
+
+
+def _register_constants(module: fx.GraphModule) -> None:
+    """Make tensors that the user's module holds without having registered them buffers: AOTAutograd knows no others."""
+    for node in module.graph.nodes:
+        if node.op == "get_attr" and "." not in node.target:
+            value = getattr(module, node.target)
+            if isinstance(value, torch.Tensor) and node.target in vars(module):
+                delattr(module, node.target)
+                module.register_buffer(node.target, value.to("meta"))
+
+
+def _keep_first_names(module: fx.GraphModule) -> None:
+    """Leave a parameter that has several names one of them: AOTAutograd wants a gradient for each."""
+    first: dict[int, str] = {}
+    for node in module.graph.nodes:
+        if node.op == "get_attr":
+            owner, _, name = node.target.rpartition(".")
+            value = getattr(module.get_submodule(owner), name)
+            node.target = first.setdefault(id(value), node.target)
+    for name, parameter in list(module.named_parameters(remove_duplicate=False)):
+        if first.get(id(parameter), name) != name:
+            owner, _, last = name.rpartition(".")
+            delattr(module.get_submodule(owner), last)
+    module.recompile()
+
+
+def _freeze_what_has_no_gradient(model: _MeanLoss, values: list[Any]) -> None:
+    """Mark as frozen what no gradient reaches: AOTAutograd wants one for every parameter that is trained."""
+    trained = [one for one in model.parameters() if one.requires_grad]
+    (loss,) = model(*values)
+    if not loss.requires_grad:
+        raise ValueError("no parameter that is trained reaches its outputs; trace inference instead")
+    for parameter, gradient in zip(trained, torch.autograd.grad(loss, trained, allow_unused=True), strict=True):
+        parameter.requires_grad_(gradient is not None)
 
 
 def _trace_training(
@@ -128,13 +174,13 @@ def _trace_training(
 
     # Exported first: that settles what depends on shapes only, masks for example.
     program = torch.export.export(module, tuple(arguments), kwargs=keywords, strict=False)
-    inner = program.module(check_guards=False)
-    read = {node.name for node in program.graph.nodes if node.users}
-    for placeholder, parameter in program.graph_signature.inputs_to_parameters.items():
-        if placeholder not in read:  # has no gradient
-            inner.get_parameter(parameter).requires_grad_(False)
-    model = _MeanLoss(inner, list(keywords))
-    graph, signature = aot_export_module(model, (*arguments, *keywords.values()), trace_joint=True, output_loss_index=0)
+    _refuse_open_sizes(list(inlined(program.graph_module).graph.nodes))  # and control flow, by name
+    values, form = tree_flatten((arguments, keywords))
+    model = _MeanLoss(program.module(check_guards=False), form)
+    _register_constants(model.model)
+    _keep_first_names(model.model)
+    _freeze_what_has_no_gradient(model, values)
+    graph, signature = aot_export_module(model, values, trace_joint=True, output_loss_index=0)
     parameters = _names(signature, first_names)
     backward = signature.backward_signature
     assert backward is not None
@@ -156,9 +202,7 @@ class _Counter(fx.Interpreter):
     def run_node(self, n: fx.Node) -> Any:
         if n.op != "call_function":
             return super().run_node(n)
-        with FlopCounterMode(display=False) as counter:
-            result = super().run_node(n)
-        self.flops[n.name] = float(counter.get_total_flops())
+        result, self.flops[n.name] = count_flops(super().run_node, n)
         return result
 
 
@@ -174,9 +218,12 @@ def _read(
         loss: the node of the loss, in graphs with a backward pass.
         name: of the graph.
     """
+    module = inlined(module)
     nodes = list(module.graph.nodes)
+    _refuse_open_sizes(nodes)
     counter = _Counter(module)
     counter.run(*[_empty(node.meta.get("val")) for node in nodes if node.op == "placeholder"])
+    set_autocast_types(module)
     forward = _ancestors(nodes, loss) if loss is not None else {node.name for node in nodes}
     origin: dict[fx.Node, set[str]] = {}  # what a node's value is made of: "op NAME" or "parameter NAME"
     kept: dict[str, int] = {}
@@ -213,6 +260,12 @@ def _read(
         if node_name in by_name:
             updates.setdefault(parameter, set()).update(origin.get(by_name[node_name], set()))
     return _assemble(module, nodes, parameters, kept, columns, edges, readers, updates, name)
+
+
+def _refuse_open_sizes(nodes: list[fx.Node]) -> None:
+    for node in nodes:
+        if not all(isinstance(side, int) for one in _tensors(node.meta.get("val")) for side in one.shape):
+            raise ValueError(f"operator {_kind(node)} ({node.name}): how much it returns depends on values")
 
 
 def _assemble(
@@ -295,10 +348,12 @@ _LOOKUPS = ("aten.embedding", "aten.index_select", "aten.gather", "aten.index.Te
 _IDENTITIES = ("aten._assert_tensor_metadata", "aten.lift_fresh_copy", "aten.alias", "aten.detach")
 
 
+def _tensors(value: Any) -> list[torch.Tensor]:
+    return [one for one in tree_leaves(value) if isinstance(one, torch.Tensor)]
+
+
 def _bytes(value: Any) -> float:
-    if isinstance(value, torch.Tensor):
-        return float(value.numel() * value.element_size())
-    return sum(_bytes(one) for one in value) if isinstance(value, (list, tuple)) else 0.0
+    return float(sum(one.numel() * one.element_size() for one in _tensors(value)))
 
 
 def _bytes_read(node: fx.Node, written: float) -> float:

@@ -1,8 +1,7 @@
 """ONNX files as operator graphs, without their weights' values.
 
-Floating-point operations are counted where torch's own counter counts them: matrix products, convolutions and
-recurrent layers (a multiply-add is two). What depends on nothing but weights is computed beforehand and counts as
-weights; views and identities are left out.
+What a model's own functions hold is in the graph, not they. What depends on nothing but weights is computed beforehand
+and counts as weights, quantised weights with the bytes that they are stored in; views and identities are left out.
 """
 
 from __future__ import annotations
@@ -16,6 +15,8 @@ import numpy as np
 
 from placezoo.datasets.connected import connected_groups
 from placezoo.datasets.files import read_bytes
+from placezoo.datasets.op_graphs.onnx_flops import called, flops_of
+from placezoo.datasets.op_graphs.onnx_shapes import infer_shapes, inline_functions
 from placezoo.datasets.op_graphs.op_graph import OpGraph
 from placezoo.datasets.refusal import refuses_in_one_line
 
@@ -23,7 +24,12 @@ _VIEWS = ("Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Dropout", "
 _LOOKUPS = ("Gather", "GatherElements", "GatherND")
 _CONTROL = ("If", "Loop", "Scan")
 _MOST_VALUES = 2**60  # of a tensor
-_GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
+_REARRANGED = ("Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose")
+# Whose outputs' sizes are among the values that they read.
+_BY_VALUE = ("NonZero", "Unique", "Compress", "NonMaxSuppression", "StringSplit", "TfIdfVectorizer")
+
+# Types that are packed, several numbers in a byte.
+_NARROW_BITS = {"INT4": 4, "UINT4": 4, "FLOAT4E2M1": 4, "INT2": 2, "UINT2": 2}
 
 Shape = tuple[int, ...]
 
@@ -38,8 +44,8 @@ def read_onnx(path: str | Path, sizes: Mapping[str, int] | None = None, name: st
         name: of the graph, default the path.
 
     Raises:
-        ValueError: ``path: what`` for files that are no ONNX model, have shapes that are not known (says whose), or
-            control flow.
+        ValueError: ``path: what`` for files that are no ONNX model, have shapes that are not known (says whose),
+            control flow, or an operator that may hold a product that nobody can count.
         ImportError: the ``trace`` extra is missing.
     """
     try:
@@ -53,40 +59,43 @@ def read_onnx(path: str | Path, sizes: Mapping[str, int] | None = None, name: st
         raise ValueError(f"{path}: not an ONNX model ({str(error).splitlines()[0]})") from None
     if not model.graph.node:
         raise ValueError(f"{path}: not an ONNX model, or one without operators")
-    unknown = _set_sizes(model.graph, dict(sizes or {}))
+    open_sizes = _set_sizes(model.graph, dict(sizes or {}))
+    unknown = next((one for one in sizes or {} if one not in open_sizes), "")
     if unknown:
         raise ValueError(f"{path}: no dimension of its inputs is called {unknown}")
     try:
-        model = onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
-    except Exception as error:  # the C++ checker raises its own kinds
-        raise ValueError(f"{path}: its shapes contradict each other ({str(error).splitlines()[0][:120]})") from None
-    try:
-        return _Reader(model.graph).graph(name or str(path))
+        model = infer_shapes(inline_functions(model))
+        return _Reader(model.graph, open_sizes - set(sizes or {})).graph(name or str(path))
     except ValueError as error:
         raise ValueError(f"{path}: {' '.join(str(error).split())}") from None
     except (TypeError, AttributeError, LookupError, OverflowError) as error:  # names that are no text, for example
         raise ValueError(f"{path}: damaged ONNX model ({type(error).__name__})") from None
 
 
-def _set_sizes(graph: Any, sizes: dict[str, int]) -> str:
-    """Put numbers in the place of named dimensions; return a name that no input has, or nothing."""
+def _set_sizes(graph: Any, sizes: dict[str, int]) -> set[str]:
+    """Put numbers in the place of named dimensions; return the names that there are."""
     found = set()
     for value in (*graph.input, *graph.output, *graph.value_info):
         for dimension in value.type.tensor_type.shape.dim:
-            if dimension.dim_param in sizes:
+            if dimension.dim_param:
                 found.add(dimension.dim_param)
+            if dimension.dim_param in sizes:
                 dimension.dim_value = sizes[dimension.dim_param]
-    return next((one for one in sizes if one not in found), "")
+    return found
 
 
 class _Reader:
     """One graph of an ONNX file."""
 
-    def __init__(self, graph: Any) -> None:
+    def __init__(self, graph: Any, open_sizes: set[str]) -> None:
         self._nodes = list(graph.node)
+        self._open_sizes = open_sizes  # names of dimensions that the file leaves open
+        inputs = [side for value in graph.input for side in value.type.tensor_type.shape.dim]
+        self._open_inputs = [side.dim_param for side in inputs if side.dim_param and not side.dim_value]
         self._shapes: dict[str, Shape] = {}
         self._bytes: dict[str, float] = {}
         self._missing: dict[str, str] = {}
+        self._quantised: set[str] = set()
         self._constants = {tensor.name for tensor in graph.initializer}
         for tensor in graph.initializer:
             self._know(tensor.name, tuple(tensor.dims), _item_size(tensor.data_type, tensor.name))
@@ -101,20 +110,40 @@ class _Reader:
             shape = tuple(one.dim_value for one in kind.shape.dim)
             self._know(value.name, shape, _item_size(kind.elem_type, value.name))
 
-    def _know(self, name: str, shape: Shape, size: int) -> None:
+    def _know(self, name: str, shape: Shape, size: float) -> None:
         self._shapes[name] = shape
         if any(side < 0 for side in shape) or math.prod(shape) > _MOST_VALUES:
             raise ValueError(f"the shape of {name!r} is {shape}")
-        self._bytes[name] = float(math.prod(shape) * size)
+        self._bytes[name] = float(math.ceil(math.prod(shape) * size))
 
-    def _shape(self, name: str, node: Any) -> Shape:
+    def _shape(self, name: str) -> Shape:
         if name not in self._shapes:
-            symbol = self._missing.get(name, "")
-            what = f"the shape of {name!r}, of operator {_called(node)}, is not known"
-            if symbol not in ("", "?"):
+            maker = next((node for node in self._nodes if name in node.output), None)
+            readers = (node for node in self._nodes if name in node.input)
+            whose = f", of operator {called(maker or next(readers))}," if self._nodes else ""
+            what = f"the shape of {name!r}{whose} is not known"
+            cause = self._by_value(name)
+            symbol = next(iter(self._open_inputs), "" if cause else self._missing.get(name, ""))
+            if symbol in self._open_sizes:
                 raise ValueError(f"{what}: dimension {symbol!r} is open; set it: FILE.onnx,{symbol}=8")
+            if cause is not None:
+                raise ValueError(f"{what}: how much {called(cause)} returns depends on the values that it reads")
             raise ValueError(f"{what}; export it with fixed shapes")
         return self._shapes[name]
+
+    def _by_value(self, name: str) -> Any:
+        """Return the operator, among those that a value comes from, whose output's size is found in values."""
+        makers = {one: node for node in self._nodes for one in node.output}
+        waiting, seen = [name], set()
+        while waiting:
+            one = waiting.pop()
+            node = makers.get(one)
+            if node is not None and one not in seen and one not in self._shapes:
+                seen.add(one)
+                if node.op_type in _BY_VALUE:
+                    return node
+                waiting += node.input
+        return None
 
     def graph(self, name: str) -> OpGraph:
         """Return the operator graph."""
@@ -125,11 +154,12 @@ class _Reader:
         edges: set[tuple[int, int]] = set()
         for node in self._nodes:
             if node.op_type in _CONTROL:
-                raise ValueError(f"operator {_called(node)}: control flow has no fixed graph")
+                raise ValueError(f"operator {called(node)}: control flow has no fixed graph")
             inputs = [one for one in node.input if one]
             if all(one in held_by for one in inputs) and not _is_random(node):
                 for one in node.output:
                     held_by[one] = one
+                self._keep_quantised(node, inputs)
                 continue
             if node.op_type in _VIEWS:
                 for one in node.output:
@@ -139,17 +169,14 @@ class _Reader:
                 continue
             index = len(rows)
             outputs = [one for one in node.output if one]
+            work = flops_of(node, self._shape)
             for one in (*inputs, *outputs):
-                self._shape(one, node)
+                self._shape(one)
             written = sum(self._bytes[one] for one in outputs)
             read = [self._bytes[one] for one in inputs]
             if node.op_type in _LOOKUPS:  # which read of their table what they write
                 read[0] = min(read[0], written)
             moved = written + sum(read)
-            try:
-                work = self._flops(node)
-            except (IndexError, ValueError):
-                raise ValueError(f"operator {_called(node)}: its inputs are not what it needs") from None
             rows.append((work, moved, written, node.op_type, node.name or outputs[0]))
             for one in inputs:
                 edges.update((source, index) for source in origin.get(one, ()))
@@ -170,41 +197,26 @@ class _Reader:
             group=connected_groups(len(rows), together), name=name,
         )  # fmt: skip
 
-    def _flops(self, node: Any) -> float:
-        kind, inputs = node.op_type, node.input
-        if kind in ("Conv", "ConvTranspose"):
-            # Each output element (input element, where transposed) meets the kernel's channels and pixels once.
-            kernel = self._shape(inputs[1], node)
-            image = self._shape(node.output[0] if kind == "Conv" else inputs[0], node)
-            return 2.0 * math.prod(image) * math.prod(kernel[1:])
-        if kind == "Gemm":
-            inner = self._shape(inputs[0], node)[0 if _attribute(node, "transA", 0) else 1]
-            return 2.0 * math.prod(self._shape(node.output[0], node)) * inner
-        if kind == "MatMul":
-            return 2.0 * math.prod(self._shape(node.output[0], node)) * self._shape(inputs[0], node)[-1]
-        if kind in _GATES:
-            steps, batch, width = self._shape(inputs[0], node)
-            directions, _, hidden = self._shape(inputs[2], node)
-            return 2.0 * steps * batch * directions * _GATES[kind] * hidden * (width + hidden)
-        return 0.0
+    def _keep_quantised(self, node: Any, inputs: list[str]) -> None:
+        """Say of a weight that is dequantised beforehand what it takes where it is stored: its narrow numbers do."""
+        if node.op_type == "DequantizeLinear":
+            self._bytes[node.output[0]] = sum(self._bytes.get(one, 0.0) for one in inputs)
+        elif node.op_type in _REARRANGED and inputs and inputs[0] in self._quantised:
+            self._bytes[node.output[0]] = self._bytes[inputs[0]]
+        else:
+            return
+        self._quantised.add(node.output[0])
 
 
-def _item_size(kind: int, name: str) -> int:
-    """Return the bytes of a value; 4 where the type is not said."""
+def _item_size(kind: int, name: str) -> float:
+    """Return the bytes of a number; 4 where the type is not said."""
     import onnx
 
     try:
-        return int(onnx.helper.tensor_dtype_to_np_dtype(kind).itemsize) if kind else 4
-    except KeyError:
+        bits = _NARROW_BITS.get(onnx.TensorProto.DataType.Name(kind)) if kind else None
+        return bits / 8 if bits else float(onnx.helper.tensor_dtype_to_np_dtype(kind).itemsize) if kind else 4.0
+    except (KeyError, ValueError):
         raise ValueError(f"{name!r} has the unknown type {kind}") from None
-
-
-def _called(node: Any) -> str:
-    return f"{node.op_type} {node.name or next(iter(node.output), '')!r}"
-
-
-def _attribute(node: Any, name: str, default: int) -> int:
-    return next((one.i for one in node.attribute if one.name == name), default)
 
 
 def _is_random(node: Any) -> bool:

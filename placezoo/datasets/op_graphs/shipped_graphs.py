@@ -13,6 +13,9 @@ SHIPPED = Path(__file__).parent / "traced"
 INDEX = SHIPPED / "index.csv"
 # transformers is empty where torch alone traced; date is when, ISO 8601; digest is that of the graph.
 COLUMNS = ("file", "name", "operators", "edges", "tracer", "torch", "transformers", "date", "digest")
+# Graphs that an older tracer made and that stay, by file. Tracer 3 took the tied embedding for frozen; with its update
+# no placement fits into the memory that the suites give (0.3 of the need), and their tables are of this graph.
+OLDER = {"transformers-bart-base-training-8.json.gz": 3}
 
 
 @functools.cache

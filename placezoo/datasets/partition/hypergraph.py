@@ -107,7 +107,7 @@ class Hypergraph(EqualByDigest):
         """Return a graph as a hypergraph of nets with two pins."""
         once = graph.rows < graph.indices
         return cls(
-            np.arange(0, 2 * graph.num_edges + 1, 2), graph.edges.reshape(-1), graph.edge_weights[once],
+            np.arange(0, 2 * graph.num_edges + 1, 2), graph.edges.reshape(-1).astype(np.int32), graph.edge_weights[once],
             graph.node_weights, graph.name,
         )  # fmt: skip
 

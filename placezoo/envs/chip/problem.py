@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -22,12 +23,14 @@ from placezoo.cost_models.chip.proxy_state import ProxyState
 from placezoo.cost_models.chip.spreading import Springs, relax
 from placezoo.cost_models.cost import Cost
 from placezoo.datasets.arrays import read_only
-from placezoo.datasets.chip.netlist import Netlist, NodeType, Placement
+from placezoo.datasets.chip.netlist import ORIENTATIONS, Netlist, NodeType, Placement
+from placezoo.datasets.chip.netlist_grouping import cluster_flat
 from placezoo.datasets.chip.placement_writer import write_def, write_openroad_tcl
 from placezoo.datasets.chip.plc_format import write_plc
+from placezoo.datasets.instance_warning import InstanceWarning
 from placezoo.envs.chip.drawing import draw_heat_map, draw_placement
 from placezoo.envs.chip.wire_mask import place_by_wire_mask
-from placezoo.envs.problem import FeatureNames, FeatureRoles, Kernel, PlacementProblem, StepKernel
+from placezoo.envs.problem import TABLES, FeatureNames, FeatureRoles, Kernel, PlacementProblem, StepKernel
 from placezoo.parameters import check_parameters, one_of
 
 MOVABLE = ("macros", "all")
@@ -42,6 +45,8 @@ class ChipPlaceProblem(PlacementProblem):
     ``cost_models.chip.soft_placer``. The cost is ``wirelength + 0.5 density + 0.5 congestion`` unless weighted
     otherwise; each pair of overlapping hard macros, and each one outside the canvas, adds 1.
 
+    The standard cells of a flat netlist are clustered into soft macros first, and a warning says so.
+
     Args:
         instance: the netlist.
         movable: ``macros``: hard macros are items, soft ones follow; ``all``: soft macros are items too.
@@ -51,6 +56,7 @@ class ChipPlaceProblem(PlacementProblem):
 
     Raises:
         ValueError: a parameter is out of range, or there is nothing to place.
+        ImportError: the netlist is flat, and mtkahypar, which clusters it, is not installed.
     """
 
     env_id = "ChipPlace-v0"
@@ -65,6 +71,7 @@ class ChipPlaceProblem(PlacementProblem):
     )
     feature_roles = FeatureRoles(prior="wire_mask", grid=("x", "y"))
     exports = MappingProxyType({
+        **TABLES,
         ".plc": "Circuit Training", ".tcl": "OpenROAD's place_macro", ".def": "a copy of the instance's DEF",
     })  # fmt: skip
     term_names = moves.TERM_NAMES
@@ -84,6 +91,11 @@ class ChipPlaceProblem(PlacementProblem):
         self.parameters = check_parameters(
             ChipPlaceProblem, self.env_id, movable=movable, flips=flips, smoothing_range=smoothing_range
         )
+        instance = _clustered(instance)
+        if instance.num_nets == 0:
+            warnings.warn(
+                f"{instance.name} has no nets: the wirelength of every placement is 0", InstanceWarning, stacklevel=2
+            )
         self.cost_model = ProxyCost(instance, self.parameters["smoothing_range"], weights)
         self.parameters["weights"] = list(self.cost_model.weights)
         self.instance = instance
@@ -345,11 +357,23 @@ class ChipPlaceProblem(PlacementProblem):
             self._state(None), self.item_order, rng.integers(self.num_resources, size=self.num_items)
         )
 
-    def _export(self, assignment: NDArray[np.int64], path: Path) -> None:
+    @property
+    def item_names(self) -> list[str]:
+        """The macros' names."""
+        return [self.instance.names[node] for node in self.item_nodes]
+
+    def table(self, assignment: NDArray[np.int64]) -> dict[str, Any]:
+        """Return the placement as a table: also where the macros' centres are, micron, and how they are turned."""
+        placement = self.placement(assignment)
+        x, y = placement.centers[self.item_nodes].T.tolist()
+        turned = [ORIENTATIONS[placement.orientations[node]] for node in self.item_nodes]
+        return {**super().table(assignment), "x": x, "y": y, "orientation": turned}
+
+    def _export(self, assignment: NDArray[np.int64], path: Path, suffix: str) -> None:
         placement, name = self.placement(assignment), self.instance.name
-        if path.suffix == ".plc":
+        if suffix == ".plc":
             write_plc(path, placement, self.evaluate(assignment).terms, name)
-        elif path.suffix == ".tcl":
+        elif suffix == ".tcl":
             write_openroad_tcl(path, placement)
         else:
             write_def(path, placement, name.split(",")[0])
@@ -376,3 +400,16 @@ class ChipPlaceProblem(PlacementProblem):
                 for title, values in maps.items()
             ),
         ]
+
+
+def _clustered(netlist: Netlist) -> Netlist:
+    """Return a netlist without standard cells, clustering those that there are."""
+    num_cells = int(np.count_nonzero(netlist.types == NodeType.STDCELL))
+    if num_cells == 0:
+        return netlist
+    clustered = cluster_flat(netlist)
+    warnings.warn(
+        f"{netlist.name} is flat: its {num_cells:,} standard cells are clustered into {clustered.soft_macros.size:,} "
+        "soft macros (cluster_cells and group_netlist do it as you like)", InstanceWarning, stacklevel=3,
+    )  # fmt: skip
+    return clustered

@@ -20,12 +20,13 @@ from placezoo.datasets.device.topology import DeviceTopology
 from placezoo.datasets.device.topology_format import load_topology
 from placezoo.datasets.files import write_atomically
 from placezoo.datasets.op_graphs.op_graph import OpGraph
+from placezoo.datasets.op_graphs.op_graph_format import write_op_graph
 from placezoo.datasets.op_graphs.op_grouping import GROUPINGS
 from placezoo.envs.device.chrome_trace import chrome_trace
 from placezoo.envs.device.drawing import draw_timeline
 from placezoo.envs.device.list_scheduling import list_placement
 from placezoo.envs.op_graphs.features import KINDS, kind_flags
-from placezoo.envs.problem import CutGraph, FeatureNames, FeatureRoles, PlacementProblem, StepKernel
+from placezoo.envs.problem import TABLES, CutGraph, FeatureNames, FeatureRoles, PlacementProblem, StepKernel
 from placezoo.parameters import above, below, between, check_parameters, one_of
 
 _CUT_STEPS = 10_000  # partitioners want whole numbers
@@ -56,6 +57,7 @@ class DevicePlaceProblem(PlacementProblem):
     env_id = "DevicePlace-v0"
     short_name = "device"
     default_formulation = "construct"
+    instance_format = (".json", lambda path, instance: write_op_graph(instance, path))
     default_instance = "torch:inception-v3"
     feature_names = FeatureNames(
         items=(
@@ -68,7 +70,7 @@ class DevicePlaceProblem(PlacementProblem):
     )  # fmt: skip
     feature_roles = FeatureRoles(pace="time_before", positions=("time_before", "memory_before"), priority="is_priority")
     cheap_moves = False
-    exports = MappingProxyType({".json": "a timeline for Chrome and Perfetto"})
+    exports = MappingProxyType({**TABLES, ".json": "a timeline for Chrome and Perfetto"})
     term_names = moves.TERM_NAMES
     step_kernel = StepKernel(moves.allowed, moves.movable, moves.observe)
     moves: Any = moves
@@ -312,7 +314,23 @@ class DevicePlaceProblem(PlacementProblem):
         """Return Baechi's m-ETF, legalised; the same for every generator."""
         return self.legalize(self.with_priorities(list_placement(self.cost_model, earliest_first=True)))
 
-    def _export(self, assignment: NDArray[np.int64], path: Path) -> None:
+    def table(self, assignment: NDArray[np.int64]) -> dict[str, Any]:
+        """Return when each operator runs where: a row an operator, seconds."""
+        graph, model = self.instance, self.cost_model
+        timeline, device = model.timeline(assignment), model.expand(assignment)
+        kinds = [*self.topology.kinds, ""]
+        return {
+            "operator": range(graph.num_ops),
+            "name": graph.names,
+            "kind": graph.kinds,
+            "group": model.groups.tolist(),
+            "device": device.tolist(),
+            "device_kind": [kinds[place] for place in device],
+            "start": timeline.start.tolist(),
+            "end": timeline.end.tolist(),
+        }
+
+    def _export(self, assignment: NDArray[np.int64], path: Path, suffix: str) -> None:
         write_atomically(path, chrome_trace(self.cost_model, assignment))
 
     def draw(self, assignment: NDArray[np.int64], axes: Any) -> None:

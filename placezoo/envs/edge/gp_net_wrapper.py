@@ -10,6 +10,7 @@ from gymnasium import spaces
 from gymnasium.spaces import GraphInstance
 from numpy.typing import NDArray
 
+from placezoo.envs.actions import OUTSIDE, read_actions
 from placezoo.envs.edge.gp_net import EDGE_FEATURES, NODE_FEATURES, GpNetArrays, GpNetBuilder
 from placezoo.envs.edge.problem import EdgePlaceProblem
 
@@ -84,10 +85,11 @@ class GpNet(gym.Wrapper, gym.utils.RecordConstructorArgs):
     def step(self, action: Any) -> tuple[dict[str, Any], Any, bool, bool, dict[str, Any]]:
         """Carry an action out; as the environment's."""
         assert self._builder is not None
-        valid = bool(self._base.action_masks()[int(action)])
+        chosen = int(read_actions(action, self._base.action_space))
+        valid = chosen != OUTSIDE and bool(self._base.action_masks()[chosen])
         observation, reward, terminated, truncated, info = self.env.step(action)
         if valid:
-            self._last_moved = self._base.decode_action(action)[0]
+            self._last_moved = self._base.decode_action(chosen)[0]
             self._builder.update(self._base._state())
         if self._base.problem is not self._problem:
             self._problem = self._base.problem

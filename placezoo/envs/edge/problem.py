@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any
 
 import numpy as np
@@ -17,11 +19,14 @@ from placezoo.cost_models.edge.ranks import by_decreasing, downward_rank, mean_t
 from placezoo.datasets.arrays import read_only
 from placezoo.datasets.dag import LINK_FEATURE_NAMES, both_directions
 from placezoo.datasets.edge.device_cluster import DeviceCluster
+from placezoo.datasets.edge.edge_format import write_edge
 from placezoo.datasets.edge.edge_instance import EdgeInstance
 from placezoo.datasets.edge.task_graph import TaskGraph
+from placezoo.datasets.files import write_atomically
 from placezoo.envs.edge.churn import leave_or_join
 from placezoo.envs.edge.drawing import draw_schedule, draw_task_graph
-from placezoo.envs.problem import FeatureNames, PlacementProblem, StepKernel
+from placezoo.envs.edge.schedule_formats import saga_schedule, wfcommons_schedule
+from placezoo.envs.problem import TABLES, FeatureNames, PlacementProblem, StepKernel
 from placezoo.parameters import at_least, between, check_parameters
 
 
@@ -50,6 +55,10 @@ class EdgePlaceProblem(PlacementProblem):
     env_id = "EdgePlace-v0"
     short_name = "edge"
     default_formulation = "improve"
+    exports = MappingProxyType({
+        **TABLES, ".json": "a schedule of SAGA", ".wfformat.json": "a workflow of WfCommons, as it ran",
+    })  # fmt: skip
+    instance_format = (".json", lambda path, instance: write_edge(instance, path))
     default_instance = "giph/test/0"
     feature_names = FeatureNames(
         items=("compute", "devices", "inputs", "outputs", "depth", "upward_rank", "downward_rank"),
@@ -89,7 +98,8 @@ class EdgePlaceProblem(PlacementProblem):
     def as_instance(cls, given: Any) -> Any:
         """Return the instance of a pair of task graph and cluster; anything else as it is."""
         if isinstance(given, tuple) and [type(one) for one in given] == [TaskGraph, DeviceCluster]:
-            return EdgeInstance(given[0], given[1], f"{given[0].name} on {given[1].name}")
+            graph, cluster = given
+            return EdgeInstance(graph, cluster, name=f"{graph.name} on {cluster.name}")
         return given
 
     @property
@@ -130,6 +140,11 @@ class EdgePlaceProblem(PlacementProblem):
         changed = EdgePlaceProblem(replace(self.instance, cluster=cluster), **self.parameters)
         changed.whole_cluster = self.whole_cluster
         return changed
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        changed = self.instance.cluster is not self.whole_cluster
+        whole = replace(self.instance, cluster=self.whole_cluster) if changed else self.instance
+        return _in_cluster, (whole, self.parameters, self.instance.cluster)
 
     @cached_property
     def _ranks(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -197,6 +212,20 @@ class EdgePlaceProblem(PlacementProblem):
         choice = np.floor(rng.random(self.num_items) * allowed.sum(axis=1)).astype(np.int64)
         return np.asarray((np.cumsum(allowed, axis=1) > choice[:, None]).argmax(axis=1), np.int64)
 
+    @property
+    def item_names(self) -> tuple[str, ...]:
+        """The tasks' names."""
+        return self.instance.task_graph.task_names
+
+    def table(self, assignment: NDArray[np.int64]) -> dict[str, Any]:
+        """Return the schedule as a table: also when each task begins and ends."""
+        schedule = self.cost_model.schedule(assignment)
+        return {**super().table(assignment), "start": schedule.start.tolist(), "end": schedule.end.tolist()}
+
+    def _export(self, assignment: NDArray[np.int64], path: Path, suffix: str) -> None:
+        write = wfcommons_schedule if suffix == ".wfformat.json" else saga_schedule
+        write_atomically(path, write(self.cost_model, assignment, self.instance.name))
+
     def greedy(self, rng: np.random.Generator) -> NDArray[np.int64]:
         """Place each task, in order, where it adds least to the cost: as by default, but without simulating anew."""
         model = self.cost_model
@@ -215,3 +244,7 @@ class EdgePlaceProblem(PlacementProblem):
             lambda axes: self.draw(assignment, axes),
             lambda axes: draw_task_graph(self.cost_model, assignment, axes),
         ]
+
+
+def _in_cluster(whole: EdgeInstance, parameters: dict[str, Any], cluster: Any) -> EdgePlaceProblem:
+    return EdgePlaceProblem(whole, **parameters).with_cluster(cluster)

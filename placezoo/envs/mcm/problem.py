@@ -15,6 +15,7 @@ from placezoo.datasets.arrays import read_only
 from placezoo.datasets.dag import LINK_FEATURE_NAMES, both_directions
 from placezoo.datasets.mcm.package import load_package
 from placezoo.datasets.op_graphs.op_graph import OpGraph
+from placezoo.datasets.op_graphs.op_graph_format import write_op_graph
 from placezoo.envs.mcm.drawing import draw_pipeline
 from placezoo.envs.op_graphs.features import KINDS, kind_flags
 from placezoo.envs.problem import FeatureNames, FeatureRoles, PlacementProblem, StepKernel
@@ -40,6 +41,7 @@ class MCMPartitionProblem(PlacementProblem):
     env_id = "MCMPartition-v0"
     short_name = "mcm"
     default_formulation = "one-shot"
+    instance_format = (".json", lambda path, instance: write_op_graph(instance, path))
     default_instance = "transformers:bert-base,decomposed"
     feature_names = FeatureNames(
         items=(
@@ -164,6 +166,11 @@ class MCMPartitionProblem(PlacementProblem):
     def legalize(self, assignment: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return a valid partition near one: ``realize``."""
         return self.realize(assignment)
+
+    @property
+    def item_names(self) -> list[str]:
+        """The operators' names."""
+        return [self.instance.names[op] for op in self.cost_model.items]
 
     def equal_blocks(self) -> NDArray[np.int64]:
         """Return contiguous blocks of the item order of about equal time, made valid by the constraint solver."""

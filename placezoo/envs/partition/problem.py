@@ -24,12 +24,14 @@ from placezoo.datasets.partition.graph_order import (
     heavy_edge_order,
     spectral_order,
 )
+from placezoo.datasets.partition.hmetis_format import write_hmetis
 from placezoo.datasets.partition.hypergraph import Hypergraph
 from placezoo.datasets.partition.laplacian import laplacian_coordinates
+from placezoo.datasets.partition.metis_format import write_metis
 from placezoo.datasets.partition.partition_format import write_partition
 from placezoo.envs.partition.drawing import draw_partitioned_graph
 from placezoo.envs.partition.graph_growing import grow_parts
-from placezoo.envs.problem import CutGraph, FeatureNames, PlacementProblem, StepKernel
+from placezoo.envs.problem import TABLES, CutGraph, FeatureNames, PlacementProblem, StepKernel
 from placezoo.parameters import check_parameters, one_of
 
 NUM_SPECTRAL = 4
@@ -62,6 +64,7 @@ class GraphPartitionProblem(PlacementProblem):
     env_id = "GraphPartition-v0"
     short_name = "partition"
     default_formulation = "construct"
+    instance_format = (".graph", lambda path, instance: write_metis(instance, path))
     default_instance = "karate"
     feature_names = FeatureNames(
         items=(
@@ -79,7 +82,7 @@ class GraphPartitionProblem(PlacementProblem):
     )
     term_names = moves.TERM_NAMES
     presentation = ("order",)
-    exports = MappingProxyType({".part": "a partition file of METIS, for 4 parts also .part.4"})
+    exports = MappingProxyType({**TABLES, ".part": "a partition file of METIS, for 4 parts also .part.4"})
     step_kernel = StepKernel(moves.allowed, moves.movable, moves.observe)
     moves: Any = moves
 
@@ -110,6 +113,7 @@ class GraphPartitionProblem(PlacementProblem):
             self.parameters["objective"] = objective or "km1"
             self.cost_model = HypergraphCost(instance, num_parts, epsilon, self.parameters["objective"])
             self.graph = instance.expansion
+            self.instance_format = (".hgr", lambda path, instance: write_hmetis(instance, path))
             self.moves, self.term_names = hypergraph_moves, hypergraph_moves.TERM_NAMES
             self.step_kernel = StepKernel(hypergraph_moves.allowed, hypergraph_moves.movable, hypergraph_moves.observe)
         self.instance = instance
@@ -199,11 +203,11 @@ class GraphPartitionProblem(PlacementProblem):
         return grow_parts(self.graph, self.num_resources, self.cost_model.max_part_weight, rng)
 
     @classmethod
-    def export_suffix(cls, path: Path) -> str:
-        """Return ``.part`` for names that end in ``.part`` or ``.part.K``."""
-        return ".part" if re.search(r"\.part(\.\d+)?$", path.name) else path.suffix
+    def export_suffix(cls, path: Path) -> str | None:
+        """Return ``.part`` for names that end in ``.part.K`` too."""
+        return ".part" if re.search(r"\.part\.\d+$", path.name) else super().export_suffix(path)
 
-    def _export(self, assignment: NDArray[np.int64], path: Path) -> None:
+    def _export(self, assignment: NDArray[np.int64], path: Path, suffix: str) -> None:
         named = path.suffix[1:]
         if named.isdecimal() and int(named) != self.num_resources:
             raise ValueError(f"{path}: there are {self.num_resources} parts: name it .part.{self.num_resources}")

@@ -47,6 +47,17 @@ class TimeLimitBudget(gym.Wrapper, gym.utils.RecordConstructorArgs):
         self._started, self._steps = time.perf_counter(), 0
         return result
 
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(self.__dict__)
+        if "_started" in state:  # by the clock of this process: a copy goes on with what is left
+            state["_started"] -= time.perf_counter()
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if "_started" in state:
+            self._started += time.perf_counter()
+
     def step(self, action: Any) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
         """Step; truncated once the budget is spent."""
         observation, reward, terminated, truncated, info = self.env.step(action)

@@ -142,7 +142,10 @@ class BestKnown:
             record = self._write(solution, cost.total)
             self._records[key] = record
             records = [msgspec.structs.asdict(one) for one in self]
-            write_atomically(self.folder / INDEX, json.dumps({"format": FORMAT, "records": records}, indent=1) + "\n")
+            write_atomically(
+                self.folder / INDEX,
+                json.dumps({"format": FORMAT, "records": records}, indent=1, allow_nan=False) + "\n",
+            )
             if known is not None and known.file != record.file:
                 (self.folder / known.file).unlink(missing_ok=True)
         return True

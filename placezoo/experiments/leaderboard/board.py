@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -171,7 +171,7 @@ class Leaderboard:
                     yield self._row(run, None, error=error)
                 else:
                     solution = Solution.load(path)  # what is verified is what was written
-                    verify(solution, run.case.problem)
+                    solution = replace(solution, cost=verify(solution, run.case.problem))
                     yield self._row(run, solution, path, is_new=True)
 
     def submission(self, path: str | Path) -> Row:
@@ -186,7 +186,7 @@ class Leaderboard:
             problem = case.problem
             same = json.dumps(solution.parameters, sort_keys=True) == json.dumps(problem.parameters, sort_keys=True)
             if (solution.env_id, solution.digest) == (problem.env_id, problem.instance.digest) and same:
-                verify(solution, problem)
+                solution = replace(solution, cost=verify(solution, problem))  # never what the claim says
                 agent = SuiteAgent(solution.agent, solution.hyperparameters, label=f"{solution.agent} (submitted)")
                 return self._row(Run(case, agent, solution.seed), solution, Path(path), is_submission=True)
         raise ValueError(f"{path}: {solution.instance} with these parameters is not in suite {self.suite.name}")
@@ -300,7 +300,6 @@ def _load_if_valid(path: Path, problem: PlacementProblem) -> Solution | None:
     """Return an earlier run's solution, or None if there is none or it does not bear out what it says."""
     try:
         solution = Solution.load(path)
-        verify(solution, problem)
+        return replace(solution, cost=verify(solution, problem))
     except (FileNotFoundError, ValueError):
         return None
-    return solution

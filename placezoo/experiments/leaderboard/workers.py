@@ -26,11 +26,11 @@ class _Worker:
     """One process that takes tasks as lines of JSON and answers each with a line: the error, or nothing."""
 
     def __init__(self) -> None:
-        path = os.pathsep.join(entry for entry in (os.getcwd(), *sys.path) if entry)
+        path = os.pathsep.join(entry for entry in sys.path if entry)  # what this process finds, in its own order
         environment = {**os.environ, **dict.fromkeys(_ONE_THREAD, "1"), "PYTHONPATH": path}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            text=True, env=environment,
+            [sys.executable, "-P", "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL, text=True, env=environment,
         )  # fmt: skip
 
     def perform(self, task: Task, limit: float) -> str:

@@ -56,6 +56,8 @@ def test_what_is_read(design):
         ("d.nets", ("NetDegree : 2 n1\n", ""), r"d.nets:8: expected NetDegree"),
         ("d.pl", ("m 12 20 : FN", "m 12 20 : NF"), r"d.pl:2: unknown orientation 'NF'"),
         ("d.pl", ("m 12 20 : FN", "m 12"), r"d.pl:2: expected `name x y"),
+        ("d.pl", ("/FIXED", "/FIXD"), r"d.pl:5: expected `name x y : orientation .* found /FIXD"),
+        ("d.nodes", ("terminal", "terminus"), r"d.nodes:8: expected `name width height .* found terminus"),
         ("d.aux", ("d.scl", ""), r"d.aux:1: names no .scl"),
         ("d.wts", ("n1 2.5", "n1 -1"), r"d.wts:2: a weight must not be negative"),
     ],
@@ -71,3 +73,36 @@ def test_a_missing_file(design):
     (design / "d.nets").unlink()
     with pytest.raises(FileNotFoundError, match=r"d.nets: no such file"):
         read_bookshelf(design / "d.aux")
+
+
+@pytest.mark.parametrize("mark", ["/FIXED", "/Fixed", "/fixed", "/ FIXED"])
+def test_fixed_in_any_case(mark, design):
+    assert not read_bookshelf(design / "d.aux").fixed[0]
+    (design / "d.pl").write_text(FILES["d.pl"].replace("m 12 20 : FN", f"m 12 20 : fn {mark}"))
+    netlist = read_bookshelf(design / "d.aux")
+    assert netlist.fixed[netlist.index["m"]]
+    assert netlist.types[netlist.index["m"]] == NodeType.HARD_MACRO
+
+
+@pytest.mark.parametrize(
+    ("file", "change"), [("d.nodes", ("m 8 6", "m 8 6 Terminal_NI")), ("d.pl", ("FN", "FN /Fixed_NI"))]
+)
+def test_what_others_may_overlap_obstructs_nothing(file, change, design):
+    (design / file).write_text(FILES[file].replace(*change))
+    netlist = read_bookshelf(design / "d.aux", grid=(6, 4))
+    node = netlist.index["m"]
+    assert (netlist.types[node], netlist.fixed[node]) == (NodeType.PORT, True)
+    assert netlist.placement.node_positions[netlist.index["m/n0/1"]].tolist() == [5, 11]  # its pins stay
+
+
+def test_keywords_in_any_case(design):
+    plain = read_bookshelf(design / "d.aux")
+    for name, words in {
+        "d.nodes": ("terminal", "NumNodes"), "d.nets": ("NetDegree", " O ", "NumNets"),
+        "d.scl": ("CoreRow", "Coordinate", "Height", "SubrowOrigin", "NumSites", "Sitewidth"),
+    }.items():  # fmt: skip
+        text = FILES[name]
+        for word in words:
+            text = text.replace(word, word.swapcase())
+        (design / name).write_text(text)
+    assert read_bookshelf(design / "d.aux") == plain

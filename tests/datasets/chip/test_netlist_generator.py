@@ -1,5 +1,6 @@
 """Synthetic netlists, and clustering flat ones."""
 
+import dataclasses
 import gzip
 import itertools
 import os
@@ -123,6 +124,82 @@ def test_grouping_by_hand():
         "Grp_7/Poutput_single_1": (["M/a"], 1.0),  # c1 drives c2, which is its own group's, and the macro
         "Grp_9/Poutput_single_0": (["Grp_7/Pinput"], 1.0),  # c4 drives c5 and c2
     }
+
+
+def with_pins(flat):
+    """The same flat netlist with a pin for each end of a net at a cell, as DEF and Bookshelf have it."""
+    names, types, owners = list(flat.names), list(flat.types), list(flat.owners)
+    nodes = []
+    for node in flat.net_nodes.tolist():
+        if flat.types[node] == NodeType.STDCELL:
+            names.append(f"{flat.names[node]}/{len(names)}")
+            types.append(NodeType.HARD_PIN)
+            owners.append(node)
+            node = len(names) - 1
+        nodes.append(node)
+    more = len(names) - flat.num_nodes
+    padded = {
+        what: np.concatenate([getattr(flat, what), np.zeros((more, *getattr(flat, what).shape[1:]))])
+        for what in ("sizes", "centers", "offsets", "orientations", "fixed", "halos")
+    }
+    return dataclasses.replace(
+        flat, names=tuple(names), types=np.array(types), owners=np.array(owners), net_nodes=np.array(nodes), sides=(),
+        **padded,
+    )  # fmt: skip
+
+
+def test_grouping_cells_with_pins_is_grouping_cells():
+    flat, groups = flat_netlist(), np.array([-1, -1, -1, 7, 7, 7, 9, 9, 9])
+    pinned = with_pins(flat)
+    more = pinned.num_nodes - flat.num_nodes
+    clustered = group_netlist(pinned, np.concatenate([groups, np.full(more, -1)]), grid=(4, 5))
+    assert clustered == group_netlist(flat, groups, grid=(4, 5))
+    assert clustered.owners.min() >= 0
+    ours = cluster_cells(pinned, 2, imbalance=0.3)
+    assert ours[: flat.num_nodes].tolist() == cluster_cells(flat, 2, imbalance=0.3).tolist()
+
+
+def test_grouping_keeps_every_net_and_weight_of_a_cell():
+    """c1 drives the macro by one pin and c3 by another; the macro's pin drives two nets."""
+    flat = with_pins(flat_netlist())
+    c1, c3 = flat.index["c1"], flat.index["c3"]
+    names = (*flat.names, "c1/x", "c1/y", "c3/z")
+    pad = {
+        what: np.concatenate([getattr(flat, what), np.zeros((3, *getattr(flat, what).shape[1:]))])
+        for what in ("sizes", "centers", "offsets", "orientations", "fixed", "halos")
+    }
+    n = flat.num_nodes
+    nets = [[n, 2], [n + 1, n + 2], [2, n + 2], [2, 0]]
+    netlist = dataclasses.replace(
+        flat, names=names, types=[*flat.types, *[NodeType.HARD_PIN] * 3], owners=[*flat.owners, c1, c1, c3],
+        net_nodes=np.concatenate(nets), net_indptr=[0, 2, 4, 6, 8], net_weights=[2.0, 3.0, 5.0, 7.0], sides=(), **pad,
+    )  # fmt: skip
+    groups = np.full(n + 3, -1)
+    groups[3:6], groups[6:9] = 0, 1
+    clustered = group_netlist(netlist, groups, grid=(4, 5))
+    nets = [
+        ([clustered.names[node] for node in clustered.net_nodes[2 * net : 2 * net + 2]], float(weight))
+        for net, weight in enumerate(clustered.net_weights)
+    ]
+    assert nets == [
+        (["M/a", "Grp_1/Pinput"], 5.0), (["M/a", "P"], 7.0),
+        (["Grp_0/Poutput_single_0", "Grp_1/Pinput"], 3.0), (["Grp_0/Poutput_single_1", "M/a"], 2.0),
+    ]  # fmt: skip
+    assert (clustered.canvas.width, clustered.canvas.columns) == (20, 4)  # the flat netlist's own
+
+
+def test_a_flat_netlist_with_pins_there_and_back(tmp_path):
+    flat = with_pins(flat_netlist())
+    write_netlist(tmp_path / "flat.pb.txt", flat)
+    again = datasets.read_netlist(tmp_path / "flat.pb.txt")
+    names = [[n.names[node] for node in n.net_nodes] for n in (flat, again)]
+    assert names[0] == names[1]
+    assert again.owners.tolist() == flat.owners.tolist()
+
+
+def test_owners_are_nodes():
+    with pytest.raises(ValueError, match="c0: its owner is -1, which is no node"):
+        dataclasses.replace(flat_netlist(), owners=np.array([0, 1, 1, -1, 4, 5, 6, 7, 8]))
 
 
 def test_grouping_errors():

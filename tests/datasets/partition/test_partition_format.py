@@ -69,7 +69,7 @@ def test_names_that_say_something_else_are_refused(tmp_path):
     whole = np.zeros(34, np.int64)
     with pytest.raises(ValueError, match=r"x\.part\.5: there are 4 parts: name it \.part\.4"):
         problem.export(whole, tmp_path / "x.part.5")
-    with pytest.raises(ValueError, match=r"exported as \.part \(a partition file of METIS"):
+    with pytest.raises(ValueError, match=r"exported as \.csv .*, \.part \(a partition file of METIS"):
         problem.export(whole, tmp_path / "x.txt")
     with pytest.raises(ValueError, match="node 3 is in no part"):
         problem.export(np.where(np.arange(34) == 3, -1, 0), tmp_path / "x.part.4")
