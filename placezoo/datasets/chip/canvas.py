@@ -125,10 +125,10 @@ def choose_grid(
     others = [(int(counts[k // counts.size]), int(counts[k % counts.size])) for k in best]
     if not all(_has_room(*_cell_centres(first, width, height), width, height, extent, walls) for extent in extents):
         # What has no room anywhere must not keep the others from a grid that admits them.
-        extents = [extent for extent in extents if _has_room_anywhere(width, height, extent, walls)]
+        possible = [extent for extent in extents if _has_room_anywhere(width, height, extent, walls)]
         for grid in (*others, *((lines, lines) for lines in range(49, 129))):
             centres = _cell_centres(grid, width, height)
-            if all(_has_room(*centres, width, height, extent, walls) for extent in extents):
+            if all(_has_room(*centres, width, height, extent, walls) for extent in possible):
                 return grid
     return first
 
