@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 MOST_CELLS = 100_000  # of the grid: published ones have at most 128 x 128
 _LARGEST = 1e12  # micron
+_MOST_OBSTACLES = 1_000  # for a search of all places where something may lie
 _TOUCH = 1e-9  # micron: less is no overlap
 
 
@@ -109,6 +110,7 @@ def choose_grid(
     if len(sizes) == 0:
         return 32, 32
     extents = np.unique(sizes if movable is None else movable, axis=0)
+    extents = extents[np.argsort(-extents.prod(axis=1), kind="stable")]  # the largest fails first
     walls = np.zeros((0, 4)) if obstacles is None else obstacles
     area = np.prod(sizes, axis=1)
     counts = np.arange(16, 49)
@@ -121,17 +123,40 @@ def choose_grid(
     # The grid that is best on each axis comes first, then all others; then finer ones.
     first = int(counts[np.argmin(lost[0])]), int(counts[np.argmin(lost[1])])
     others = [(int(counts[k // counts.size]), int(counts[k % counts.size])) for k in best]
-    for grid in (first, *others, *((lines, lines) for lines in range(49, 129))):
-        if all(_admits(grid, width, height, extent, walls) for extent in extents):
-            return grid
+    if not all(_has_room(*_cell_centres(first, width, height), width, height, extent, walls) for extent in extents):
+        # What has no room anywhere must not keep the others from a grid that admits them.
+        possible = [extent for extent in extents if _has_room_anywhere(width, height, extent, walls)]
+        for grid in (*others, *((lines, lines) for lines in range(49, 129))):
+            centres = _cell_centres(grid, width, height)
+            if all(_has_room(*centres, width, height, extent, walls) for extent in possible):
+                return grid
     return first
 
 
-def _admits(
-    grid: tuple[int, int], width: float, height: float, extent: NDArray[np.float64], obstacles: NDArray[np.float64]
+def _cell_centres(
+    grid: tuple[int, int], width: float, height: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    columns, rows = grid
+    return (np.arange(columns) + 0.5) * width / columns, (np.arange(rows) + 0.5) * height / rows
+
+
+def _has_room_anywhere(
+    width: float, height: float, extent: NDArray[np.float64], obstacles: NDArray[np.float64]
 ) -> bool:
-    """Return whether a macro may lie at the centre of some cell."""
-    x, y = ((np.arange(lines) + 0.5) * side / lines for lines, side in zip(grid, (width, height), strict=True))
+    """Return whether a macro has room on the canvas: if so, it also has where it touches something on two sides."""
+    if len(obstacles) > _MOST_OBSTACLES:
+        return True
+    half_x, half_y = extent / 2
+    x = np.concatenate([[half_x], obstacles[:, 2] + half_x])
+    y = np.concatenate([[half_y], obstacles[:, 3] + half_y])
+    return _has_room(np.unique(x), np.unique(y), width, height, extent, obstacles)
+
+
+def _has_room(
+    x: NDArray[np.float64], y: NDArray[np.float64], width: float, height: float, extent: NDArray[np.float64],
+    obstacles: NDArray[np.float64],
+) -> bool:  # fmt: skip
+    """Return whether a macro may lie at one of the columns x and rows y, which rise."""
     half_x, half_y = extent / 2
     x = x[(x - half_x >= -_TOUCH) & (x + half_x <= width + _TOUCH)]
     y = y[(y - half_y >= -_TOUCH) & (y + half_y <= height + _TOUCH)]
