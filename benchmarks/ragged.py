@@ -58,8 +58,6 @@ def measure(kind: str) -> None:
     )
     problem = env.envs[0].unwrapped.problem
     policy = {"network": network_config(problem, "graph-sage", 32, 2).to_json(), "formulation": "construct"}
-    if kind == "ragged":
-        policy["store"] = env.store
     model = MaskablePPO(
         GraphPolicy if kind == "padded" else RaggedGraphPolicy, env, n_steps=STEPS, batch_size=64, n_epochs=2,
         policy_kwargs=policy, seed=0,

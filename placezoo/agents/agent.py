@@ -76,9 +76,10 @@ class Agent(ABC, Generic[P]):
             classes = self.problem_class if isinstance(self.problem_class, tuple) else (self.problem_class,)
             ours = " and ".join(one.env_id for one in classes)
             raise ValueError(f"{self.name} is for {ours}, it cannot solve {problem.env_id}")
-        self.prepare(problem)
-        problem.evaluate(problem.initial_assignment(np.random.default_rng(0)))  # compiles what every search calls
-        search = Search(problem, budget or DEFAULT_BUDGET, seed)
+        seen = self.presented(problem)
+        self.prepare(seen)
+        seen.evaluate(seen.initial_assignment(np.random.default_rng(0)))  # compiles what every search calls
+        search = Search(seen, budget or DEFAULT_BUDGET, seed)
         self._search(search)
         assert search.best is not None
         assert search.best_cost is not None
@@ -94,6 +95,13 @@ class Agent(ABC, Generic[P]):
             provenance=describe_machine(),
             bound=search.bound,
         )
+
+    def presented(self, problem: P) -> P:
+        """Return the problem as the agent's policy was trained to see it; by default, as it is.
+
+        The same items, resources and costs: what is found for it is an assignment of the problem.
+        """
+        return problem
 
     def prepare(self, problem: P) -> None:
         """Do before the clock starts what is not search: load weights, compile kernels; by default nothing.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import inspect
 import io
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -328,6 +329,23 @@ class PlacementProblem(ABC):
     def from_parts(self, parts: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the assignment that a partition of ``cut_graph``, int64 [num_nodes], stands for."""
         return parts
+
+    def presented(self, parameters: Mapping[str, Any]) -> PlacementProblem:
+        """Return the problem over the same instance, at the same costs, presented as other parameters say.
+
+        Args:
+            parameters: of any problem of the class; only those in ``presentation`` count, and one that is not there has
+                its default.
+
+        Raises:
+            ValueError: one is out of range.
+        """
+        make: Any = type(self)
+        defaults = inspect.signature(make).parameters
+        wanted = {name: parameters.get(name, defaults[name].default) for name in self.presentation}
+        if all(self.parameters[name] == value for name, value in wanted.items()):
+            return self
+        return make(self.instance, **{**self.parameters, **wanted})
 
     @property
     def changes_between_steps(self) -> bool:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from placezoo.agents.learning.learners import learner_entry
-from placezoo.envs.registration import problem_parameters
+from placezoo.envs.registration import problem_class, problem_parameters
 from placezoo.experiments.options import (
     Address,
     CheckpointMinutes,
@@ -69,6 +69,11 @@ def train_agent(
         return
     scale = {"env_runners": env_runners, "learners": learners, "gpus": gpus, "address": address}
     parameters, hyperparameters = _split(env, settings)
+    if start is not None:
+        entry.load(backend)  # says so if the extra is missing
+        from placezoo.agents.networks.checkpoint import Checkpoint, checkpoint_folder
+
+        parameters = _presented(Checkpoint.load(checkpoint_folder(start, agent, env)), env, parameters)
     run = TrainingRun(
         env, dataset, instance, formulation, parameters, hyperparameters,
         timesteps=timesteps,
@@ -108,7 +113,7 @@ def finetune(
     before = Checkpoint.load(checkpoint_folder(checkpoint, "ppo", env))
     parameters, hyperparameters = _split(env, settings)
     run = TrainingRun(
-        env, dataset, instance, formulation or before.formulation, parameters, hyperparameters,
+        env, dataset, instance, formulation or before.formulation, _presented(before, env, parameters), hyperparameters,
         timesteps=timesteps,
         seconds=_SECONDS if seconds is None and timesteps is None else seconds,
         seed=seed,
@@ -188,6 +193,14 @@ def tune(
         changed = ", ".join(f"{name} {_short(value)}" for name, value in row.hyperparameters.items())
         console.print(f"{row.validation_cost:.4f} x greedy after {row.timesteps:,} steps: {changed}")
     console.print(f"{len(rows)} configurations: {out / 'results.csv'}; best policy: {out / 'best'}")
+
+
+def _presented(before: Any, env: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Return the parameters of a training that goes on: problems are presented as before, unless it is said how."""
+    if before.env_id != env:
+        return parameters
+    trained, names = before.training.get("parameters", {}), problem_class(env).presentation
+    return {**{name: trained[name] for name in names if name in trained}, **parameters}
 
 
 def _split(env: str, settings: list[str] | None) -> tuple[dict[str, Any], dict[str, Any]]:

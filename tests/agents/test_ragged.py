@@ -1,5 +1,11 @@
 """Graphs of any size through SB3 without padding, also for an environment that is not placezoo's."""
 
+import copy
+import gc
+import pickle
+import subprocess
+import sys
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -8,7 +14,10 @@ from gymnasium import spaces
 from gymnasium.spaces import GraphInstance
 from gymnasium.vector import SyncVectorEnv
 from sb3_contrib import MaskablePPO
+from sb3_contrib.common.maskable.evaluation import evaluate_policy as evaluate_masked
 from stable_baselines3 import DQN, PPO
+from stable_baselines3.common.callbacks import EvalCallback
+from stable_baselines3.common.evaluation import evaluate_policy
 from torch import nn
 
 from placezoo.agents.networks.checkpoint import network_config
@@ -18,7 +27,7 @@ from placezoo.agents.networks.policy_network import PolicyNetwork
 from placezoo.agents.ppo.sb3_policy import RaggedGraphPolicy
 from placezoo.agents.ragged.collate import collate
 from placezoo.agents.ragged.sb3 import GraphExtractor, GraphVecEnv
-from placezoo.agents.ragged.store import GraphStore
+from placezoo.agents.ragged.store import GraphStore, look_up
 from placezoo.envs.wrappers import PackedObservation, PackedSpace, PackGraphs, PadGraph
 
 ENV = "GraphPartition-v0"
@@ -65,6 +74,170 @@ class CountingNetwork(nn.Module):
 def kwargs_of(env):
     extractor = {"store": env.store, "make_network": CountingNetwork, "features_dim": 8}
     return {"features_extractor_class": GraphExtractor, "features_extractor_kwargs": extractor}
+
+
+class OneOrTwo(gym.Env):
+    """Has the graph one node or two? Random play is right half of the time; handles say nothing about it."""
+
+    observation_space = spaces.Graph(spaces.Box(0, 1, (2,)), None)
+    action_space = spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.answer = int(self.np_random.integers(2))
+        return GraphInstance(np.ones((self.answer + 1, 2), np.float32), None, None), {}
+
+    def step(self, action):
+        reward = float(action == self.answer)
+        return self.reset()[0], reward, True, False, {}
+
+
+class CountNodes(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(1, 16)
+
+    def forward(self, batch):
+        return self.layer(torch.bincount(batch.batch, minlength=batch.num_graphs)[:, None].float() - 1.5).tanh()
+
+
+def counting_model(env):
+    kwargs = {
+        "features_extractor_class": GraphExtractor,
+        "features_extractor_kwargs": {"make_network": CountNodes, "features_dim": 16},
+    }
+    return PPO(
+        "MlpPolicy", env, n_steps=32, batch_size=32, n_epochs=4, learning_rate=1e-2, gamma=0.0, seed=0,
+        policy_kwargs=kwargs,
+    )  # fmt: skip
+
+
+TRAINING = 4 * 32 * 6
+
+
+@pytest.fixture(scope="module")
+def one_or_two():
+    """A model that knows OneOrTwo, and its environment."""
+    env = GraphVecEnv([OneOrTwo] * 4, capacity=4 * 32)
+    model = counting_model(env)
+    model.learn(TRAINING)
+    return model, env
+
+
+def returns(model, env, episodes=100):
+    return evaluate_policy(model, env, n_eval_episodes=episodes)[0]
+
+
+def test_a_model_acts_on_any_environment_of_its_process(one_or_two):
+    model, env = one_or_two
+    assert returns(model, env) == 1.0
+    for count in (1, 3):
+        assert returns(model, GraphVecEnv([OneOrTwo] * count)) == 1.0
+    other = GraphVecEnv([OneOrTwo] * 2)
+    assert model.predict(other.reset(), deterministic=True)[0].tolist() == [env.answer for env in other.envs]
+
+
+def test_eval_callbacks_have_an_environment_of_their_own():
+    model = counting_model(GraphVecEnv([OneOrTwo] * 4, capacity=4 * 32))
+    callback = EvalCallback(GraphVecEnv([OneOrTwo]), n_eval_episodes=50, eval_freq=32, verbose=0)
+    model.learn(TRAINING, callback=callback)
+    assert callback.last_mean_reward == 1.0
+
+
+def test_a_loaded_model_goes_on_with_any_number_of_environments(one_or_two, tmp_path):
+    model, env = one_or_two
+    model.save(tmp_path / "model.zip")
+    another = GraphVecEnv([OneOrTwo] * 3)
+    loaded = PPO.load(tmp_path / "model.zip", env=another)
+    assert returns(loaded, another) == 1.0
+    assert returns(loaded, env) == 1.0
+    loaded.learn(3 * 32 * 2)
+    assert loaded.n_envs == 3
+    loaded.set_env(GraphVecEnv([OneOrTwo] * 3))
+    loaded.learn(3 * 32, reset_num_timesteps=False)
+    assert returns(loaded, GraphVecEnv([OneOrTwo] * 2)) == 1.0
+    kwargs = copy.deepcopy(model.policy_kwargs)
+    kwargs["features_extractor_kwargs"]["store"] = another.store  # as the extractor needed it once
+    loaded = PPO.load(tmp_path / "model.zip", env=another, custom_objects={"policy_kwargs": kwargs})
+    assert returns(loaded, another) == 1.0
+
+
+OTHER_PROCESS = """
+import sys
+import numpy as np
+import tests.agents.test_ragged as here
+
+env = here.GraphVecEnv([here.OneOrTwo] * 2)
+model = here.PPO.load(sys.argv[1], env=env)
+print(here.returns(model, env))
+model.learn(128)
+env.reset()
+try:
+    model.predict(np.array(eval(sys.argv[2])))
+except ValueError as error:
+    print(error)
+"""
+
+
+def test_a_loaded_model_goes_on_in_another_process_and_knows_no_handles_of_this_one(one_or_two, tmp_path):
+    model, env = one_or_two
+    model.save(tmp_path / "model.zip")
+    handles = str(env.reset().tolist())
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", OTHER_PROCESS, str(tmp_path / "model.zip"), handles],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    score, refusal = done.stdout.splitlines()
+    assert score == "1.0"
+    assert "is of an environment that is gone or in another process" in refusal
+
+
+def test_foreign_forgotten_and_changed_handles_are_refused(one_or_two):
+    model, _ = one_or_two
+    env = GraphVecEnv([OneOrTwo] * 2, capacity=2)  # at most 8 observations
+    handles = env.reset()
+    model.predict(handles)
+    for wrong in (handles / 2, handles - 2**23 - 2**24, np.where(True, np.nan, handles), handles + 2**25):
+        with pytest.raises(ValueError, match="no handles of a GraphVecEnv"):
+            look_up(wrong)
+    with pytest.raises(ValueError, match="no handles of a GraphVecEnv"):
+        look_up(np.concatenate([handles, handles], axis=1))
+    for _ in range(4):
+        env.step(np.zeros(2, np.int64))
+    with pytest.raises(ValueError, match="no longer kept: give the GraphStore a capacity above 8") as refusal:
+        model.predict(handles)
+    assert "\n" not in str(refusal.value)
+    del refusal  # its traceback holds the store
+    latest = env.reset()
+    with pytest.raises(ValueError, match="another environment's"):
+        GraphVecEnv([OneOrTwo]).store.get(latest)
+    assert len(look_up(latest.astype(np.float32))) == 2
+    del env
+    gc.collect()
+    with pytest.raises(ValueError, match="gone or in another process"):
+        model.predict(latest)
+
+
+def test_numbers_are_not_given_again_after_the_last():
+    store = GraphStore(3)
+    first = store.add("a")
+    store._next = 2**24 - 1
+    last, after = store.add("b"), store.add("c")
+    assert len({first, last, after}) == 3
+    assert store.get(np.array([after, first, last], np.float32)) == ["c", "a", "b"]
+    store.add("d")
+    with pytest.raises(KeyError, match="no longer kept"):
+        store.get(np.array(first))
+
+
+def test_a_copied_store_has_handles_of_its_own():
+    store = GraphStore(3)
+    handle = store.add("a")
+    for copied in (copy.deepcopy(store), pickle.loads(pickle.dumps(store))):
+        with pytest.raises(KeyError, match="another environment's"):
+            copied.get(np.array(handle))
+        assert look_up(np.array([handle, copied.add("b")])) == ["a", "b"]
 
 
 def test_ppo_learns_on_a_foreign_environment_of_ragged_graphs(tmp_path):
@@ -173,4 +346,22 @@ def test_maskable_ppo_trains_on_handles(formulation):
     before = {name: value.clone() for name, value in model.policy.network.state_dict().items()}
     model.learn(4 * 16 * 3)
     assert any((value != before[name]).any() for name, value in model.policy.network.state_dict().items())
-    assert model.rollout_buffer.observations.shape[-1] == 1
+    assert model.rollout_buffer.observations.shape[-1] == 2  # a handle, whatever the graph's size
+
+
+def test_maskable_ppo_is_loaded_and_evaluated_elsewhere(tmp_path):
+    def makers(count):
+        return [lambda: gym.make(ENV, instance="karate", num_parts=3)] * count
+
+    env = GraphVecEnv(makers(2), capacity=2 * 16)
+    sizes = network_config(env.envs[0].unwrapped.problem, "graph-sage", 8, 1).to_json()
+    kwargs = {"network": sizes, "formulation": "construct"}
+    model = MaskablePPO(RaggedGraphPolicy, env, n_steps=16, batch_size=32, seed=0, policy_kwargs=kwargs)
+    model.learn(2 * 16)
+    model.save(tmp_path / "model.zip")
+    expected = evaluate_masked(model, env, n_eval_episodes=2)[0]
+    another = GraphVecEnv(makers(3))
+    loaded = MaskablePPO.load(tmp_path / "model.zip", env=another)
+    for one in (model, loaded):
+        assert evaluate_masked(one, another, n_eval_episodes=3)[0] == expected
+    loaded.learn(3 * 16)

@@ -9,7 +9,6 @@ import pytest
 from gymnasium.utils.env_checker import data_equivalence
 from gymnasium.vector import AsyncVectorEnv, SyncVectorEnv
 
-import placezoo
 from placezoo.envs.actions import read_actions
 from placezoo.envs.registration import PROBLEMS
 from placezoo.envs.vector import FORMULATIONS
@@ -270,8 +269,7 @@ def test_batched_info_is_that_of_gymnasiums_vector_environment(env_id, formulati
 
 
 def test_environments_in_spawned_processes_equal_those_in_this_one():
-    instance = placezoo.datasets.load("karate")
-    settings = {"instance": instance, "num_parts": 3, "formulation": "improve", "num_moves": 2}
+    settings = {"instance": "karate", "num_parts": 3, "formulation": "improve", "num_moves": 2}
     makers = [lambda: gym.make("placezoo:GraphPartition-v0", **settings)] * 2
     spawned = AsyncVectorEnv(makers, shared_memory=False, context="spawn", autoreset_mode="SameStep")
     try:

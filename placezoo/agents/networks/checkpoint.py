@@ -36,7 +36,7 @@ class Checkpoint:
         env_id: the environment it was trained for.
         formulation: the formulation it acts in.
         features: the names of the features that it reads, by kind.
-        training: how it was trained: dataset, parameters, timesteps, seconds, score.
+        training: how it was trained: dataset, parameters (of its problems), timesteps, seconds, score.
     """
 
     network: Any
@@ -47,7 +47,8 @@ class Checkpoint:
 
     @classmethod
     def of(cls, network: Any, problem: PlacementProblem, formulation: str, training: dict[str, Any]) -> Checkpoint:
-        """Return a policy for a problem's environment."""
+        """Return a policy for a problem's environment; ``training`` may leave the problem's parameters out."""
+        training = {"parameters": dict(problem.parameters), **training}
         return cls(network, problem.env_id, formulation, feature_record(problem, network), training)
 
     @property
@@ -103,6 +104,11 @@ class Checkpoint:
             what = str(error).splitlines()[0]
             raise ValueError(f"{folder / WEIGHTS}: the weights do not fit {CONFIG} ({what})") from None
         return cls(network, config.env, config.formulation, config.features, config.training)
+
+    def as_trained(self, problem: PlacementProblem) -> PlacementProblem:
+        """Return a problem as the policy was trained to see such problems: in the same order of items, for example."""
+        parameters = self.training.get("parameters")
+        return problem if parameters is None or self.env_id != problem.env_id else problem.presented(parameters)
 
     def check_fits(self, problem: PlacementProblem) -> None:
         """Check that the policy can act on a problem.

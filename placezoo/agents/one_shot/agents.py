@@ -64,6 +64,10 @@ class GDP(Agent):
             raise ValueError(f"{self.name}: {self.checkpoint} holds another kind of policy ({policy.architecture})")
         return policy
 
+    def presented(self, problem: PlacementProblem) -> PlacementProblem:
+        """Return the problem as the checkpoint was trained to see it."""
+        return problem if self.policy is None else self.policy.as_trained(problem)
+
     def prepare(self, problem: PlacementProblem) -> None:
         """Load the checkpoint, check that it fits, run the network once."""
         learner = self._learner(problem, 0)

@@ -38,7 +38,8 @@ class PPO(Agent):
 
     Args:
         checkpoint: the folder that ``placezoo train`` or ``placezoo pretrain`` wrote, ``pretrained`` for the policies
-            that come with the package, or None.
+            that come with the package, or None. Problems are presented to it as in its training (the ``order`` of
+            GraphPartition-v0), however they are set.
         finetune: the share of the budget that goes into training the checkpoint on the very instance, in [0, 1).
         samples: how many answers at most, the first included.
         batch: how many are constructed side by side.
@@ -70,6 +71,11 @@ class PPO(Agent):
         if env_id not in known:
             known[env_id] = Checkpoint.load(checkpoint_folder(self.checkpoint, self.name, env_id))
         return known[env_id]
+
+    def presented(self, problem: PlacementProblem) -> PlacementProblem:
+        """Return the problem as the checkpoint was trained to see it."""
+        policy = self.policy_for(problem.env_id)
+        return problem if policy is None else policy.as_trained(problem)
 
     def prepare(self, problem: PlacementProblem) -> None:
         """Load the checkpoint and check that it fits; compile what the search calls."""

@@ -15,7 +15,7 @@ from placezoo.agents.networks.graph_memory import Entry, GraphMemory
 from placezoo.agents.networks.heads import make_network
 from placezoo.agents.networks.observation_reader import ObservationReader
 from placezoo.agents.networks.policy_network import NetworkConfig
-from placezoo.agents.ragged.store import GraphStore
+from placezoo.agents.ragged.store import GraphStore, look_up
 
 
 class GraphPolicy(MaskableMultiInputActorCriticPolicy):
@@ -101,12 +101,10 @@ class RaggedGraphPolicy(GraphPolicy):
     """Actor and critic over the handles of ``GraphVecEnv``: the graphs of a batch side by side, nothing padded.
 
     Args:
-        store: the environments' store.
+        store: not needed, handles name theirs; taken for what was written when they did not.
     """
 
     def __init__(self, *args: Any, store: GraphStore | None = None, **kwargs: Any) -> None:
-        assert store is not None
-        self._store = store
         super().__init__(*args, features_extractor_class=FlattenExtractor, **kwargs)
 
     def _build(self, lr_schedule: Any) -> None:
@@ -114,5 +112,5 @@ class RaggedGraphPolicy(GraphPolicy):
         self._reader = ObservationReader(self.network, self._every_item)
 
     def _scores(self, observations: Any) -> tuple[Tensor, Tensor]:
-        handles = observations.detach().cpu().numpy()
-        return self._reader.scores(self._store.get(handles), self.device, torch.is_grad_enabled())
+        found = look_up(observations.detach().cpu().numpy())
+        return self._reader.scores(found, self.device, torch.is_grad_enabled())

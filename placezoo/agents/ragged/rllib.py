@@ -29,7 +29,7 @@ class ModuleStore:
         return self.__dict__["_store"]
 
     def packed(self, handles: Any) -> list[Any]:
-        """Return the observations, unpacked, of handles [B, 1]."""
+        """Return the observations, unpacked, of handles [B, 2]."""
         return [observation.value for observation in self.store.get(np.asarray(handles.detach().cpu()))]
 
 
@@ -47,7 +47,7 @@ class LatestGraphs(ConnectorV2):
         (store,) = _stores(rl_module)
         store.clear()
         for episode in self.single_agent_episode_iterator(episodes):
-            handle = np.array([store.add(episode.get_observations(-1))], np.int64)
+            handle = np.array(store.add(episode.get_observations(-1)), np.int64)
             self.add_batch_item(batch, Columns.OBS, item_to_add=handle, single_agent_episode=episode)
         return batch
 
@@ -64,7 +64,7 @@ class EpisodeGraphs(ConnectorV2):
                 episode.id_ += f"_{number}"  # pieces of one episode must stay apart, as RLlib's own connector sees to
             steps = len(episode)
             observations = episode.get_observations(slice(0, steps))
-            handles = np.array([[store.add(observation)] for observation in observations], np.int64)
+            handles = np.array([store.add(observation) for observation in observations], np.int64)
             self.add_n_batch_items(
                 batch, Columns.OBS, items_to_add=handles, num_items=steps, single_agent_episode=episode
             )

@@ -10,19 +10,22 @@ import numpy as np
 import torch
 from gymnasium import spaces
 from numpy.typing import NDArray
+from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor, nn
 
 from placezoo.agents.ragged.collate import collate
-from placezoo.agents.ragged.store import MOST_HANDLES, GraphStore
+from placezoo.agents.ragged.store import HANDLE_SIZE, MOST_HANDLES, GraphStore, look_up
 
 
 class GraphVecEnv(VecEnv):
     """Environments side by side for any algorithm of SB3 and sb3-contrib; observations are handles into a store.
 
-    Buffers hold one number for each observation, whatever its size, and the store one reference; what a graph has in
+    Buffers hold two numbers for each observation, whatever its size, and the store one reference; what a graph has in
     common with the step before is kept once if the environment returns the same arrays (``PackGraphs`` sees to that).
+    Handles name their store, so a model may act on any ``GraphVecEnv`` of its process: the one it is trained on, that
+    of an ``EvalCallback``, or another one after ``load``, of any number of environments.
 
     Args:
         env_fns: functions that make the environments.
@@ -36,8 +39,8 @@ class GraphVecEnv(VecEnv):
         >>> import gymnasium as gym, placezoo
         >>> from placezoo.agents.ragged.sb3 import GraphVecEnv
         >>> env = GraphVecEnv([lambda: gym.make("GraphPartition-v0", dataset="delaunay")] * 2)
-        >>> env.reset().ravel().tolist()
-        [0, 1]
+        >>> env.reset().shape
+        (2, 2)
         >>> first = env.store.get(env.reset())[0]
         >>> len(first["items"].nodes) > 0
         True
@@ -51,7 +54,7 @@ class GraphVecEnv(VecEnv):
         # An episode's last observation is kept besides the next one's first; at worst every step ends one.
         self.store = GraphStore(min(MOST_HANDLES, 2 * (steps + len(self.envs))))
         self.inner_observation_space = self.envs[0].observation_space
-        handles = spaces.Box(0, MOST_HANDLES - 1, (1,), np.int64)
+        handles = spaces.Box(0, MOST_HANDLES - 1, (HANDLE_SIZE,), np.int64)
         super().__init__(len(self.envs), handles, self.envs[0].action_space)
         self._actions: Any = None
         self._options: list[dict[str, Any]] = [{} for _ in self.envs]
@@ -59,7 +62,7 @@ class GraphVecEnv(VecEnv):
         self._lengths = np.zeros(len(self.envs), np.int64)
 
     def reset(self) -> NDArray[np.int64]:
-        """Start an episode everywhere; return handles, int64 [num_envs, 1]."""
+        """Start an episode everywhere; return handles, int64 [num_envs, 2]."""
         handles = []
         for index, env in enumerate(self.envs):
             options = {"options": self._options[index]} if self._options[index] else {}
@@ -69,7 +72,7 @@ class GraphVecEnv(VecEnv):
         self._reset_options()
         self._returns[:] = 0.0
         self._lengths[:] = 0
-        return np.array(handles, np.int64)[:, None]
+        return np.array(handles, np.int64)
 
     def step_async(self, actions: NDArray[Any]) -> None:
         """Remember the actions."""
@@ -77,7 +80,7 @@ class GraphVecEnv(VecEnv):
 
     def step_wait(self) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.bool_], list[dict[str, Any]]]:
         """Step; environments whose episode ends return the next one's first observation."""
-        handles = np.empty((self.num_envs, 1), np.int64)
+        handles = np.empty((self.num_envs, HANDLE_SIZE), np.int64)
         rewards = np.empty(self.num_envs, np.float32)
         dones = np.empty(self.num_envs, np.bool_)
         infos: list[dict[str, Any]] = []
@@ -90,7 +93,7 @@ class GraphVecEnv(VecEnv):
                 info = {
                     **info,
                     "TimeLimit.truncated": truncated and not terminated,
-                    "terminal_observation": np.array([self.store.add(observation)], np.int64),
+                    "terminal_observation": np.array(self.store.add(observation), np.int64),
                     "episode": {"r": float(self._returns[index]), "l": int(self._lengths[index]), "t": 0.0},
                 }
                 self._returns[index], self._lengths[index] = 0.0, 0
@@ -125,10 +128,11 @@ class GraphVecEnv(VecEnv):
         ]
 
     def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
-        """Whether each environment is wrapped so."""
+        """Whether each environment is wrapped so; all have what ``Monitor`` adds, the ``episode`` in ``info``."""
         from stable_baselines3.common.env_util import is_wrapped
 
-        return [is_wrapped(self.envs[index], wrapper_class) for index in self._get_indices(indices)]
+        monitors = wrapper_class is Monitor
+        return [monitors or is_wrapped(self.envs[index], wrapper_class) for index in self._get_indices(indices)]
 
 
 class GraphExtractor(BaseFeaturesExtractor):
@@ -136,15 +140,15 @@ class GraphExtractor(BaseFeaturesExtractor):
 
     Args:
         observation_space: of ``GraphVecEnv``.
-        store: its store.
         make_network: returns a network that takes what ``collate`` returns (one ``Batch`` of all graphs) and returns
             [B, features_dim]; called once for each extractor that the algorithm has.
         features_dim: how many features it returns.
+        store: not needed, handles name theirs; taken for what was written when they did not.
 
     Example:
         >>> kwargs = dict(
         ...     features_extractor_class=GraphExtractor,
-        ...     features_extractor_kwargs={"store": env.store, "make_network": MyGNN, "features_dim": 64},
+        ...     features_extractor_kwargs={"make_network": MyGNN, "features_dim": 64},
         ... )  # doctest: +SKIP
         >>> model = PPO("MlpPolicy", env, policy_kwargs=kwargs)  # doctest: +SKIP
     """
@@ -152,15 +156,14 @@ class GraphExtractor(BaseFeaturesExtractor):
     def __init__(
         self,
         observation_space: spaces.Space,
-        store: GraphStore,
         make_network: Callable[[], nn.Module],
         features_dim: int,
+        store: GraphStore | None = None,
     ) -> None:
         super().__init__(observation_space, features_dim)
-        self._store = store
         self.network = make_network()
 
     def forward(self, handles: Tensor) -> Tensor:
-        """Return the features [B, features_dim] of observations by their handles [B, 1]."""
+        """Return the features [B, features_dim] of observations by their handles [B, 2]."""
         device = next((parameter.device for parameter in self.network.parameters()), torch.device("cpu"))
-        return self.network(collate(self._store.get(handles.detach().cpu().numpy()), device))
+        return self.network(collate(look_up(handles.detach().cpu().numpy()), device))

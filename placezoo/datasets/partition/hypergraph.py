@@ -106,10 +106,10 @@ class Hypergraph(EqualByDigest):
     def from_graph(cls, graph: Graph) -> Hypergraph:
         """Return a graph as a hypergraph of nets with two pins."""
         once = graph.rows < graph.indices
+        pins = graph.edges.reshape(-1).astype(np.int32)
         return cls(
-            np.arange(0, 2 * graph.num_edges + 1, 2), graph.edges.reshape(-1).astype(np.int32), graph.edge_weights[once],
-            graph.node_weights, graph.name,
-        )  # fmt: skip
+            np.arange(0, 2 * graph.num_edges + 1, 2), pins, graph.edge_weights[once], graph.node_weights, graph.name
+        )
 
     @property
     def num_nodes(self) -> int:

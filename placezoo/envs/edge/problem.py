@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -122,6 +122,10 @@ class EdgePlaceProblem(PlacementProblem):
     def next_step(self, rng: np.random.Generator) -> EdgePlaceProblem:
         """Return the problem of the next step: with the probability ``churn`` after one change of the cluster."""
         return self._after_change(rng) if rng.random() < self.parameters["churn"] else self
+
+    def presented(self, parameters: Mapping[str, Any]) -> EdgePlaceProblem:
+        """Return the problem itself: churn is what becomes of the world, and shows in nothing that is seen of it."""
+        return self
 
     def _after_change(self, rng: np.random.Generator) -> EdgePlaceProblem:
         types = np.asarray(self.instance.task_graph.hardware_type)

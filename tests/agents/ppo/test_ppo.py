@@ -10,6 +10,7 @@ from placezoo.agents.agent import with_policy
 from placezoo.agents.networks.checkpoint import Checkpoint
 from placezoo.agents.ppo.agent import PPO
 from placezoo.agents.ppo.config import PPOConfig
+from placezoo.agents.ppo.own_learner import PPOLearner
 from placezoo.agents.ppo.sb3_learner import SB3PPOLearner
 from placezoo.agents.ppo.sb3_vec_env import PaddedVecEnv
 from placezoo.envs.partition.problem import GraphPartitionProblem
@@ -240,3 +241,41 @@ def test_a_checkpoint_is_a_copy_that_training_leaves_alone():
         torch.testing.assert_close(value, before[name], rtol=0, atol=0)
     weights = trained.model.policy.network.state_dict()
     assert any((weights[name] != value).any() for name, value in before.items())
+
+
+@pytest.mark.parametrize("name", ["delaunay/test/0", "karate"])
+def test_a_checkpoint_sees_problems_as_in_its_training(name):
+    agent = placezoo.make_agent("ppo", checkpoint="pretrained", samples=1)  # trained on order=spectral
+    found = {}
+    for order in ("bfs", "heavy-edge", "spectral"):
+        problem = placezoo.make_problem(ENV, name, num_parts=4, order=order)
+        solution = agent.solve(problem, placezoo.Budget(evaluations=1), seed=0)
+        assert solution.parameters["order"] == order  # the problem stays the one that was asked about
+        assert problem.evaluate(solution.assignment) == solution.cost
+        found[order] = solution.assignment.tolist()
+    assert found["bfs"] == found["heavy-edge"] == found["spectral"]
+    assert agent.presented(problem) is problem
+
+
+def test_checkpoints_in_memory_know_how_problems_were_presented():
+    trained = placezoo.make_problem(ENV, "karate", num_parts=3, order="heavy-edge")
+    learner = PPOLearner(ProblemSource.of(trained), "construct", PPOConfig(num_envs=2, num_steps=8))
+    for policy in (learner.checkpoint(), learner.checkpoint(dataset="delaunay")):
+        seen = policy.as_trained(placezoo.make_problem(ENV, "florentine", num_parts=2, epsilon=0.5))
+        assert seen.instance.name == "florentine"
+        assert seen.parameters == {"num_parts": 2, "epsilon": 0.5, "order": "heavy-edge"}
+    default = learner.checkpoint(parameters={"num_parts": 3})  # as folders say it: what is not there had its default
+    assert default.as_trained(trained).parameters["order"] == "bfs"
+    edge = placezoo.make_problem("EdgePlace-v0", "giph/test/0", churn=0.3)
+    assert default.as_trained(edge) is edge  # another environment's
+    assert edge.presented({"churn": 0.0}) is edge  # nothing of churn is seen
+
+
+def test_training_that_goes_on_presents_problems_as_before():
+    from placezoo.experiments.training_commands import _presented
+
+    learner = PPOLearner(ProblemSource.of(placezoo.make_problem(ENV, "karate", order="spectral")), "construct")
+    before = learner.checkpoint()
+    assert _presented(before, ENV, {"num_parts": 5}) == {"num_parts": 5, "order": "spectral"}
+    assert _presented(before, ENV, {"order": "bfs"}) == {"order": "bfs"}  # said so
+    assert _presented(before, "ChipPlace-v0", {}) == {}
