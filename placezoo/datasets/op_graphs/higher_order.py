@@ -9,6 +9,7 @@ from __future__ import annotations
 import operator
 from typing import Any
 
+import torch
 from torch import fx
 from torch._ops import HigherOrderOperator
 from torch.utils._pytree import tree_leaves
@@ -36,6 +37,15 @@ def inlined(module: fx.GraphModule) -> fx.GraphModule:
     graph = fx.Graph()
     graph.output(_copied(module, "", graph, {}, None))
     return fx.GraphModule(module, graph)
+
+
+def refuse_open_sizes(module: fx.GraphModule) -> None:
+    """Raise ValueError where a size is found in values only, at the first such operator."""
+    for node in module.graph.nodes:
+        tensors = [one for one in tree_leaves(node.meta.get("val")) if isinstance(one, torch.Tensor)]
+        if not all(isinstance(side, int) for one in tensors for side in one.shape):
+            kind = str(node.target).removesuffix(".default")
+            raise ValueError(f"operator {kind} ({node.name}): how much it returns depends on values")
 
 
 def _copied(module: Any, path: str, graph: fx.Graph, values: dict[fx.Node, Any], autocast: Any) -> Any:

@@ -14,17 +14,17 @@ from typing import Any
 import numpy as np
 import torch
 from torch import fx, nn
-from torch.utils._pytree import tree_flatten, tree_leaves, tree_map, tree_unflatten
+from torch.utils._pytree import tree_leaves, tree_map
 
 from placezoo.datasets.connected import connected_groups
 from placezoo.datasets.op_graphs.autocast_types import set_autocast_types
-from placezoo.datasets.op_graphs.higher_order import inlined
+from placezoo.datasets.op_graphs.higher_order import inlined, refuse_open_sizes
 from placezoo.datasets.op_graphs.module_copy import meta_copy
 from placezoo.datasets.op_graphs.op_graph import OpGraph
 from placezoo.datasets.op_graphs.torch_flops import count_flops
+from placezoo.datasets.op_graphs.training_step import LOSS_PREFIX, joint_graph
 
 ADAM_STATE = 3.0  # bytes of gradient and two moments for each byte of parameters
-_LOSS_PREFIX = "model."  # of parameters below ``_MeanLoss``
 _ADAM_FLOPS, _ADAM_TRAFFIC = 12.0, 7.0  # per element; reads and writes of parameter, gradient and moments
 
 
@@ -91,6 +91,7 @@ def _trace_inference(
     name: str,
 ) -> OpGraph:
     program = torch.export.export(module, tuple(arguments), kwargs=keywords, strict=False)
+    refuse_open_sizes(inlined(program.graph_module))
     if decomposed:
         program = program.run_decompositions()
     signature = program.graph_signature
@@ -112,79 +113,17 @@ def _names(signature: Any, first_names: Mapping[str, str]) -> dict[str, str]:
 
 
 def _first(name: str, first_names: Mapping[str, str]) -> str:
-    own = name.removeprefix(_LOSS_PREFIX)
+    own = name.removeprefix(LOSS_PREFIX)
     return first_names.get(name, first_names.get(own, own))
-
-
-class _MeanLoss(nn.Module):
-    """A model with the mean of all its floating-point outputs as a loss."""
-
-    def __init__(self, model: fx.GraphModule, form: Any) -> None:
-        super().__init__()
-        self.model = model
-        self._form = form  # of its arguments and keywords
-
-    def forward(self, *values: Any) -> tuple[torch.Tensor]:
-        arguments, keywords = tree_unflatten(list(values), self._form)
-        output = self.model(*arguments, **keywords)
-        tensors = [leaf for leaf in tree_leaves(output) if isinstance(leaf, torch.Tensor)]
-        means = [leaf.float().mean() for leaf in tensors if leaf.is_floating_point()]
-        return (torch.stack(means).sum(),)
-
-
-def _register_constants(module: fx.GraphModule) -> None:
-    """Make tensors that the user's module holds without having registered them buffers: AOTAutograd knows no others."""
-    for node in module.graph.nodes:
-        if node.op == "get_attr" and "." not in node.target:
-            value = getattr(module, node.target)
-            if isinstance(value, torch.Tensor) and node.target in vars(module):
-                delattr(module, node.target)
-                module.register_buffer(node.target, value.to("meta"))
-
-
-def _keep_first_names(module: fx.GraphModule) -> None:
-    """Leave a parameter that has several names one of them: AOTAutograd wants a gradient for each."""
-    first: dict[int, str] = {}
-    for node in module.graph.nodes:
-        if node.op == "get_attr":
-            owner, _, name = node.target.rpartition(".")
-            value = getattr(module.get_submodule(owner), name)
-            node.target = first.setdefault(id(value), node.target)
-    for name, parameter in list(module.named_parameters(remove_duplicate=False)):
-        if first.get(id(parameter), name) != name:
-            owner, _, last = name.rpartition(".")
-            delattr(module.get_submodule(owner), last)
-    module.recompile()
-
-
-def _freeze_what_has_no_gradient(model: _MeanLoss, values: list[Any]) -> None:
-    """Mark as frozen what no gradient reaches: AOTAutograd wants one for every parameter that is trained."""
-    trained = [one for one in model.parameters() if one.requires_grad]
-    (loss,) = model(*values)
-    if not loss.requires_grad:
-        raise ValueError("no parameter that is trained reaches its outputs; trace inference instead")
-    for parameter, gradient in zip(trained, torch.autograd.grad(loss, trained, allow_unused=True), strict=True):
-        parameter.requires_grad_(gradient is not None)
 
 
 def _trace_training(
     module: nn.Module, arguments: list[Any], keywords: dict[str, Any], first_names: Mapping[str, str], name: str
 ) -> OpGraph:
-    from torch._functorch.aot_autograd import aot_export_module
-
-    # Exported first: that settles what depends on shapes only, masks for example.
-    program = torch.export.export(module, tuple(arguments), kwargs=keywords, strict=False)
-    _refuse_open_sizes(list(inlined(program.graph_module).graph.nodes))  # and control flow, by name
-    values, form = tree_flatten((arguments, keywords))
-    model = _MeanLoss(program.module(check_guards=False), form)
-    _register_constants(model.model)
-    _keep_first_names(model.model)
-    _freeze_what_has_no_gradient(model, values)
-    graph, signature = aot_export_module(model, values, trace_joint=True, output_loss_index=0)
+    graph, signature = joint_graph(module, arguments, keywords)
     parameters = _names(signature, first_names)
     backward = signature.backward_signature
     assert backward is not None
-    assert isinstance(graph, fx.GraphModule)
     # The outputs are updated buffers, then the loss (the signature calls the first of all the loss), then gradients.
     outputs = next(node for node in graph.graph.nodes if node.op == "output").args[0]
     loss_output = outputs[len(signature.buffers_to_mutate)].name
@@ -219,8 +158,8 @@ def _read(
         name: of the graph.
     """
     module = inlined(module)
+    refuse_open_sizes(module)
     nodes = list(module.graph.nodes)
-    _refuse_open_sizes(nodes)
     counter = _Counter(module)
     counter.run(*[_empty(node.meta.get("val")) for node in nodes if node.op == "placeholder"])
     set_autocast_types(module)
@@ -260,12 +199,6 @@ def _read(
         if node_name in by_name:
             updates.setdefault(parameter, set()).update(origin.get(by_name[node_name], set()))
     return _assemble(module, nodes, parameters, kept, columns, edges, readers, updates, name)
-
-
-def _refuse_open_sizes(nodes: list[fx.Node]) -> None:
-    for node in nodes:
-        if not all(isinstance(side, int) for one in _tensors(node.meta.get("val")) for side in one.shape):
-            raise ValueError(f"operator {_kind(node)} ({node.name}): how much it returns depends on values")
 
 
 def _assemble(

@@ -141,14 +141,14 @@ def branch_in_a_region(layer, x):
         return branch(layer, x)
 
 
-@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("step", [{}, {"training": True}, {"decomposed": True}])
 @pytest.mark.parametrize(
     ("how", "name"),
     [(branch, "cond"), (rows, "map"), (loop, "while_loop"), (scanned, "scan"), (branch_in_a_region, "cond")],
 )
-def test_control_flow_is_refused_by_name(how, name, training):
+def test_control_flow_is_refused_by_name(how, name, step):
     with pytest.raises(ValueError, match=rf"mine: .*operator {name} \(.*control flow has no fixed graph") as caught:
-        trace_module(Net(how), (torch.randn(8, 64),), training=training, name="mine")
+        trace_module(Net(how), (torch.randn(8, 64),), name="mine", **step)
     assert "\n" not in str(caught.value)
 
 
