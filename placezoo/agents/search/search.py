@@ -29,6 +29,7 @@ class Search(Generic[P_co]):
 
     Attributes:
         evaluations: how many evaluations were spent so far; agents add to it.
+        seconds_aside: seconds that went into anything but those evaluations; agents add to it.
         rng: the run's generator.
         best: the best assignment recorded, or None.
         best_cost: its cost.
@@ -41,6 +42,7 @@ class Search(Generic[P_co]):
         self.budget = budget
         self.rng = np.random.default_rng(seed)
         self.evaluations = 0
+        self.seconds_aside = 0.0
         self.best: NDArray[np.int64] | None = None
         self.best_cost: Cost | None = None
         self.trace: list[TracePoint] = []
@@ -88,7 +90,7 @@ class Search(Generic[P_co]):
         """
         if self.budget.seconds is None:
             return at_most
-        pace = max(self.evaluations, 1) / max(self.seconds, 1e-6)
+        pace = max(self.evaluations, 1) / max(self.seconds - self.seconds_aside, 1e-6)
         return max(1, min(at_most, int(pace * share * self.budget.seconds)))
 
     def evaluate(self, assignment: NDArray[np.int64]) -> Cost:

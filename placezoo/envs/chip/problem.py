@@ -134,6 +134,16 @@ class ChipPlaceProblem(PlacementProblem):
         blockages = np.array([blockage[:4] for blockage in netlist.canvas.blockages if blockage[4] > 0]).reshape(-1, 4)
         return np.concatenate([np.concatenate([centers - half, centers + half], axis=1), blockages])
 
+    @cached_property
+    def _twins(self) -> NDArray[np.int64]:
+        """Which items are of one kind and size: ``ChipState.twins``."""
+        hard = self.instance.types[self.item_nodes] == NodeType.HARD_MACRO
+        extents = self.instance.placement.extents[self.item_nodes]
+        _, group, counts = np.unique(np.column_stack([hard, extents]), axis=0, return_inverse=True, return_counts=True)
+        group = group.reshape(-1)
+        starts = np.cumsum(counts) - counts
+        return read_only(np.stack([np.argsort(group, kind="stable"), starts[group], counts[group]]))
+
     @property
     def loose_blocks(self) -> NDArray[np.int64]:
         """The blocks of all macros that can move, items first: int64 [num_items + soft macros that follow]."""
@@ -194,6 +204,7 @@ class ChipPlaceProblem(PlacementProblem):
             item_block=self.item_blocks,
             item_hard=item_hard,
             order=np.array(self.item_order),
+            twins=self._twins,
             home_orientation=netlist.orientations[self.item_nodes].copy(),
             counts=counts,
             anchors=np.zeros((self.soft_blocks.size, 2)),
