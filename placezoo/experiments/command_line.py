@@ -186,7 +186,7 @@ def solve(
     if out is not None:
         solution.save(out)
     if export is not None:
-        problem.export(solution.assignment, export)
+        problem.refined(solution.refinement).export(solution.assignment, export)
     if save_instance is not None:
         problem.write_instance(save_instance)
     if render is not None:
@@ -296,6 +296,7 @@ def _render(problem: Any, solution: Solution, path: Path) -> None:
     from placezoo.datasets.files import write_atomically
     from placezoo.experiments.plots import construction_gif, panel_bytes
 
+    problem = problem.refined(solution.refinement)
     if path.suffix == ".gif":
         picture = construction_gif(problem, solution.assignment)
     else:
