@@ -1,9 +1,9 @@
 """Quick exact trials of moved macros, for searches over whole placements: nothing is unplaced, nothing is on a grid.
 
 As ``proxy_state.try_change``, but what a move leaves as it is is not computed again: nets that keep their cells keep
-their routes, and congestion is not looked at where no route and no hard macro moves. A trial may stop as soon as
-wirelength and density alone tell that the total will be above a limit. The blocks stay where they are tried; ``keep``
-or ``take_back`` comes next.
+their routes, and congestion is not looked at where no route and no hard macro moves. A trial stops as soon as bounds
+tell that the total will be above a limit; they hold for soft macros, for hard ones very nearly always. The blocks stay
+where they are tried; ``keep`` or ``take_back`` comes next.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from placezoo import jit
-from placezoo.cost_models.chip.congestion import add_macro_routes, pack_cell
+from placezoo.cost_models.chip.congestion import CELL_BITS, add_macro_routes, pack_cell
 from placezoo.cost_models.chip.density import add_area, first_cell
 from placezoo.cost_models.chip.proxy_state import (
     CELL_HEIGHT,
@@ -28,7 +28,11 @@ from placezoo.cost_models.chip.proxy_state import (
     NUM_MOVED,
     NUM_NETS,
     ROWS,
+    SCALE_H,
+    SCALE_V,
     STAMP,
+    TOP_CONGESTION,
+    TOP_DENSITY,
     TOTAL,
     ProxyState,
     add_route,
@@ -40,8 +44,9 @@ from placezoo.cost_models.chip.proxy_state import (
     turned,
 )
 
-HOPEFUL_CONGESTION = 0.96  # of what it is: lower than that no single move is expected to bring it
-_ROUTES_CHANGED, _CONGESTION_CHANGED, _TURNED = range(3)  # flags
+HOPEFUL_CONGESTION = 0.96  # of what it is: lower than that no move of a hard macro is expected to bring it
+ROUNDING = 1e-12
+_DENSITY_CHANGED, _ROUTES_CHANGED, _CONGESTION_CHANGED, _TURNED = range(4)  # flags
 
 
 class QuickTrials(NamedTuple):
@@ -51,7 +56,7 @@ class QuickTrials(NamedTuple):
     rerouted: NDArray[np.int64]  # [M], stamp of the last trial that changed a net's cells
     cells: NDArray[np.int32]  # [T], of the moved blocks' terminals in turn: what is new, then what was
     shifts: NDArray[np.float64]  # [T, 2], likewise, what was, where a block is turned
-    flags: NDArray[np.int8]  # [3], what the trial changed
+    flags: NDArray[np.int8]  # [4], what the trial changed
 
 
 def quick_trials(proxy: ProxyState) -> QuickTrials:
@@ -59,7 +64,7 @@ def quick_trials(proxy: ProxyState) -> QuickTrials:
     terminals = proxy.terminal_block.size
     return QuickTrials(
         proxy, np.zeros(proxy.net_weights.size, np.int64), np.zeros(terminals, np.int32), np.zeros((terminals, 2)),
-        np.zeros(3, np.int8),
+        np.zeros(4, np.int8),
     )  # fmt: skip
 
 
@@ -80,8 +85,7 @@ def try_quickly(trials, limit):
     counts[STAMP] += 1
     stamp = counts[STAMP]
     num_nets, entry_count, length = 0, 0, state.totals[LENGTH]
-    routes_changed, hard_moved, is_turned = False, False, False
-    grids[0, :] = state.grids[0, :]
+    routes_changed, hard_moved, is_turned, area = False, False, False, 0.0
     for rank in range(num_moved):
         is_turned |= moved_orientation[rank] != orientation[moved[rank]]
     for rank in range(num_moved):
@@ -89,9 +93,7 @@ def try_quickly(trials, limit):
         new_x, new_y, turn = moved_to[rank, 0], moved_to[rank, 1], moved_orientation[rank]
         is_hard = kinds[block] == HARD
         if new_x != x[block] or new_y != y[block]:  # flips leave what a block covers
-            width, height = placed_extent(sizes, block, turn)
-            add_area(grids, grid, shape, x[block], y[block], width, height, -1.0)
-            add_area(grids, grid, shape, new_x, new_y, width, height, 1.0)
+            area += sizes[block, 0] * sizes[block, 1]
             hard_moved |= is_hard
         centre_cell = pack_cell(
             first_cell(new_y, grid[CELL_HEIGHT], rows), first_cell(new_x, grid[CELL_WIDTH], columns)
@@ -119,7 +121,8 @@ def try_quickly(trials, limit):
                 rerouted[net] = stamp
                 routes_changed = True
     counts[NUM_NETS] = num_nets
-    flags[_ROUTES_CHANGED], flags[_CONGESTION_CHANGED], flags[_TURNED] = 0, 0, is_turned
+    flags[:] = 0
+    flags[_TURNED] = is_turned
     exchange_listed(state)
     for i in range(num_nets):
         net = trial_nets[i]
@@ -127,13 +130,40 @@ def try_quickly(trials, limit):
         length += net_weights[net] * trial_lengths[i]
     totals, hints = state.trial_totals, state.trial_hints
     hints[0], hints[1] = state.hints[0], state.hints[1]
-    totals[LENGTH], totals[CONGESTION] = length, state.totals[CONGESTION]
-    totals[DENSITY] = density_cost(state, grids, hints)
-    totals[TOTAL] = state.weights[0] * length * grid[LENGTH_SCALE] + state.weights[1] * totals[DENSITY]
+    totals[LENGTH], totals[DENSITY], totals[CONGESTION] = length, state.totals[DENSITY], state.totals[CONGESTION]
+    wirelength = state.weights[0] * length * grid[LENGTH_SCALE]
+    # What leaves the fullest cells is at most what leaves all: bounds that tell without looking at the cells.
+    least_density, least_congestion = totals[DENSITY], totals[CONGESTION]
+    if shape[TOP_DENSITY] > 0:
+        least_density -= 0.5 * area / (grid[CELL_WIDTH] * grid[CELL_HEIGHT] * shape[TOP_DENSITY])
+    elif area > 0.0:
+        least_density = 0.0
+    if hard_moved:
+        least_congestion *= HOPEFUL_CONGESTION
+    elif routes_changed:
+        demand = 0.0
+        for i in range(num_nets):
+            if rerouted[trial_nets[i]] == stamp:
+                demand += _most_demand(net_ptr, net_weights, terminal_cell, grid, trial_nets[i])
+        least_congestion -= demand / shape[TOP_CONGESTION]
+    least_congestion = state.weights[2] * least_congestion - ROUNDING
+    if wirelength + state.weights[1] * least_density + least_congestion > limit:
+        return np.inf
+    if area > 0.0:
+        grids[0, :] = state.grids[0, :]
+        flags[_DENSITY_CHANGED] = 1
+        for rank in range(num_moved):
+            block = moved[rank]
+            if moved_to[rank, 0] != x[block] or moved_to[rank, 1] != y[block]:
+                width, height = placed_extent(sizes, block, orientation[block])
+                add_area(grids, grid, shape, moved_to[rank, 0], moved_to[rank, 1], width, height, -1.0)
+                add_area(grids, grid, shape, x[block], y[block], width, height, 1.0)
+        totals[DENSITY] = density_cost(state, grids, hints)
+    totals[TOTAL] = wirelength + state.weights[1] * totals[DENSITY]
     if not routes_changed and not hard_moved:
         totals[TOTAL] += state.weights[2] * totals[CONGESTION]
         return totals[TOTAL]
-    if totals[TOTAL] + state.weights[2] * HOPEFUL_CONGESTION * totals[CONGESTION] > limit:
+    if totals[TOTAL] + least_congestion > limit:
         return np.inf
     for row in range(1, 5):
         grids[row, :] = state.grids[row, :]
@@ -165,6 +195,20 @@ def try_quickly(trials, limit):
 
 
 @jit.inlined
+def _most_demand(net_ptr, net_weights, terminal_cell, grid, net):
+    """Return a bound of what a net's routes add to the congestion of all cells: its driver wired to each terminal."""
+    first, last = net_ptr[net], net_ptr[net + 1]
+    driver = terminal_cell[first]
+    row, column = driver >> CELL_BITS, driver & ((1 << CELL_BITS) - 1)
+    across, along = 0, 0
+    for terminal in range(first + 1, last):
+        cell = terminal_cell[terminal]
+        across += abs((cell & ((1 << CELL_BITS) - 1)) - column)
+        along += abs((cell >> CELL_BITS) - row)
+    return max(net_weights[net], 1.0) * (across * grid[SCALE_H] + along * grid[SCALE_V])
+
+
+@jit.inlined
 def _swap_cells(moved, num_moved, block_ptr, block_terminals, terminal_cell, cells):
     """Exchange the cells of the moved blocks' terminals with those that are kept in turn."""
     entry_count = 0
@@ -183,8 +227,11 @@ def keep(trials):
     state, flags = trials.proxy, trials.flags
     for i in range(state.counts[NUM_NETS]):
         state.net_length[state.trial_nets[i]] = state.trial_lengths[i]
-    for row in range(5 if flags[_CONGESTION_CHANGED] else 1):
-        state.grids[row, :] = state.trial_grids[row, :]
+    if flags[_DENSITY_CHANGED]:
+        state.grids[0, :] = state.trial_grids[0, :]
+    if flags[_CONGESTION_CHANGED]:
+        for row in range(1, 5):
+            state.grids[row, :] = state.trial_grids[row, :]
     state.totals[:] = state.trial_totals
     state.hints[:] = state.trial_hints
     state.counts[NUM_MOVED] = 0

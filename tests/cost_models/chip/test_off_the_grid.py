@@ -88,25 +88,26 @@ def test_quick_trials_are_exact(netlist, seed, smoothing_range):
             np.testing.assert_allclose(old, array, rtol=1e-9, atol=1e-9)
 
 
-@given(seed=st.integers(0, 2**32))
-@settings(max_examples=20)
-def test_early_rejection_only_rejects(seed):
-    """A trial under a limit either tells the exact total, or infinity; then wirelength and density forbid it."""
-    netlist = generate_netlist(num_hard=6, num_soft=10, seed=4, grid=(9, 8), hard_utilization=0.25)
-    state = ProxyCost(netlist).merged_state()
+@given(netlists(), st.integers(0, 2**32), st.integers(0, 2))
+@settings(max_examples=60)
+def test_trials_stop_early_only_above_the_limit(netlist, seed, smoothing_range):
+    """Soft macros, and flips of hard ones, anywhere: whatever is within the limit is told exactly."""
+    state = ProxyCost(netlist, smoothing_range).merged_state()
     proxy_state.rebuild(state)
     trials, rng = quick_trials(state), np.random.default_rng(seed)
-    block = int(rng.choice(np.flatnonzero(state.kinds != proxy_state.POINT)))
-    place = rng.uniform(0, 1, 2) * [netlist.canvas.width, netlist.canvas.height]
-    found = []
-    for limit in (np.inf, state.totals[proxy_state.TOTAL], 0.0):
-        proxy_state.begin_change(state)
-        proxy_state.list_block(state, block, *place, state.orientation[block], 1)
-        found.append(try_quickly(trials, limit))
-        take_back(trials)
-    assert np.isfinite(found[0])
-    assert found[1] in (found[0], np.inf)
-    assert found[2] in (found[0], np.inf)
+    movable = np.flatnonzero(state.kinds != proxy_state.POINT)
+    for block in movable:
+        x, y, turn = *rng.uniform(-5, 65, 2), state.orientation[block]
+        if state.kinds[block] == proxy_state.HARD:
+            x, y, turn = state.x[block], state.y[block], proxy_state.flipped(turn, int(rng.integers(4)))
+        exact = None
+        for above in (np.inf, 1e-9, 0.0, -1e-9, -1e-5, -1e-2, -1.0):
+            proxy_state.begin_change(state)
+            proxy_state.list_block(state, block, x, y, turn, 1)
+            total = try_quickly(trials, np.inf if exact is None else exact + above)
+            take_back(trials)
+            exact = total if exact is None else exact
+            assert total == exact or (total == np.inf and above < 0)
 
 
 def some_places(seed, count=7, width=40.0, height=30.0):
