@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from typing import Any, NamedTuple
 
 import numpy as np
+from gymnasium.spaces import GraphInstance
 from numba.typed import List as TypedList
 from numpy.typing import NDArray
 
@@ -40,6 +41,7 @@ class EnvBatch(ABC):
         masks: int8 [num_envs, ...], as the scalar environments'.
         features: float32 [num_envs, max_resources, Fr], of the resources.
         values: float64 [num_envs, 2 + terms], total cost, feasibility and the terms.
+        names: object [num_envs], of the instances.
     """
 
     def __init__(self, envs: list[PlacementEnv], source: ProblemSource) -> None:
@@ -52,7 +54,10 @@ class EnvBatch(ABC):
         self.features = np.zeros((count, source.max_resources, len(first.feature_names.resources)), np.float32)
         self.values = np.zeros((count, 2 + len(first.term_names)))
         self.assignment = np.full((count, source.max_items), UNPLACED, np.int64)
+        self.names = np.full(count, None, object)
         self._num_resources = np.zeros(count, np.int64)
+        # Of the graphs of resources only the features change within an episode.
+        self._resource_edges: list[tuple[NDArray[np.int64], NDArray[np.float32]]] = [first.resource_edges] * count
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "states": self.states is not None}  # they share the memory of the environments' own
@@ -80,6 +85,7 @@ class EnvBatch(ABC):
             self.states = TypedList([kernel.state] * len(self.envs))
         self.problems[index], self.states[index], self.masks[index] = env.problem, kernel.state, env._mask
         self._num_resources[index] = env.problem.num_resources
+        self._resource_edges[index], self.names[index] = env.problem.resource_edges, env.problem.instance.name
         self.read(index)
 
     @abstractmethod
@@ -99,6 +105,17 @@ class EnvBatch(ABC):
     def action_masks(self) -> NDArray[np.int8]:
         """A copy of the masks."""
         return self.masks.copy()
+
+    def resource_graphs(self) -> tuple[GraphInstance, ...]:
+        """Return the resources of each environment as they are observed, with features of their own."""
+        return tuple(
+            [
+                GraphInstance(features[:count], edges, links)
+                for features, count, (links, edges) in zip(
+                    self.features.copy(), self._num_resources.tolist(), self._resource_edges, strict=True
+                )
+            ]
+        )
 
     def read(self, index: int) -> None:
         """Read features and values of one environment from its state."""

@@ -38,12 +38,6 @@ def _graph_space(node_features: int, edge_features: int) -> spaces.Graph:
     )
 
 
-def item_graph(problem: PlacementProblem) -> GraphInstance:
-    """Return the items as a graph: the problem's own read-only arrays, the same objects at every step."""
-    links, features = problem.item_edges
-    return GraphInstance(nodes=problem.item_features, edges=features, edge_links=links)
-
-
 def resource_graph(problem: PlacementProblem, features: NDArray[np.float32]) -> GraphInstance:
     """Return the resources as a graph with the features of this step: float32 [num_resources, F]."""
     links, edge_features = problem.resource_edges

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from placezoo.envs.actions import read_actions
 from placezoo.envs.kernel import changing_arrays
-from placezoo.envs.observation import UNPLACED, cost_info, item_graph, observation_space, resource_graph
+from placezoo.envs.observation import UNPLACED, cost_info, observation_space, resource_graph
 from placezoo.envs.problem import FeatureNames, Kernel, PlacementProblem
 from placezoo.envs.rendering import figure_to_rgb
 from placezoo.envs.source import ProblemSource
@@ -178,7 +178,7 @@ class PlacementEnv(gym.Env[dict[str, Any], Any]):
         features = np.empty((problem.num_resources, len(problem.feature_names.resources)), np.float32)
         problem.step_kernel.observe(state, features, self._values)
         return {
-            "items": item_graph(problem),
+            "items": problem.item_graph,
             "resources": resource_graph(problem, features),
             "assignment": self._filled_assignment(),
             "current_item": np.int64(self._current_item),

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
+from gymnasium.spaces import GraphInstance
 from numpy.typing import NDArray
 
 from placezoo.cost_models.assignment import check_assignment, check_index
@@ -187,6 +188,12 @@ class PlacementProblem(ABC):
     @abstractmethod
     def item_edges(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Directed item links, int64 [num_edges, 2], and their features, float32 [num_edges, F]; read-only."""
+
+    @cached_property
+    def item_graph(self) -> GraphInstance:
+        """The items as they are observed: the problem's own read-only arrays, the same objects at every step."""
+        links, features = self.item_edges
+        return GraphInstance(nodes=self.item_features, edges=features, edge_links=links)
 
     @cached_property
     def resource_edges(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
