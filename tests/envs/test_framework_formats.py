@@ -10,7 +10,7 @@ from accelerate.utils import check_device_map
 from torch import nn
 from torch.distributed.pipelining import SplitPoint, pipeline
 
-from placezoo.datasets.op_graphs.model_tracing import trace_module
+from placezoo.datasets.model_tracing import trace_module
 from placezoo.datasets.op_graphs.op_grouping import GROUPINGS
 from placezoo.envs.device.framework_formats import device_map, pipeline_split
 from placezoo.envs.device.problem import DevicePlaceProblem
