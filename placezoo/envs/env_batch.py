@@ -39,7 +39,7 @@ class EnvBatch(ABC):
         states: the kernels' states, as compiled loops take them.
         assignment: int64 [num_envs, max_items].
         masks: int8 [num_envs, ...], as the scalar environments'.
-        features: float32 [num_envs, max_resources, Fr], of the resources.
+        features: float32 [num_envs, max_resources, Fr], of the resources and of their pairs with the current items.
         values: float64 [num_envs, 2 + terms], total cost, feasibility and the terms.
         names: object [num_envs], of the instances.
     """
@@ -51,7 +51,8 @@ class EnvBatch(ABC):
         first, count = self.problems[0], len(envs)
         self.everyone = np.arange(count)
         self.masks = np.zeros((count, *envs[0]._mask.shape), np.int8)
-        self.features = np.zeros((count, source.max_resources, len(first.feature_names.resources)), np.float32)
+        self.features = np.zeros((count, source.max_resources, len(first.feature_names.resource_columns)), np.float32)
+        self._own_columns = len(first.feature_names.resources)
         self.values = np.zeros((count, 2 + len(first.term_names)))
         self.assignment = np.full((count, source.max_items), UNPLACED, np.int64)
         self.names = np.full(count, None, object)
@@ -120,7 +121,7 @@ class EnvBatch(ABC):
     def read(self, index: int) -> None:
         """Read features and values of one environment from its state."""
         problem = self.problems[index]
-        features = self.features[index, : problem.num_resources]
+        features = self.features[index, : problem.num_resources, : self._own_columns]
         problem.step_kernel.observe(self.states[index], features, self.values[index])
 
     @property

@@ -175,8 +175,12 @@ class PlacementEnv(gym.Env[dict[str, Any], Any]):
 
     def _observe(self) -> dict[str, Any]:
         problem, state = self.problem, self._state()
-        features = np.empty((problem.num_resources, len(problem.feature_names.resources)), np.float32)
-        problem.step_kernel.observe(state, features, self._values)
+        names, step_kernel = problem.feature_names, problem.step_kernel
+        own = len(names.resources)
+        features = np.zeros((problem.num_resources, len(names.resource_columns)), np.float32)
+        step_kernel.observe(state, features[:, :own], self._values)
+        if step_kernel.look is not None and self._current_item != UNPLACED:
+            step_kernel.look(state, self._current_item, self._mask[: problem.num_resources], features[:, own:])
         return {
             "items": problem.item_graph,
             "resources": resource_graph(problem, features),
