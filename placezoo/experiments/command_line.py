@@ -219,7 +219,7 @@ def evaluate(
         state = "feasible" if cost.feasible else "infeasible"
         console.print(f"{path}: confirmed, total {cost.total:g}, {state} ({solution.agent} on {solution.instance})")
         for file in export or ():
-            problem.export(solution.assignment, file)
+            problem.refined(solution.refinement).export(solution.assignment, file)
 
 
 @app.command()

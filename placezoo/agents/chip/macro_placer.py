@@ -27,6 +27,7 @@ _CHUNK = 2000  # moves between two looks at the clock, and at one temperature
 _CHUNKS_BETWEEN_BUILDS = 25  # after so many the state is built anew: sums of floats drift
 _FEWEST_TEMPERATURES = 50
 _SHARE = 0.005  # of the allowed seconds that pass between two looks at the clock
+_AIR = 1 / 32  # of a cell, between hard macros at the start
 _RECORDS = 20  # of what is found under way, for the trace
 
 
@@ -159,24 +160,28 @@ def _take_over(joint: JointPlacement, problem: ChipPlaceProblem, assignment: NDA
 
 
 def _settle(joint: JointPlacement) -> bool:
-    """Move hard macros to free places near where they are, in the order that moves them least.
+    """Move hard macros to free places near where they are, in the order of several after which all costs least.
 
-    Returns False, and leaves the hard ones, if no order finds a place for all.
+    With a little air between them if that works, since macros that touch cannot step. Returns False, and leaves the
+    hard ones, if no order finds a place for all.
     """
-    proxy, hard, canvas = joint.trials.proxy, joint.hard, joint.places.canvas
-    x, y = proxy.x[hard].copy(), proxy.y[hard].copy()
+    proxy, hard, places = joint.trials.proxy, joint.hard, joint.places
+    x, y, canvas = proxy.x[hard].copy(), proxy.y[hard].copy(), places.canvas
     to_edge = np.minimum(np.minimum(x, canvas[0] - x), np.minimum(y, canvas[1] - y))
     to_middle = np.hypot(x - canvas[0] / 2, y - canvas[1] / 2)
     least, best = np.inf, (x, y)
-    for key in (-proxy.sizes[hard].prod(axis=1), x, y, x + y, to_edge, -to_edge, to_middle):
-        proxy.x[hard], proxy.y[hard] = x, y
-        joint.places.is_down[hard] = 0
-        if put_down(joint.places, hard[np.argsort(key, kind="stable")]):
-            moved = float(np.hypot(proxy.x[hard] - x, proxy.y[hard] - y).mean()) if hard.size else 0.0
-            if moved < least:
-                least, best = moved, (proxy.x[hard].copy(), proxy.y[hard].copy())
+    for air in (_AIR * proxy.grid[:2], np.zeros(2)):
+        for key in (-proxy.sizes[hard].prod(axis=1), x, y, x + y, to_edge, -to_edge, to_middle):
+            proxy.x[hard], proxy.y[hard] = x, y
+            places.is_down[hard] = 0
+            if put_down(places._replace(room=np.maximum(places.room, air)), hard[np.argsort(key, kind="stable")]):
+                rebuild(proxy)
+                if proxy.totals[TOTAL] < least:
+                    least, best = proxy.totals[TOTAL], (proxy.x[hard].copy(), proxy.y[hard].copy())
+        if least < np.inf:
+            break
     proxy.x[hard], proxy.y[hard] = best
-    joint.places.is_down[hard] = 1
+    places.is_down[hard] = 1
     return least < np.inf
 
 
