@@ -30,7 +30,7 @@ from placezoo.datasets.registry import EMBEDDED, load
 from placezoo.datasets.suggestion import unknown_name
 from placezoo.envs.registration import make_problem, problem_classes, problem_parameters
 from placezoo.experiments.evaluate import claimed_problem, verify
-from placezoo.experiments.leaderboard_commands import best_known_app, run_leaderboard
+from placezoo.experiments.leaderboard_commands import best_known_app, compare, run_leaderboard
 from placezoo.experiments.options import Environment, Exports, Settings
 from placezoo.experiments.own_code import look_here, names_own_code
 from placezoo.experiments.progress import clock, console, name_table
@@ -194,6 +194,7 @@ app.command("finetune")(finetune)
 app.command("pretrain")(pretrain_policy)
 app.command("tune")(tune)
 app.command("leaderboard")(run_leaderboard)
+app.command("compare")(compare)
 app.add_typer(best_known_app, name="best-known")
 
 
