@@ -147,6 +147,21 @@ def list_datasets() -> None:
 
 
 @app.command()
+def doctor() -> None:
+    """Say what this installation has and lacks, and the command that adds it; fails if something is broken."""
+    from placezoo.experiments.doctor import BROKEN, MISSING, diagnose
+
+    broken = []
+    for finding in diagnose():
+        mark = {BROKEN: "!!", MISSING: "--"}.get(finding.state, "ok")
+        remedy = f"  ({finding.remedy})" if finding.remedy else ""
+        console.print(f"{mark}  {finding.what}: {finding.detail}{remedy}", soft_wrap=True)
+        broken += [finding.what] if finding.state == BROKEN else []
+    if broken:
+        raise ClaimError(f"broken: {', '.join(broken)}")
+
+
+@app.command()
 def solve(
     env: Environment,
     instance: Annotated[
