@@ -1,3 +1,5 @@
+import itertools
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ from hypothesis import given
 import placezoo
 from placezoo import Budget
 from placezoo.agents.device.heuristics import expert_blocks, topological_fill
+from placezoo.agents.search.repair import repair
 from placezoo.datasets import OpGraph
 from placezoo.envs.device.list_scheduling import list_placement
 from tests.envs.checks import (
@@ -83,6 +86,18 @@ def test_legalizing_finds_room():
         assert after.feasible
     feasible = problem.legalize(problem.initial_assignment(np.random.default_rng(0)))
     assert problem.legalize(feasible).tolist() == feasible.tolist()
+
+
+def test_repair_finds_room_and_gives_up_where_there_is_none():
+    problem = placezoo.make_problem(ENV, random_model(60, held=1e8), topology="v100x4-nvlink", memory_gb=3.6)
+    start = np.zeros(60, np.int64)
+    assert problem.evaluate(repair(problem, start)).feasible
+    whole = OpGraph([1e9] * 4, [0.0] * 4, [1e6, 1e6, 6e8, 5e8], [1e6] * 4, [[0, 1], [1, 2], [2, 3]])
+    tight = placezoo.make_problem(ENV, whole, topology="p100x2-pcie", memory_gb=1.0, grouping="own")
+    best = repair(tight, np.zeros(4, np.int64))  # operator 3 and what it reads do not fit anywhere
+    every = tight.totals(np.array(list(itertools.product(range(2), repeat=4))))
+    assert every.min() > tight.infeasible_penalty / 2
+    assert tight.evaluate(best).total <= tight.evaluate(np.zeros(4, np.int64)).total
 
 
 def test_memory_masks_what_does_not_fit():

@@ -9,6 +9,7 @@ import numpy as np
 
 from placezoo import jit
 from placezoo.agents.agent import Agent
+from placezoo.agents.search.descent import descend
 from placezoo.agents.search.repair import compile_repair, repair
 from placezoo.agents.search.search import Search
 from placezoo.envs.problem import PlacementProblem
@@ -38,7 +39,7 @@ class LocalSearch(Agent):
         rng = np.random.default_rng(0)
         compile_repair(problem)
         kernel = problem.kernel(problem.greedy(rng))
-        _descend(kernel.state, kernel.propose, kernel.delta, kernel.apply, rng, 1, 0, 0)
+        descend(kernel.state, kernel.propose, kernel.delta, kernel.apply, rng, 1, 0, 0)
         _kick(kernel.state, kernel.propose, kernel.apply, rng, 0)
 
     def _search(self, search: Search) -> None:
@@ -51,7 +52,7 @@ class LocalSearch(Agent):
             waited = 0
             while not search.is_over:  # in chunks, so that the clock is seen on large instances too
                 moves = search.evaluations_left(search.affordable(50_000, 0.01))
-                made, waited = _descend(
+                made, waited = descend(
                     kernel.state, kernel.propose, kernel.delta, kernel.apply, search.rng, patience, waited, moves
                 )
                 search.evaluations += made
@@ -64,20 +65,6 @@ class LocalSearch(Agent):
             _kick(kernel.state, kernel.propose, kernel.apply, search.rng, kicks)
             search.evaluations += kicks
             assignment = kernel.state.assignment
-
-
-@jit.generic_loop
-def _descend(state, propose, delta, apply, rng, patience, waited, moves):
-    """Make proposals that do not worsen the cost; return how many were tried, and how many in vain at the end."""
-    for made in range(moves):
-        move = propose(state, rng)
-        change = delta(state, move)
-        if change <= 0.0:
-            apply(state, move)
-        waited = 0 if change < 0.0 else waited + 1
-        if waited >= patience:
-            return made + 1, waited
-    return moves, waited
 
 
 @jit.generic_loop
