@@ -19,11 +19,17 @@ from placezoo.cost_models import Cost
 from placezoo.datasets.files import read_bytes
 from placezoo.datasets.json_content import read_json
 from placezoo.datasets.yaml_content import parse_yaml
+from placezoo.envs.problem import table_text
 from placezoo.envs.registration import PROBLEMS
+from placezoo.envs.rendering import figure_to_rgb
 from placezoo.experiments.evaluate import verify
+from placezoo.experiments.folder_lock import alone_in
 from placezoo.experiments.leaderboard import Leaderboard, load_suite
 from placezoo.experiments.leaderboard.best_known import BestKnown
 from placezoo.experiments.own_code import names_own_code
+from placezoo.experiments.plots import figure_bytes, panel_bytes
+from placezoo.experiments.progress import printable
+from placezoo.experiments.train import TrainingRun, train
 from tests.instances import small_problem
 
 INSTALLED = ("random", "json", "typing_extensions", "numpy")
@@ -418,3 +424,53 @@ def test_weights_are_finite(tmp_path):
 def test_options_of_networks_are_bounded(name):
     with pytest.raises(ValueError, match="is at most"):
         placezoo.datasets.load(name)
+
+
+def test_two_trainings_do_not_share_a_folder(tmp_path):
+    run = TrainingRun("GraphPartition-v0", dataset="grid", parameters={"num_parts": 2}, timesteps=16)
+    with alone_in(tmp_path, "training"), pytest.raises(OSError, match="another training is at work there"):
+        train(run, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+
+
+@pytest.mark.parametrize(
+    "trace", [[[0, -1.0, 1.0]], [[-1, 0.0, 1.0]], [[5, 1.0, 1.0], [3, 2.0, 1.0]], [[5, 2.0, 1.0], [6, 1.0, 1.0]]]
+)
+def test_traces_do_not_run_backwards(claim, trace, tmp_path):
+    claim.save(tmp_path / "s.json")
+    content = json.loads((tmp_path / "s.json").read_text())
+    (tmp_path / "s.json").write_text(json.dumps({**content, "trace": trace}))
+    with pytest.raises(ClaimError, match="trace: "):
+        Solution.load(tmp_path / "s.json")
+
+
+def test_odd_claims_are_refused_in_one_line(claim, tmp_path):
+    cost = replace(claim.cost, violations=("none of it holds",))
+    with pytest.raises(ClaimError, match="1 violations are claimed, 0 found"):
+        verify(replace(claim, cost=cost))
+    for parameters in ({"epsilon": 1e300}, {"order": ["bfs"]}, {"num_parts": 10**30}):
+        with pytest.raises(ValueError, match=next(iter(parameters))):
+            placezoo.make_problem("GraphPartition-v0", "karate", **parameters)
+    replace(claim, parameters={**claim.parameters, "instance": "x"}).save(tmp_path / "s.json")
+    with pytest.raises(ValueError, match="'instance' is no parameter"):
+        Solution.load(tmp_path / "s.json")
+
+
+def test_numbers_of_numpy_are_saved(claim, tmp_path):
+    replace(claim, seed=np.int64(3), budget={"evaluations": np.int64(1)}).save(tmp_path / "s.json")
+    assert Solution.load(tmp_path / "s.json").seed == 3
+
+
+def test_tables_and_terminals_obey_no_names(capsys):
+    assert table_text({"a": ["=1+1", "@x", "b", -1.5]}) == "a\n'=1+1\n'@x\nb\n-1.5\n"
+    assert printable("a\x1b]0;title\x07b\n") == "a\\x1b]0;title\\x07b\n"
+
+
+def test_names_are_no_formulas():
+    def draw(axes):
+        axes.set(title=r"$\foo{$", xlabel=r"$\bar{$")
+        axes.set_xticks([0.0, 1.0], labels=[r"$\baz{$", "b"])
+
+    assert figure_bytes(draw, "png")
+    assert panel_bytes([draw], "png")
+    assert figure_to_rgb(draw).size

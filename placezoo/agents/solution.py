@@ -102,7 +102,7 @@ class Solution:
             "assignment": self.assignment.tolist(),
         }
         try:
-            text = (json.dumps(content, allow_nan=False) + "\n").encode()
+            text = (json.dumps(content, allow_nan=False, default=_number) + "\n").encode()
         except ValueError:
             raise ValueError(
                 f"{path}: a solution with a cost, bound or trace that is not finite cannot be saved"
@@ -140,6 +140,12 @@ class Solution:
         assignment = np.array(file.assignment, dtype=np.int64)
         if file.assignment_sha256 != assignment_digest(assignment):
             raise ClaimError(f"{path}: assignment: changed after the solution was saved (its sha256 differs)")
+        steps = np.array([point[:2] for point in file.trace])
+        if not np.isfinite(steps).all() or (steps[0] < 0).any() or (np.diff(steps, axis=0) < 0).any():
+            raise ClaimError(f"{path}: trace: evaluations and seconds must begin at 0 or more and never fall")
+        for name in ("env_id", "instance"):
+            if name in file.problem.parameters:
+                raise ValueError(f"{path}:1: {name!r} is no parameter of a problem")
         return cls(
             env_id=file.problem.env,
             parameters=file.problem.parameters,
@@ -187,6 +193,13 @@ class _File(msgspec.Struct, tag_field="format", tag=FORMAT):
     assignment_sha256: str = ""
     provenance: dict[str, str] = msgspec.field(default_factory=dict)
     bound: float | None = None
+
+
+def _number(value: Any) -> Any:
+    """Return a number of NumPy as JSON has it."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} is nothing that JSON has")
 
 
 def assignment_digest(assignment: NDArray[np.int64]) -> str:

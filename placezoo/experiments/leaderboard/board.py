@@ -13,14 +13,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from placezoo.agents.registry import AGENTS, agent_class, is_for, make_agent
 from placezoo.agents.solution import Solution, budget_record, describe_machine
+from placezoo.datasets.csv_cells import inert
 from placezoo.datasets.files import sha256, write_atomically
 from placezoo.envs.problem import PlacementProblem
 from placezoo.envs.registration import make_problem
 from placezoo.experiments.evaluate import verify
+from placezoo.experiments.folder_lock import alone_in
 from placezoo.experiments.leaderboard.best_known import BestKnown
 from placezoo.experiments.leaderboard.cases import Case, name_cases
 from placezoo.experiments.leaderboard.report import Contents, render_report
@@ -72,7 +72,7 @@ class Leaderboard:
         self.missing_agents: list[str] = []
         self.agents = [agent for agent in suite.agents if self._is_usable(agent)]
         self.best_known = BestKnown()
-        self._lock = FileLock(self.folder / ".lock", timeout=0)
+        self._held = False
 
     def _problems(self) -> Iterator[tuple[SuiteProblem, str, PlacementProblem]]:
         for group in self.suite.problems:
@@ -122,13 +122,15 @@ class Leaderboard:
         Raises:
             OSError: another process holds it, or it cannot be written.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        try:
-            with self._lock:
+        if self._held:
+            yield
+            return
+        with alone_in(self.folder, "leaderboard"):
+            self._held = True
+            try:
                 yield
-        except Timeout:
-            message = f"{self.folder}: another leaderboard is at work there; wait, or choose another --out"
-            raise OSError(message) from None
+            finally:
+                self._held = False
 
     @property
     def needs_training(self) -> bool:
@@ -245,7 +247,7 @@ class Leaderboard:
         names = list(dict.fromkeys(name for record in records for name in record))
         writer = csv.DictWriter(table, fieldnames=names, restval="", lineterminator="\n")
         writer.writeheader()
-        writer.writerows(records)
+        writer.writerows({name: inert(cell) for name, cell in record.items()} for record in records)
         found = {env: standings(mine) for env, mine in by_environment(rows).items()}
         everywhere = overall(rows) if len(found) > 1 else []
         summary = {
