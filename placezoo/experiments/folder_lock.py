@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -23,6 +23,10 @@ def alone_in(folder: Path, what: str) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / ".lock", timeout=0):
-            yield
+            try:
+                yield
+            finally:
+                with suppress(OSError):
+                    (folder / ".lock").unlink()  # still held: whoever comes now makes a new one
     except Timeout:
         raise OSError(f"{folder}: another {what} is at work there; wait, or choose another --out") from None
