@@ -20,6 +20,7 @@ def alone_in(folder: Path, what: str) -> Iterator[None]:
     Raises:
         OSError: another process holds it, or it cannot be written.
     """
+    is_new = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / ".lock", timeout=0):
@@ -28,5 +29,7 @@ def alone_in(folder: Path, what: str) -> Iterator[None]:
             finally:
                 with suppress(OSError):
                     (folder / ".lock").unlink()  # still held: whoever comes now makes a new one
+                    if is_new:
+                        folder.rmdir()  # refused where there is something in it: what came to nothing leaves nothing
     except Timeout:
         raise OSError(f"{folder}: another {what} is at work there; wait, or choose another --out") from None
