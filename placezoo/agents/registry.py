@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import sys
 from dataclasses import dataclass, fields, is_dataclass
 from importlib.metadata import entry_points
 from typing import Any
@@ -160,13 +161,16 @@ def is_for(name: str, env_id: str) -> bool:
 
 
 def describe_agent(name: str) -> str:
-    """Return one line on an agent, of the zoo or ``module:Class``; empty if nothing is known of it."""
+    """Return one line on an agent, of the zoo or ``module:Class``; empty if nothing is known of it.
+
+    It imports nothing: a name may come from a stranger's file.
+    """
     if name in agent_entries():
         return AGENTS[name].description
-    try:
-        return ((agent_class(name).__doc__ or "").strip().splitlines() or [""])[0]
-    except (ValueError, ImportError):
-        return ""
+    module, _, attribute = name.partition(":")
+    cls = getattr(sys.modules.get(module), attribute, None)
+    is_agent = isinstance(cls, type) and issubclass(cls, Agent)
+    return ((cls.__doc__ or "").strip().splitlines() or [""])[0] if is_agent else ""
 
 
 def agent_class(name: str) -> type[Agent]:

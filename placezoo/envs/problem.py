@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from placezoo.cost_models.assignment import check_assignment, check_index
 from placezoo.cost_models.cost import Cost
 from placezoo.datasets.arrays import read_only
+from placezoo.datasets.csv_cells import inert
 from placezoo.datasets.files import write_atomically
 from placezoo.envs.greedy import place_greedily
 from placezoo.envs.kernel import Kernel as Kernel
@@ -107,7 +108,7 @@ def table_text(columns: Mapping[str, Sequence[Any]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows(zip(*columns.values(), strict=True))
+    writer.writerows([inert(cell) for cell in row] for row in zip(*columns.values(), strict=True))
     return text.getvalue()
 
 
