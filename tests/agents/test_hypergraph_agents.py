@@ -82,7 +82,9 @@ def test_refinement_gains_what_it_says(objective):
     model = HypergraphCost(Hypergraph.from_nets(60, nets, net_weights=rng.integers(1, 9, 150)), 4, 0.1, objective)
     parts = np.arange(60) % 4
     before = model.evaluate(parts).total
-    gained = pass_over(model, parts, rng.permutation(60), 1, int(model.hypergraph.weighted_degrees.max()))
+    hypergraph = model.hypergraph
+    largest = int(hypergraph.weighted_degrees.max())
+    gained = pass_over(hypergraph, model.balance, objective, parts, rng.permutation(60), 1, largest)
     assert gained > 0
     assert model.evaluate(parts).total == before - gained
 

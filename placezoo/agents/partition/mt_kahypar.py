@@ -72,9 +72,8 @@ class MtKaHyPar(Agent[GraphPartitionProblem]):
             balance.epsilon, objective, self.preset, runs, int(search.rng.integers(2**31 - 1)),
         )  # fmt: skip
         for parts in answers:
-            search.evaluate(repair(problem, parts))
-            if search.is_over:
-                break
+            if search.best is None or not search.is_over:
+                search.evaluate(repair(problem, parts))
         if search.best is None:  # no time was left
             search.evaluate(repair(problem, problem.greedy(search.rng)))
 

@@ -67,9 +67,8 @@ class Metis(Agent):
             int(search.rng.integers(2**31 - 1)),
         )  # fmt: skip
         for parts in answers:
-            self._record(search, problem.from_parts(parts))
-            if search.is_over:
-                break
+            if search.best is None or not search.is_over:
+                self._record(search, problem.from_parts(parts))
         if search.best is None:  # no time was left
             self._record(search, problem.greedy(search.rng))
 
