@@ -107,3 +107,13 @@ def test_multilevel_is_determined_by_seed_and_evaluations():
     first, second = (placezoo.make_agent("multilevel").solve(problem, Budget(evaluations=40), 3) for _ in range(2))
     np.testing.assert_array_equal(first.assignment, second.assignment)
     assert first.cost.feasible
+
+
+def test_combining_answers_of_mt_kahypar_never_worsens_them():
+    problem = placezoo.make_problem(ENV, "delaunay/test/0", num_parts=4)
+    solution = placezoo.make_agent("multilevel-kahypar", starts=3).solve(problem, Budget(evaluations=20))
+    assert solution.evaluations == 20
+    assert solution.cost == problem.evaluate(solution.assignment)
+    assert solution.cost.feasible
+    of_the_library = [point.total for point in solution.trace if point.evaluations <= 3]
+    assert solution.cost.total <= min(of_the_library)

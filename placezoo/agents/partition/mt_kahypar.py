@@ -22,7 +22,7 @@ from placezoo.envs.partition.problem import GraphPartitionProblem
 from placezoo.parameters import at_least, one_of
 
 _SHARES_OF_EPSILON = (1.0, 0.85, 0.7)
-_PRESETS = ("deterministic", "deterministic-quality", "large-k", "default", "quality", "highest-quality")
+PRESETS = ("deterministic", "deterministic-quality", "large-k", "default", "quality", "highest-quality")
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class MtKaHyPar(Agent[GraphPartitionProblem]):
 
     name = "mt-kahypar"
 
-    preset: Annotated[str, one_of(*_PRESETS)] = "highest-quality"
+    preset: Annotated[str, one_of(*PRESETS)] = "highest-quality"
     runs: Annotated[int | None, at_least(1)] = None
 
     def prepare(self, problem: GraphPartitionProblem) -> None:

@@ -84,19 +84,18 @@ class Multilevel(Agent[GraphPartitionProblem]):
         _compile()
 
     def _search(self, search: Search[GraphPartitionProblem]) -> None:
-        problem = search.problem
         begun = 0
         while self.populations is None or begun < self.populations:
-            self._evolve(problem, search)
+            self.evolve(search)
             begun += 1
             if search.is_over:
                 return
 
-    def _evolve(self, problem: GraphPartitionProblem, search: Search[GraphPartitionProblem]) -> None:
+    def evolve(self, search: Search[GraphPartitionProblem]) -> None:
         """Let one population live."""
         members: list[Member] = []
         while len(members) < self.starts and not (members and search.is_over):
-            answer = self._start(problem, search)
+            answer = self._start(search)
             members.append((search.evaluate(answer), answer))
         self.combine_members(search, members)
 
@@ -127,7 +126,8 @@ class Multilevel(Agent[GraphPartitionProblem]):
         by = "clusters" if rng.random() < 0.5 else "matching"  # neither is the better one for all graphs
         return coarsen(problem.instance, down_to, heaviest, rng, within, by, lambda: search.is_over)
 
-    def _start(self, problem: GraphPartitionProblem, search: Search[GraphPartitionProblem]) -> NDArray[np.int64]:
+    def _start(self, search: Search[GraphPartitionProblem]) -> NDArray[np.int64]:
+        problem = search.problem
         levels = self._levels(search)
         coarsest = problem
         if levels:  # the total weight, and so the limit of a part, is that of the problem
