@@ -2,9 +2,22 @@
 
 Numba keeps compiled kernels beside the file that each is written in, and compiles again when that file changes. It does
 not notice a change of this file, or of a kernel in another file that a kept one calls: delete ``__pycache__`` then.
+Loops that take kernels notice a change of any file beside those kernels.
 """
 
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+import inspect
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 from numba import njit
+from numba.core.dispatcher import Dispatcher
 
 kernel = njit(cache=True, nogil=True)
 """A kernel; a division by zero raises ``ZeroDivisionError``, as in Python."""
@@ -19,6 +32,70 @@ state up and down, and takes 3 times as long."""
 fastmath_kernel = njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 """An ``ieee_kernel`` whose sums may be reordered; for what need not be equal to the last bit on every machine."""
 
-generic_loop = njit(nogil=True)
-"""A loop that takes other jitted functions as arguments. It is compiled in each process, in about a second for each
-problem class: numba does not find a kept function again that takes functions, and would add a file at every start."""
+
+class GenericLoop:
+    """A loop that takes other jitted functions as arguments, compiled once for each choice of them and kept on disk.
+
+    Numba alone compiles a function that takes functions in each process anew, seconds each time, since it does not find
+    it again. Here each choice is a function of its own, in which the functions are globals. It is compiled again when
+    the file of the loop, or a file beside one of the functions, changes. What depends on more than its source is not
+    kept: functions from a notebook, and closures.
+
+    Args:
+        function: the loop; called with positional arguments only.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        functools.update_wrapper(self, function)
+        self._function = function
+        self._special: dict[tuple[Any, ...], Callable[..., Any]] = {}
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Run the loop, compiled for the functions among its arguments."""
+        chosen = tuple([one if isinstance(one, Dispatcher) else None for one in arguments])
+        special = self._special.get(chosen)
+        if special is None:
+            special = self._special[chosen] = _specialised(self._function, chosen)
+        return special(*[one for one, function in zip(arguments, chosen, strict=True) if function is None])
+
+
+generic_loop = GenericLoop
+"""A ``GenericLoop``, as a decorator."""
+
+
+def _specialised(loop: Callable[..., Any], chosen: tuple[Dispatcher | None, ...]) -> Callable[..., Any]:
+    """Return a loop compiled for some of its arguments: those that are not None."""
+    names = inspect.getfullargspec(loop).args
+    functions = {name: function for name, function in zip(names, chosen, strict=True) if function is not None}
+    tree = ast.parse(textwrap.dedent(inspect.getsource(loop)))
+    definition = tree.body[0]
+    assert isinstance(definition, ast.FunctionDef)
+    definition.decorator_list = []
+    definition.args.args = [one for one in definition.args.args if one.arg not in functions]
+    ast.increment_lineno(tree, loop.__code__.co_firstlineno - 1)
+    scope = {**loop.__globals__, **functions}
+    exec(compile(tree, loop.__code__.co_filename, "exec"), scope)
+    special = scope[loop.__name__]
+    digests = [_digest(function) for function in functions.values()]
+    if None in digests:
+        return njit(nogil=True)(special)
+    # Numba keeps a function under its qualified name.
+    text = "|".join(f"{name} {digest}" for name, digest in zip(functions, digests, strict=True))
+    special.__qualname__ = f"{loop.__qualname__}_{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    return njit(cache=True, nogil=True)(special)
+
+
+def _digest(function: Dispatcher) -> str | None:
+    """Return what a jitted function's compiled form depends on; None if that cannot be told."""
+    source = function.py_func
+    file = Path(source.__code__.co_filename)
+    if source.__closure__ is not None or not file.is_file():
+        return None
+    return f"{source.__module__} {source.__qualname__} {function.targetoptions} {_stamp(file.parent)}"
+
+
+@functools.cache
+def _stamp(folder: Path) -> str:
+    """Return when the Python files of a folder were last written, and their sizes."""
+    files = sorted((path.name, path.stat()) for path in folder.glob("*.py"))
+    return " ".join(f"{name} {stat.st_mtime_ns} {stat.st_size}" for name, stat in files)

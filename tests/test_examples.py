@@ -74,7 +74,14 @@ def test_the_page_of_an_environment_names_all_there_is(env_id):
     text = (ROOT / "docs" / "environments" / f"{name}.md").read_text()
     problem = PROBLEMS[env_id]
     features = problem.feature_names
-    names = [*features.items, *features.item_edges, *features.resources, *features.resource_edges, *problem.term_names]
+    names = [
+        *features.items,
+        *features.item_edges,
+        *features.resources,
+        *features.resource_edges,
+        *features.pairs,
+        *problem.term_names,
+    ]
     for known in [*names, *problem_parameters(env_id)]:
         if known not in [f"laplacian_{i}" for i in (2, 3)]:  # "laplacian_1 to laplacian_4"
             assert f"`{known}`" in text, known

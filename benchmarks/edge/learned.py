@@ -38,6 +38,8 @@ BASELINES: list[Contender] = [
     ("PEFT (1 evaluation)", "peft", {}),
     ("greedy", "greedy", {}),
     ("local search", "local-search", {}),
+    ("ppo constructs, untrained", "ppo", {"checkpoint": "untrained", "samples": 1000}),
+    ("ppo constructs (comes with the package)", "ppo", {"checkpoint": PRETRAINED, "samples": 1000}),
 ]
 
 

@@ -153,5 +153,5 @@ _put_together()
 def __getattr__(name: str) -> Any:
     """Return ``model_tracing``, imported when it is first asked for: it needs torch, which is an extra."""
     if name == "model_tracing":
-        return importlib.import_module("placezoo.datasets.op_graphs.model_tracing")
+        return importlib.import_module("placezoo.datasets.model_tracing")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from placezoo import jit
 from placezoo.envs.actions import OUTSIDE
 from placezoo.envs.env_batch import EnvBatch, Outcome
+from placezoo.envs.kernel import look_nowhere
 from placezoo.envs.observation import UNPLACED
 from placezoo.envs.placement_env import PlacementEnv
 from placezoo.envs.reward import cost_decrease
@@ -105,6 +106,13 @@ class ConstructBatch(EnvBatch):
         self._order[index, : env._pending.size] = env._pending
         self._cursor[index] = 0
         self._penalties[index] = env.problem.infeasible_penalty
+        look = env.problem.step_kernel.look
+        if look is not None:
+            count = env.problem.num_resources
+            look(
+                self.states[index], env._current_item, self.masks[index, :count],
+                self.features[index, :count, self._own_columns :],
+            )  # fmt: skip
 
     @property
     def current_items(self) -> NDArray[np.int64]:
@@ -130,6 +138,7 @@ class ConstructBatch(EnvBatch):
         _place_batch(
             self.states, moves, legal, active, next_items, rewards, self._num_resources, self.masks, self.features,
             self.values, self.assignment, kernel.delta, kernel.apply, step_kernel.allowed, step_kernel.observe,
+            step_kernel.look or look_nowhere, self._own_columns,
         )  # fmt: skip
         for index in np.flatnonzero(legal & (next_items == UNPLACED)).tolist():
             self._complete(index, rewards)
@@ -166,6 +175,8 @@ def _place_batch(
     apply,
     allowed,
     observe,
+    look,
+    own_columns,
 ):
     for i in range(len(states)):
         if not active[i]:
@@ -176,7 +187,9 @@ def _place_batch(
             rewards[i] = 0.0 - delta(state, move)
             apply(state, move)
             assignments[i, move[0]] = move[2]
-            observe(state, features[i, : counts[i]], values[i])
+            observe(state, features[i, : counts[i], :own_columns], values[i])
         masks[i] = 0
+        features[i, :, own_columns:] = 0.0
         if next_items[i] >= 0:
             allowed(state, next_items[i], masks[i, : counts[i]])
+            look(state, next_items[i], masks[i, : counts[i]], features[i, : counts[i], own_columns:])

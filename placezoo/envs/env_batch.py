@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from typing import Any, NamedTuple
 
 import numpy as np
+from gymnasium.spaces import GraphInstance
 from numba.typed import List as TypedList
 from numpy.typing import NDArray
 
@@ -38,8 +39,9 @@ class EnvBatch(ABC):
         states: the kernels' states, as compiled loops take them.
         assignment: int64 [num_envs, max_items].
         masks: int8 [num_envs, ...], as the scalar environments'.
-        features: float32 [num_envs, max_resources, Fr], of the resources.
+        features: float32 [num_envs, max_resources, Fr], of the resources and of their pairs with the current items.
         values: float64 [num_envs, 2 + terms], total cost, feasibility and the terms.
+        names: object [num_envs], of the instances.
     """
 
     def __init__(self, envs: list[PlacementEnv], source: ProblemSource) -> None:
@@ -49,10 +51,14 @@ class EnvBatch(ABC):
         first, count = self.problems[0], len(envs)
         self.everyone = np.arange(count)
         self.masks = np.zeros((count, *envs[0]._mask.shape), np.int8)
-        self.features = np.zeros((count, source.max_resources, len(first.feature_names.resources)), np.float32)
+        self.features = np.zeros((count, source.max_resources, len(first.feature_names.resource_columns)), np.float32)
+        self._own_columns = len(first.feature_names.resources)
         self.values = np.zeros((count, 2 + len(first.term_names)))
         self.assignment = np.full((count, source.max_items), UNPLACED, np.int64)
+        self.names = np.full(count, None, object)
         self._num_resources = np.zeros(count, np.int64)
+        # Of the graphs of resources only the features change within an episode.
+        self._resource_edges: list[tuple[NDArray[np.int64], NDArray[np.float32]]] = [first.resource_edges] * count
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "states": self.states is not None}  # they share the memory of the environments' own
@@ -80,6 +86,7 @@ class EnvBatch(ABC):
             self.states = TypedList([kernel.state] * len(self.envs))
         self.problems[index], self.states[index], self.masks[index] = env.problem, kernel.state, env._mask
         self._num_resources[index] = env.problem.num_resources
+        self._resource_edges[index], self.names[index] = env.problem.resource_edges, env.problem.instance.name
         self.read(index)
 
     @abstractmethod
@@ -100,10 +107,21 @@ class EnvBatch(ABC):
         """A copy of the masks."""
         return self.masks.copy()
 
+    def resource_graphs(self) -> tuple[GraphInstance, ...]:
+        """Return the resources of each environment as they are observed, with features of their own."""
+        return tuple(
+            [
+                GraphInstance(features[:count], edges, links)
+                for features, count, (links, edges) in zip(
+                    self.features.copy(), self._num_resources.tolist(), self._resource_edges, strict=True
+                )
+            ]
+        )
+
     def read(self, index: int) -> None:
         """Read features and values of one environment from its state."""
         problem = self.problems[index]
-        features = self.features[index, : problem.num_resources]
+        features = self.features[index, : problem.num_resources, : self._own_columns]
         problem.step_kernel.observe(self.states[index], features, self.values[index])
 
     @property

@@ -128,6 +128,7 @@ class ImproveBatch(EnvBatch):
         _move_batch(
             self.states, moves, legal, rewards, self._num_resources, pairs, self.features, self.values,
             self.assignment, kernel.delta, kernel.apply, step_kernel.movable, step_kernel.observe,
+            self._own_columns,
         )  # fmt: skip
         self._moves_left -= active
         for index in np.flatnonzero(active & (self._moves_left > 0)).tolist():
@@ -139,7 +140,20 @@ class ImproveBatch(EnvBatch):
 
 @jit.generic_loop
 def _move_batch(
-    states, moves, legal, rewards, counts, masks, features, values, assignments, delta, apply, movable, observe
+    states,
+    moves,
+    legal,
+    rewards,
+    counts,
+    masks,
+    features,
+    values,
+    assignments,
+    delta,
+    apply,
+    movable,
+    observe,
+    own_columns,
 ):
     for i in range(len(states)):
         if legal[i]:
@@ -150,4 +164,4 @@ def _move_batch(
             assignments[i, move[0]] = move[2]
             masks[i] = 0
             movable(state, masks[i, : state.assignment.size, : counts[i]])
-            observe(state, features[i, : counts[i]], values[i])
+            observe(state, features[i, : counts[i], :own_columns], values[i])

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from placezoo import jit
+
 
 class Kernel(NamedTuple):
     """A problem's compiled moves.
@@ -47,11 +49,19 @@ class StepKernel(NamedTuple):
         movable: (state, mask [num_items, num_resources]) -> None, which single moves an improving step may make.
         observe: (state, features [num_resources, F], values [2 + terms]) -> None, the resources' features, and total
             cost, feasibility (0 or 1) and the cost's terms.
+        look: (state, item, mask [num_resources], features [num_resources, P]) -> None, what it would mean to place the
+            item on each resource that the mask allows, 0 elsewhere; None where ``FeatureNames.pairs`` is empty.
     """
 
     allowed: Callable
     movable: Callable
     observe: Callable
+    look: Callable | None = None
+
+
+@jit.kernel
+def look_nowhere(state, item, mask, features):
+    """Stand in where a domain has no features of pairs."""
 
 
 def changing_arrays(state: Any) -> list[NDArray[Any]]:

@@ -21,11 +21,12 @@ def observation_space(
 
     ``items`` and ``resources`` are graphs with features in [-1, 1]; ``assignment`` holds each item's resource or -1
     and is filled up with -1 to ``max_items``; ``current_item`` is the item to place, or -1; ``action_mask`` is 1 where
-    an action is allowed.
+    an action is allowed. The features of ``resources`` are their own, then those of the pairs of each with the current
+    item, where a domain has some (``FeatureNames.pairs``).
     """
     return spaces.Dict(
         items=_graph_space(len(names.items), len(names.item_edges)),
-        resources=_graph_space(len(names.resources), len(names.resource_edges)),
+        resources=_graph_space(len(names.resource_columns), len(names.resource_edges)),
         assignment=spaces.Box(UNPLACED, max_resources - 1, (max_items,), np.int64),
         current_item=spaces.Discrete(max_items + 1, start=UNPLACED),
         action_mask=spaces.MultiBinary(mask_shape if len(mask_shape) > 1 else mask_shape[0]),
@@ -36,12 +37,6 @@ def _graph_space(node_features: int, edge_features: int) -> spaces.Graph:
     return spaces.Graph(
         spaces.Box(-1.0, 1.0, (node_features,), np.float32), spaces.Box(-1.0, 1.0, (edge_features,), np.float32)
     )
-
-
-def item_graph(problem: PlacementProblem) -> GraphInstance:
-    """Return the items as a graph: the problem's own read-only arrays, the same objects at every step."""
-    links, features = problem.item_edges
-    return GraphInstance(nodes=problem.item_features, edges=features, edge_links=links)
 
 
 def resource_graph(problem: PlacementProblem, features: NDArray[np.float32]) -> GraphInstance:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from placezoo.envs.actions import read_actions
 from placezoo.envs.kernel import changing_arrays
-from placezoo.envs.observation import UNPLACED, cost_info, item_graph, observation_space, resource_graph
+from placezoo.envs.observation import UNPLACED, cost_info, observation_space, resource_graph
 from placezoo.envs.problem import FeatureNames, Kernel, PlacementProblem
 from placezoo.envs.rendering import figure_to_rgb
 from placezoo.envs.source import ProblemSource
@@ -175,10 +175,14 @@ class PlacementEnv(gym.Env[dict[str, Any], Any]):
 
     def _observe(self) -> dict[str, Any]:
         problem, state = self.problem, self._state()
-        features = np.empty((problem.num_resources, len(problem.feature_names.resources)), np.float32)
-        problem.step_kernel.observe(state, features, self._values)
+        names, step_kernel = problem.feature_names, problem.step_kernel
+        own = len(names.resources)
+        features = np.zeros((problem.num_resources, len(names.resource_columns)), np.float32)
+        step_kernel.observe(state, features[:, :own], self._values)
+        if step_kernel.look is not None and self._current_item != UNPLACED:
+            step_kernel.look(state, self._current_item, self._mask[: problem.num_resources], features[:, own:])
         return {
-            "items": item_graph(problem),
+            "items": problem.item_graph,
             "resources": resource_graph(problem, features),
             "assignment": self._filled_assignment(),
             "current_item": np.int64(self._current_item),

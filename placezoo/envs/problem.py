@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
+from gymnasium.spaces import GraphInstance
 from numpy.typing import NDArray
 
 from placezoo.cost_models.assignment import check_assignment, check_index
@@ -27,12 +28,27 @@ from placezoo.envs.kernel import StepKernel as StepKernel
 
 @dataclass(frozen=True)
 class FeatureNames:
-    """What each column of an observation's feature arrays is."""
+    """What each column of an observation's feature arrays is.
+
+    Attributes:
+        items: of the items.
+        item_edges: of their links.
+        resources: of the resources.
+        resource_edges: of their links.
+        pairs: of the pairs of the current item and each resource. They follow the columns of ``resources``, and are 0
+            where the mask forbids the pair or there is no current item.
+    """
 
     items: tuple[str, ...]
     item_edges: tuple[str, ...]
     resources: tuple[str, ...]
     resource_edges: tuple[str, ...]
+    pairs: tuple[str, ...] = ()
+
+    @property
+    def resource_columns(self) -> tuple[str, ...]:
+        """The columns that are observed of resources: their own, then those of pairs with the current item."""
+        return self.resources + self.pairs
 
 
 @dataclass(frozen=True)
@@ -40,7 +56,7 @@ class FeatureRoles:
     """Which features general code reads for what they mean, by name; empty where a domain has none.
 
     Attributes:
-        prior: of the resources; a fresh policy prefers where it is least.
+        prior: of the resources or of pairs; a fresh policy prefers where it is least.
         grid: two of the resources, which are the cells of a grid: where a cell lies in its row and its column.
         pace: of the items; the share of the work before an item, by which a fresh policy spreads items over a row of
             resources.
@@ -187,6 +203,12 @@ class PlacementProblem(ABC):
     @abstractmethod
     def item_edges(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Directed item links, int64 [num_edges, 2], and their features, float32 [num_edges, F]; read-only."""
+
+    @cached_property
+    def item_graph(self) -> GraphInstance:
+        """The items as they are observed: the problem's own read-only arrays, the same objects at every step."""
+        links, features = self.item_edges
+        return GraphInstance(nodes=self.item_features, edges=features, edge_links=links)
 
     @cached_property
     def resource_edges(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:

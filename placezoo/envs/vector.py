@@ -16,7 +16,6 @@ from placezoo.envs.actions import MaskedMultiDiscrete, read_actions
 from placezoo.envs.construct import ConstructBatch, ConstructEnv
 from placezoo.envs.env_batch import EnvBatch, Outcome
 from placezoo.envs.improve import ImproveBatch, ImproveEnv
-from placezoo.envs.observation import item_graph, resource_graph
 from placezoo.envs.one_shot import OneShotBatch, OneShotEnv
 from placezoo.envs.placement_env import PlacementEnv
 from placezoo.envs.source import ProblemSource
@@ -154,13 +153,9 @@ class PlacementVectorEnv(VectorEnv):
         return self._batch.action_masks
 
     def _observe(self) -> dict[str, Any]:
-        features = self._batch.features.copy()
         return {
-            "items": tuple(item_graph(problem) for problem in self.problems),
-            "resources": tuple(
-                resource_graph(problem, features[index, : problem.num_resources])
-                for index, problem in enumerate(self.problems)
-            ),
+            "items": tuple([problem.item_graph for problem in self.problems]),
+            "resources": self._batch.resource_graphs(),
             "assignment": self._batch.assignment.copy(),
             "current_item": self._batch.current_items,
             "action_mask": self._batch.action_masks,
@@ -170,10 +165,13 @@ class PlacementVectorEnv(VectorEnv):
         """Return ``info`` as Gymnasium batches it, zeros where it is not about an environment: bool [num_envs]."""
         about = np.ones(self.num_envs, np.bool_) if about is None else about
 
+        others = None if about.all() else ~about
+
         def batched(name: str, values: Any) -> dict[str, Any]:
             if isinstance(values, np.ndarray):
                 values = values.copy()
-                values[~about] = None if values.dtype == object else 0
+                if others is not None:
+                    values[others] = None if values.dtype == object else 0
             return {name: values, f"_{name}": about.copy()}
 
         # The columns of values are total, feasible and the terms, for all environments at once.
@@ -185,7 +183,7 @@ class PlacementVectorEnv(VectorEnv):
             **batched("cost", cost),
             **batched("feasible", values[:, 1] > 0),
             **batched("assignment", self._batch.assignment),
-            **batched("instance", np.array([problem.instance.name for problem in self.problems], object)),
+            **batched("instance", self._batch.names),
         }
 
     def _read(self, actions: Any) -> NDArray[np.int64]:

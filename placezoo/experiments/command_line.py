@@ -30,8 +30,8 @@ from placezoo.datasets.registry import EMBEDDED, load
 from placezoo.datasets.suggestion import unknown_name
 from placezoo.envs.registration import make_problem, problem_classes, problem_parameters
 from placezoo.experiments.evaluate import claimed_problem, verify
-from placezoo.experiments.leaderboard_commands import best_known_app, run_leaderboard
-from placezoo.experiments.options import Environment, Settings
+from placezoo.experiments.leaderboard_commands import best_known_app, compare, run_leaderboard
+from placezoo.experiments.options import Environment, Exports, Settings
 from placezoo.experiments.own_code import look_here, names_own_code
 from placezoo.experiments.progress import clock, console, name_table
 from placezoo.experiments.settings import parse_settings, split_settings
@@ -147,6 +147,21 @@ def list_datasets() -> None:
 
 
 @app.command()
+def doctor() -> None:
+    """Say what this installation has and lacks, and the command that adds it; fails if something is broken."""
+    from placezoo.experiments.doctor import BROKEN, MISSING, diagnose
+
+    broken = []
+    for finding in diagnose():
+        mark = {BROKEN: "!!", MISSING: "--"}.get(finding.state, "ok")
+        remedy = f"  ({finding.remedy})" if finding.remedy else ""
+        console.print(f"{mark}  {finding.what}: {finding.detail}{remedy}", soft_wrap=True)
+        broken += [finding.what] if finding.state == BROKEN else []
+    if broken:
+        raise ClaimError(f"broken: {', '.join(broken)}")
+
+
+@app.command()
 def solve(
     env: Environment,
     instance: Annotated[
@@ -160,12 +175,7 @@ def solve(
     evaluations: Annotated[int | None, typer.Option(help="Evaluations.")] = None,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Write the solution here, as JSON.")] = None,
-    export: Annotated[
-        Path | None,
-        typer.Option(
-            help="Write the answer for other tools, by the ending: .csv; .plc, .tcl, .def; .json, .part.4 and more."
-        ),
-    ] = None,
+    export: Exports = None,
     save_instance: Annotated[
         Path | None, typer.Option(help="Write the instance here, for `evaluate --instance` on another machine.")
     ] = None,
@@ -185,8 +195,8 @@ def solve(
         solution = solver.solve(problem, budget, seed)
     if out is not None:
         solution.save(out)
-    if export is not None:
-        problem.export(solution.assignment, export)
+    for path in export or ():
+        problem.export(solution.assignment, path)
     if save_instance is not None:
         problem.write_instance(save_instance)
     if render is not None:
@@ -199,6 +209,7 @@ app.command("finetune")(finetune)
 app.command("pretrain")(pretrain_policy)
 app.command("tune")(tune)
 app.command("leaderboard")(run_leaderboard)
+app.command("compare")(compare)
 app.add_typer(best_known_app, name="best-known")
 
 
@@ -209,16 +220,22 @@ def evaluate(
         str | None,
         typer.Option(help="The instance, where the solutions name one that was in memory or lies elsewhere."),
     ] = None,
+    export: Exports = None,
 ) -> None:
     """Score solutions again from their instances; a wrong claim fails."""
+    if export and len(solutions) > 1:
+        raise ValueError("--export writes one solution; several are given")
     for path in solutions:
         solution = Solution.load(path)
         try:
-            cost = verify(solution, claimed_problem(solution, path, instance))
+            problem = claimed_problem(solution, path, instance)
+            cost = verify(solution, problem)
         except ClaimError as error:
             raise ClaimError(f"{path}: {error}") from None
         state = "feasible" if cost.feasible else "infeasible"
         console.print(f"{path}: confirmed, total {cost.total:g}, {state} ({solution.agent} on {solution.instance})")
+        for file in export or ():
+            problem.export(solution.assignment, file)
 
 
 @app.command()

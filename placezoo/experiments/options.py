@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,6 +10,13 @@ import typer
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="Set a parameter of the environment or the agent; repeatable."),
+]
+Exports = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--export",
+        help="Write the answer for other tools, by the ending: .csv; .plc, .tcl, .def; .json, .part.4 and more.",
+    ),
 ]
 Environment = Annotated[str, typer.Argument(metavar="ENV", help="The environment's id, GraphPartition-v0 for example.")]
 Timesteps = Annotated[int | None, typer.Option(help="Environment steps.")]

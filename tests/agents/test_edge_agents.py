@@ -11,7 +11,7 @@ from hypothesis import given, settings
 
 import placezoo
 from placezoo import Budget
-from placezoo.agents.edge.list_scheduling import cpop_placement, heft_placement, optimistic_costs, peft_placement
+from placezoo.agents.edge.list_scheduling import cpop_placement, heft_placement, peft_placement
 from placezoo.agents.edge.random_task_eft import earliest_finish_device
 from placezoo.agents.giph.episodes import ImprovementEpisodes, draw
 from placezoo.agents.giph.gp_net_batch import GpNetBatch
@@ -21,7 +21,7 @@ from placezoo.agents.giph.policy_search import load_policy
 from placezoo.agents.giph.selections import SELECTIONS, movable_tasks, moves_of
 from placezoo.agents.networks.checkpoint import Checkpoint
 from placezoo.agents.networks.topological_pass import PassPlan, TopologicalPass
-from placezoo.cost_models.edge.ranks import by_decreasing, mean_times, upward_rank
+from placezoo.cost_models.edge.ranks import by_decreasing, mean_times, optimistic_costs, upward_rank
 from placezoo.datasets import DeviceCluster, EdgeInstance, TaskGraph, generate_cluster, generate_task_graph
 from placezoo.envs.edge.gp_net import EDGE_FEATURES, NODE_FEATURES, GpNetBuilder
 from placezoo.envs.source import ProblemSource

@@ -11,26 +11,7 @@ import networkx
 import pytest
 
 import placezoo
-from placezoo.experiments import command_line
-from placezoo.experiments.command_line import main
 from placezoo.experiments.settings import parse_settings
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Return a caller of the command line in this process: arguments -> (exit code, stdout, stderr)."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["placezoo", *map(str, arguments)])
-        # The consoles were made before the test's capture.
-        monkeypatch.setattr(command_line.console, "file", sys.stdout)
-        with pytest.raises(SystemExit) as caught:
-            main()
-        captured = capsys.readouterr()
-        return caught.value.code, captured.out, captured.err
-
-    return call
-
 
 SOLVE = (
     "solve",
@@ -83,9 +64,15 @@ def test_solve_then_evaluate(run, tmp_path):
     assert code == 0
     assert "feasible" in text
     assert picture.read_bytes().startswith(b"\x89PNG")
-    code, text, _ = run("evaluate", out)
+    table, parts = tmp_path / "s.csv", tmp_path / "s.part.4"
+    code, text, _ = run("evaluate", out, "--export", table, "--export", parts)
     assert code == 0
     assert "confirmed" in text
+    assignment = json.loads(out.read_text())["assignment"]
+    assert [int(line) for line in parts.read_text().split()] == assignment
+    assert len(table.read_text().splitlines()) == len(assignment) + 1
+    code, _, text = run("evaluate", out, out, "--export", table)
+    assert (code, text) == (2, "placezoo: --export writes one solution; several are given\n")
 
 
 @pytest.mark.parametrize(

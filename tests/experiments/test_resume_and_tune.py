@@ -140,19 +140,19 @@ def test_a_broken_off_pretraining_goes_on(tmp_path):
 
     def stop(done):
         updates.append(done)
-        if len(updates) == 3:
+        if len(updates) == 2:
             raise StopTraining
 
     with pytest.raises(StopTraining):
-        pretrain(parts, tmp_path, SMALL, seconds=4.0, on_progress=stop, trackers=trackers, checkpoint_minutes=0.0)
+        pretrain(parts, tmp_path, SMALL, seconds=8.0, on_progress=stop, trackers=trackers, checkpoint_minutes=0.0)
     before = read_curve(tmp_path / "curve.csv")
     with pytest.raises(ValueError, match="placezoo pretrain --resume"):
         resume(tmp_path)
     scores = go_on_pretraining(tmp_path, updates.append)
     curve = read_curve(tmp_path / "curve.csv")
-    assert [point.timesteps for point in curve[:3]] == [point.timesteps for point in before]
-    assert curve[3].timesteps == before[-1].timesteps + 64
-    assert updates[3] > updates[2]
+    assert [point.timesteps for point in curve[:2]] == [point.timesteps for point in before]
+    assert curve[2].timesteps == before[-1].timesteps + 64
+    assert updates[2] > updates[1]
     assert updates[-1] == 1.0
     for name, score in scores.items():
         policy = placezoo.make_agent("ppo", checkpoint=str(tmp_path / name)).policy

@@ -17,7 +17,6 @@ from placezoo.agents.agent import Agent
 from placezoo.agents.search.search import Search
 from placezoo.cost_models.edge.moves import Program
 from placezoo.cost_models.edge.ranks import downward_rank, mean_times, upward_rank
-from placezoo.datasets.edge.edge_instance import EdgeInstance
 from placezoo.envs.edge.problem import EdgePlaceProblem
 
 _FREE = -1  # no device prescribed
@@ -46,28 +45,10 @@ def cpop_placement(problem: EdgePlaceProblem) -> tuple[NDArray[np.int64], float]
 
 def peft_placement(problem: EdgePlaceProblem) -> tuple[NDArray[np.int64], float]:
     """Return PEFT's placement, int64 [num_tasks], and the makespan of its own schedule."""
-    table = optimistic_costs(problem.instance, problem.cost_model.compute_time)
+    table = problem.cost_model.optimistic_costs
     allowed = problem.instance.allowed
     rank = np.where(allowed, table, 0.0).sum(axis=1) / allowed.sum(axis=1)
     return _schedule(problem, rank, bias=table)
-
-
-def optimistic_costs(instance: EdgeInstance, compute_time: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return PEFT's optimistic cost table, float64 [num_tasks, num_devices] (Arabnejad & Barbosa 2014, equation 3).
-
-    The longest path from a task on a device to the end, every later task on the device that is best for it.
-    """
-    graph, allowed = instance.task_graph, instance.allowed
-    transfer = mean_times(instance)[1]
-    table = np.zeros(compute_time.shape)
-    start, edges = graph.successors
-    for task in graph.order[::-1]:
-        for edge in edges[start[task] : start[task + 1]]:
-            child = graph.links[edge, 1]
-            later = np.where(allowed[child], table[child] + compute_time[child], np.inf)
-            moved = later.min() + transfer[edge]
-            table[task] = np.maximum(table[task], np.minimum(later, moved))
-    return table
 
 
 def _schedule(

@@ -42,4 +42,4 @@ def feature_record(problem: PlacementProblem, network: Any = None) -> dict[str, 
     They are the problem's own, unless the network says that it always reads the same (``reads``).
     """
     names = getattr(network, "reads", None) or problem.feature_names.__dict__
-    return {kind: list(columns) for kind, columns in names.items()}
+    return {kind: list(columns) for kind, columns in names.items() if columns or kind != "pairs"}

@@ -165,10 +165,18 @@ def network_config(
 ) -> NetworkConfig:
     """Return the sizes of a network for a problem's features."""
     names, roles = problem.feature_names, problem.feature_roles
-    prior = names.resources.index(roles.prior) if roles.prior else -1
+    prior = names.resource_columns.index(roles.prior) if roles.prior else -1
     x, y = (names.resources.index(name) for name in roles.grid) if roles.grid else (-1, -1)
     return NetworkConfig(
-        len(names.items), len(names.item_edges), len(names.resources), encoder, width, layers, head, prior, (x, y)
+        len(names.items),
+        len(names.item_edges),
+        len(names.resource_columns),
+        encoder,
+        width,
+        layers,
+        head,
+        prior,
+        (x, y),
     )
 
 

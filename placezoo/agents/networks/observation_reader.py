@@ -59,17 +59,20 @@ class ObservationReader:
         return int(chosen) if mask.ndim == 1 else chosen
 
 
-def choose(scores: Tensor, masks: NDArray[np.int8], rng: np.random.Generator | None) -> NDArray[np.int64]:
+def choose(
+    scores: Tensor, masks: NDArray[np.int8], rng: np.random.Generator | None, temperature: float = 1.0
+) -> NDArray[np.int64]:
     """Return the most likely allowed action of each row, or with a generator one drawn from the softmax.
 
     Args:
         scores: [..., actions].
         masks: of the same shape, above 0 where allowed.
         rng: draws, or None.
+        temperature: what scores are divided by before drawing; above 1 draws are more even.
     """
     logits = np.where(masks > 0, scores.numpy().astype(np.float64), -np.inf)
     if rng is not None:
-        logits = logits + rng.gumbel(size=logits.shape)  # the largest of these is a draw from the softmax
+        logits = logits / temperature + rng.gumbel(size=logits.shape)  # the largest of these is a draw from the softmax
     return np.argmax(logits, axis=-1)
 
 

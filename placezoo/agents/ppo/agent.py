@@ -7,10 +7,12 @@ from functools import cached_property
 from typing import Annotated, Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from placezoo.agents.agent import Agent
-from placezoo.agents.networks.checkpoint import Checkpoint, checkpoint_folder
+from placezoo.agents.networks.checkpoint import Checkpoint, checkpoint_folder, network_config
+from placezoo.agents.networks.heads import make_network
 from placezoo.agents.networks.threads import single_thread
 from placezoo.agents.ppo.config import PPOConfig
 from placezoo.agents.ppo.construct_decoder import ConstructDecoder
@@ -22,8 +24,9 @@ from placezoo.envs.improve import ImproveEnv
 from placezoo.envs.one_shot import OneShotEnv
 from placezoo.envs.problem import Kernel, PlacementProblem
 from placezoo.envs.source import ProblemSource
-from placezoo.parameters import at_least, below
+from placezoo.parameters import above, at_least, below
 
+UNTRAINED = "untrained"  # a fresh policy: what a trained one is to be compared with
 _TRAINING_SHARE = 0.7  # of the budget, where there is no checkpoint
 
 
@@ -38,11 +41,14 @@ class PPO(Agent):
 
     Args:
         checkpoint: the folder that ``placezoo train`` or ``placezoo pretrain`` wrote, ``pretrained`` for the policies
-            that come with the package, or None. Problems are presented to it as in its training (the ``order`` of
+            that come with the package, ``untrained`` for a fresh one, which goes by what costs least next where the
+            environment's features say that, or None. Problems are presented to it as in its training (the ``order`` of
             GraphPartition-v0), however they are set.
         finetune: the share of the budget that goes into training the checkpoint on the very instance, in [0, 1).
         samples: how many answers at most, the first included.
         batch: how many are constructed side by side.
+        temperature: of drawing constructions: scores are divided by it, above 1 draws are more even; None for the
+            policy's own, which was chosen in its training, else 1.
     """
 
     name = "ppo"
@@ -51,6 +57,7 @@ class PPO(Agent):
     finetune: Annotated[float, at_least(0), below(1)] = 0.0
     samples: Annotated[int, at_least(1)] = 16
     batch: Annotated[int, at_least(1)] = 16
+    temperature: Annotated[float | None, above(0)] = None
 
     @cached_property
     def policy(self) -> Checkpoint:
@@ -63,18 +70,21 @@ class PPO(Agent):
             raise ValueError("ppo: no checkpoint was given")
         return Checkpoint.load(checkpoint_folder(self.checkpoint, self.name))
 
-    def policy_for(self, env_id: str) -> Checkpoint | None:
-        """Return the policy for an environment; None if the agent has none and trains on the instance."""
+    def policy_for(self, problem: PlacementProblem) -> Checkpoint | None:
+        """Return the policy for a problem's environment; None if the agent has none and trains on the instance."""
         if self.checkpoint is None or "policy" in self.__dict__:
             return self.__dict__.get("policy")
+        env_id = problem.env_id
         known: dict[str, Checkpoint] = self.__dict__.setdefault("_policies", {})
-        if env_id not in known:
+        if env_id not in known and self.checkpoint == UNTRAINED:
+            known[env_id] = untrained_policy(problem)
+        elif env_id not in known:
             known[env_id] = Checkpoint.load(checkpoint_folder(self.checkpoint, self.name, env_id))
         return known[env_id]
 
     def presented(self, problem: PlacementProblem) -> PlacementProblem:
         """Return the problem as the checkpoint was trained to see it."""
-        policy = self.policy_for(problem.env_id)
+        policy = self.policy_for(problem)
         return problem if policy is None else policy.as_trained(problem)
 
     def prepare(self, problem: PlacementProblem) -> None:
@@ -82,7 +92,7 @@ class PPO(Agent):
         compile_repair(problem)
         nothing, rng = np.zeros(0, np.int64), np.random.default_rng(0)
         place_greedily(problem.kernel(), problem.step_kernel, problem.num_resources, nothing, rng)
-        policy = self.policy_for(problem.env_id)
+        policy = self.policy_for(problem)
         if policy is not None:
             policy.check_fits(problem)
 
@@ -92,7 +102,7 @@ class PPO(Agent):
 
     def _search(self, search: Search) -> None:
         with single_thread():
-            policy = self.policy_for(search.problem.env_id)
+            policy = self.policy_for(search.problem)
             if policy is None or self.finetune > 0:
                 policy = self._train(search, policy)
             if policy.formulation == "construct":
@@ -118,7 +128,8 @@ class PPO(Agent):
 
     def _construct(self, policy: Checkpoint, search: Search) -> None:
         problem = search.problem
-        decoder = ConstructDecoder(policy.network, problem)
+        temperature = self.temperature or float(policy.training.get("temperature", 1.0))
+        decoder = ConstructDecoder(policy.network, problem, temperature)
 
         def finish(kernel: Kernel, items: NDArray[np.int64]) -> None:
             place_greedily(kernel, problem.step_kernel, problem.num_resources, items, search.rng)
@@ -157,6 +168,15 @@ class PPO(Agent):
             search.evaluate(repair(search.problem, np.asarray(answer)))
             if search.is_over:
                 return
+
+
+def untrained_policy(problem: PlacementProblem) -> Checkpoint:
+    """Return a fresh policy for a problem's environment, the same one every time."""
+    config = PPOConfig()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = make_network(network_config(problem, config.encoder, config.width, config.layers, config.head))
+    return Checkpoint.of(network.eval(), problem, "construct", {})
 
 
 def _on_one_instance(problem: PlacementProblem) -> PPOConfig:

@@ -29,9 +29,13 @@ class ConstructDecoder:
     Args:
         network: a trained policy.
         problem: what to construct.
+        temperature: of drawing, above 1 more even than the policy.
     """
 
-    def __init__(self, network: PolicyNetwork | DeconvolutionNetwork, problem: PlacementProblem) -> None:
+    def __init__(
+        self, network: PolicyNetwork | DeconvolutionNetwork, problem: PlacementProblem, temperature: float = 1.0
+    ) -> None:
+        self._temperature = temperature
         self.network = network
         self.problem = problem
         self._is_pair = isinstance(network, PolicyNetwork)
@@ -74,11 +78,15 @@ class ConstructDecoder:
         assignments = np.full((num_samples, problem.num_items), -1, np.int64)
         sums = np.zeros((num_samples, resources, width), np.float32)
         counts = np.zeros((num_samples, resources, 1), np.float32)
-        features = np.zeros((num_samples, resources, len(problem.feature_names.resources)), np.float32)
+        names = problem.feature_names
+        features, own = (
+            np.zeros((num_samples, resources, len(names.resource_columns)), np.float32),
+            len(names.resources),
+        )
         values = np.zeros(2 + len(problem.term_names))
         masks = np.zeros((num_samples, resources), np.int8)
         everyone = np.arange(num_samples)
-        allowed, observe = problem.step_kernel.allowed, problem.step_kernel.observe
+        allowed, _, observe, look = problem.step_kernel
         for step, item in enumerate(problem.item_order.tolist()):
             if step % _STEPS_BETWEEN_LOOKS == 0 and is_over():
                 if finish is None:
@@ -88,7 +96,9 @@ class ConstructDecoder:
                 return np.stack([kernel.state.assignment for kernel in kernels])
             for sample, kernel in enumerate(kernels):
                 allowed(kernel.state, item, masks[sample])
-                observe(kernel.state, features[sample], values)
+                observe(kernel.state, features[sample, :, :own], values)
+                if look is not None:
+                    look(kernel.state, item, masks[sample], features[sample, :, own:])
             if self._is_pair:
                 contents = torch.from_numpy(sums / np.maximum(counts, 1.0))
                 scores = self._scores(item, assignments, torch.from_numpy(features), contents)
@@ -96,7 +106,7 @@ class ConstructDecoder:
                 scores = self._whole_scores(item, assignments, features)
             stuck = ~masks.any(axis=1)
             masks[stuck] = 1  # nowhere is allowed: the answer will violate a constraint, and be repaired
-            chosen = choose(scores, masks, rng)
+            chosen = choose(scores, masks, rng, self._temperature)
             assignments[everyone, item] = chosen
             if self._is_pair:
                 sums[everyone, chosen] += self._content[item]

@@ -43,6 +43,7 @@ class RLlibPPOLearner(UpdateLearner):
     config_class = PPOConfig
 
     def _make(self, start: Checkpoint | None, scale: Scale | None = None, **settings: Any) -> None:
+        self.config.refuse_groups("rllib")
         self.scale = scale or Scale()
         self._best_cost = math.inf
         self._closing = ExitStack()

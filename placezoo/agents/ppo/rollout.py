@@ -61,7 +61,7 @@ class Segment:
             scale=scale,
             assignment=np.empty((room, n), np.int16 if resources < 2**15 else np.int32),
             current_item=np.empty(room, np.int64),
-            features=np.empty((room, resources, len(problem.feature_names.resources)), np.float32),
+            features=np.empty((room, resources, len(problem.feature_names.resource_columns)), np.float32),
             mask=np.empty((room, n, resources) if every_item else (room, resources), np.bool_),
             action=np.empty((room, n) if formulation == "one-shot" else room, np.int64),
             log_prob=np.empty(room, np.float32),

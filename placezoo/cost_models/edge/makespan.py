@@ -12,6 +12,8 @@ from placezoo.cost_models.assignment import check_assignment
 from placezoo.cost_models.cost import Cost
 from placezoo.cost_models.edge import moves
 from placezoo.cost_models.edge.moves import MakespanState, Program, Schedule, Workspace
+from placezoo.cost_models.edge.ranks import optimistic_costs
+from placezoo.datasets.arrays import read_only
 from placezoo.datasets.edge.device_cluster import DeviceCluster
 from placezoo.datasets.edge.edge_instance import EdgeInstance
 from placezoo.datasets.edge.task_graph import TaskGraph
@@ -93,6 +95,11 @@ class Makespan:
         """What each task takes on each device: float64 [num_tasks, num_devices]."""
         return np.asarray(self.task_graph.compute)[:, None] / np.asarray(self.cluster.speed)
 
+    @cached_property
+    def optimistic_costs(self) -> NDArray[np.float64]:
+        """PEFT's optimistic cost table: float64 [num_tasks, num_devices]."""
+        return read_only(optimistic_costs(self.instance, self.compute_time))
+
     def evaluate(self, assignment: NDArray[np.int64]) -> Cost:
         """Return the cost of a whole or partial assignment; terms ``makespan``, ``slr`` and ``total_cost``.
 
@@ -162,6 +169,7 @@ class Makespan:
             movers=np.flatnonzero(supported.sum(axis=1) > here),
             weights=self.weights,
             device_features=self._device_features,
+            optimistic=self.optimistic_costs,
         )
         moves.initialise(state)
         return state

@@ -88,6 +88,7 @@ class MakespanState(NamedTuple):
     movers: NDArray[np.int64]  # tasks that have somewhere to go
     weights: NDArray[np.float64]  # MAKESPAN_WEIGHT, COST_WEIGHT, PENALTY, BOUND
     device_features: NDArray[np.float32]  # [K, DEVICE_LOAD], the columns before it: what no placement changes
+    optimistic: NDArray[np.float64]  # [n, K], PEFT's optimistic costs of what follows a task
 
 
 @jit.inlined

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from placezoo import jit
 from placezoo.datasets.edge.edge_instance import EdgeInstance
 from placezoo.datasets.edge.task_graph import TaskGraph
 
@@ -40,6 +41,41 @@ def downward_rank(graph: TaskGraph, compute: NDArray[np.float64], transfer: NDAr
             before = graph.links[into, 0]
             rank[task] = (rank[before] + compute[before] + transfer[into]).max()
     return rank
+
+
+def optimistic_costs(instance: EdgeInstance, compute_time: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return PEFT's optimistic cost table, float64 [num_tasks, num_devices] (Arabnejad & Barbosa 2014, equation 3).
+
+    The longest path from a task on a device to the end, every later task on the device that is best for it.
+
+    Args:
+        instance: task graph and cluster.
+        compute_time: float64 [num_tasks, num_devices], of each task on each device.
+    """
+    graph = instance.task_graph
+    start, edges = graph.successors
+    table = np.zeros(compute_time.shape)
+    _fill_optimistic(
+        np.ascontiguousarray(graph.order), np.array(start), np.array(edges), np.array(graph.links[:, 1]),
+        instance.allowed, compute_time, mean_times(instance)[1], table,
+    )  # fmt: skip
+    return table
+
+
+@jit.kernel
+def _fill_optimistic(order, out_start, out_edges, target, allowed, compute_time, transfer, table):
+    devices = table.shape[1]
+    later = np.empty(devices)
+    for position in range(order.size - 1, -1, -1):
+        task = order[position]
+        for edge in out_edges[out_start[task] : out_start[task + 1]]:
+            child = target[edge]
+            least = np.inf
+            for device in range(devices):
+                later[device] = table[child, device] + compute_time[child, device] if allowed[child, device] else np.inf
+                least = min(least, later[device])
+            for device in range(devices):
+                table[task, device] = max(table[task, device], min(later[device], least + transfer[edge]))
 
 
 def by_decreasing(rank: NDArray[np.float64], graph: TaskGraph) -> NDArray[np.int64]:

@@ -61,6 +61,7 @@ class PipelineState(NamedTuple):
     totals: NDArray[np.float64]
     program: PipelineProgram
     weights: NDArray[np.float64]
+    outlook: NDArray[np.float64]  # [n, 4], what is known of each item before anything is placed
 
 
 @jit.kernel

@@ -11,6 +11,7 @@ from placezoo.cost_models.assignment import check_assignment
 from placezoo.cost_models.cost import Cost
 from placezoo.cost_models.mcm import moves
 from placezoo.cost_models.mcm.moves import PipelineProgram, PipelineState
+from placezoo.cost_models.mcm.outlook import outlook_of
 from placezoo.datasets.arrays import read_only
 from placezoo.datasets.dag import Dag
 from placezoo.datasets.mcm.package import MultiChipModule
@@ -141,6 +142,14 @@ class PipelineInterval:
         """
         return self.cost_of(self.state(assignment))
 
+    @cached_property
+    def outlook(self) -> NDArray[np.float64]:
+        """What the features of pairs know of each item before anything is placed: float64 [num_items, 4]."""
+        package = self.package
+        return read_only(
+            outlook_of(self.program, self.order, package.count, package.link_bandwidth, package.link_latency)
+        )
+
     def state(self, assignment: NDArray[np.int64] | None = None) -> PipelineState:
         """Return the state that the kernels work on, over a copy of the assignment (default: nothing placed).
 
@@ -164,6 +173,7 @@ class PipelineInterval:
             totals=np.zeros(7),
             program=self.program,
             weights=np.array([self.penalty, package.link_bandwidth, package.link_latency, package.sram]),
+            outlook=self.outlook,
         )
         moves.initialise(state)
         return state

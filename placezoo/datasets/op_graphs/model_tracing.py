@@ -96,7 +96,7 @@ def _trace_inference(
         program = program.run_decompositions()
     signature = program.graph_signature
     parameters = _names(signature, first_names)
-    return _read(program.graph_module, parameters, {}, None, name)
+    return _read(program.graph_module, parameters, {}, None, first_names, name)
 
 
 def _first_names(module: nn.Module) -> dict[str, str]:
@@ -128,7 +128,7 @@ def _trace_training(
     outputs = next(node for node in graph.graph.nodes if node.op == "output").args[0]
     loss_output = outputs[len(signature.buffers_to_mutate)].name
     gradients = {str(key): _first(str(one), first_names) for key, one in backward.gradients_to_parameters.items()}
-    return _read(graph, parameters, gradients, loss_output, name)
+    return _read(graph, parameters, gradients, loss_output, first_names, name)
 
 
 class _Counter(fx.Interpreter):
@@ -146,7 +146,12 @@ class _Counter(fx.Interpreter):
 
 
 def _read(
-    module: fx.GraphModule, parameters: Mapping[str, str], gradients: Mapping[str, str], loss: str | None, name: str
+    module: fx.GraphModule,
+    parameters: Mapping[str, str],
+    gradients: Mapping[str, str],
+    loss: str | None,
+    first_names: Mapping[str, str],
+    name: str,
 ) -> OpGraph:
     """Return the operator graph of a traced graph.
 
@@ -155,6 +160,7 @@ def _read(
         parameters: placeholder -> parameter or buffer.
         gradients: node -> parameter whose gradient it is.
         loss: the node of the loss, in graphs with a backward pass.
+        first_names: of the user's parameters and buffers, for each of their names.
         name: of the graph.
     """
     module = inlined(module)
@@ -198,7 +204,7 @@ def _read(
     for node_name, parameter in gradients.items():
         if node_name in by_name:
             updates.setdefault(parameter, set()).update(origin.get(by_name[node_name], set()))
-    return _assemble(module, nodes, parameters, kept, columns, edges, readers, updates, name)
+    return _assemble(module, nodes, parameters, kept, columns, edges, readers, updates, first_names, name)
 
 
 def _assemble(
@@ -210,6 +216,7 @@ def _assemble(
     edges: set[tuple[int, int]],
     readers: dict[str, list[int]],
     updates: dict[str, set[str]],
+    first_names: Mapping[str, str],
     name: str,
 ) -> OpGraph:
     """Give parameters to their first readers, add the optimizer's operators, and build the graph."""
@@ -217,14 +224,20 @@ def _assemble(
     names = list(kept)
     together: list[tuple[int, int]] = []
     held = [0.0] * len(kept)
+    all_names: dict[str, list[str]] = {}
+    for alias, first in first_names.items():
+        all_names.setdefault(first, []).append(alias)
+    held_names: list[tuple[str, ...]] = [()] * len(kept)
     for parameter, ops in readers.items():
         held[ops[0]] += sizes.get(parameter, 0.0)
+        held_names[ops[0]] += tuple(all_names.get(parameter, ()))
         together += [(ops[0], other) for other in ops[1:]]
     for parameter, sources in updates.items():
         index = len(names)
         size = sizes.get(parameter, 0.0)
         names.append(f"adam_{parameter}")
         held.append(0.0)
+        held_names.append(())
         columns["flops"].append(_ADAM_FLOPS * size / 4)
         columns["moved"].append(_ADAM_TRAFFIC * size)
         columns["output"].append(0.0)
@@ -244,6 +257,7 @@ def _assemble(
         backward=np.array(columns["backward"], bool),
         group=connected_groups(len(names), together),
         state_bytes=ADAM_STATE if updates else 0.0,
+        parameters=tuple(held_names),
         name=name,
     )
 

@@ -30,6 +30,8 @@ class OpGraph(EqualByDigest):
         group: int64 [num_ops], operators of equal number must share a device (a parameter's forward and backward),
             default each its own.
         state_bytes: bytes of gradients and optimizer state for each byte of parameters; 0 for inference.
+        parameters: for each operator the full names of the parameters and buffers that it holds, as in the model's
+            ``state_dict``, every name of one that has several; default none. They are not part of the content.
         name: what the graph is called in results.
 
     Raises:
@@ -47,6 +49,7 @@ class OpGraph(EqualByDigest):
     backward: NDArray[np.bool_] | None = None
     group: NDArray[np.int64] | None = None
     state_bytes: float = 0.0
+    parameters: tuple[tuple[str, ...], ...] = ()
     name: str = "model"
 
     def __post_init__(self) -> None:
@@ -70,6 +73,10 @@ class OpGraph(EqualByDigest):
             if len(texts) != n:
                 raise ValueError(f"{n} operators but {len(texts)} {field}")
             object.__setattr__(self, field, texts)
+        parameters = tuple(tuple(map(str, names)) for names in self.parameters) or ((),) * n
+        if len(parameters) != n:
+            raise ValueError(f"{n} operators but the parameters of {len(parameters)}")
+        object.__setattr__(self, "parameters", parameters)
         if not (np.isfinite(self.state_bytes) and self.state_bytes >= 0):
             raise ValueError(f"state_bytes must be finite and at least 0, not {self.state_bytes}")
         self.dag.check("operator")

@@ -29,6 +29,7 @@ def write_op_graph(graph: OpGraph, path: str | Path) -> None:
         "backward": np.flatnonzero(np.asarray(graph.backward)).tolist(),
         "group": np.asarray(graph.group).tolist(),
         "state_bytes": graph.state_bytes,
+        "parameters": {str(op): list(names) for op, names in enumerate(graph.parameters) if names},
     }
     text = (json.dumps(content) + "\n").encode()
     write_atomically(path, gzip.compress(text, mtime=0) if str(path).endswith(".gz") else text)
@@ -58,6 +59,11 @@ def read_op_graph(path: str | Path, name: str | None = None) -> OpGraph:
         if marked.size and (marked.min() < 0 or marked.max() >= n):
             raise ValueError(f"'backward' names an operator outside 0..{n - 1}")
         backward[marked] = True
+        held: dict[str, list[str]] = content.get("parameters", {})
+        if not isinstance(held, dict) or not all(isinstance(names, list) for names in held.values()):
+            raise ValueError("'parameters' must have a list of names for each operator")
+        if strangers := held.keys() - set(map(str, range(n))):
+            raise ValueError(f"'parameters' names an operator outside 0..{n - 1}: {min(strangers)!r}")
         return OpGraph(
             **columns,
             edges=np.array(part(content, "edges", list), np.int64).reshape(-1, 2),
@@ -66,6 +72,7 @@ def read_op_graph(path: str | Path, name: str | None = None) -> OpGraph:
             backward=backward,
             group=np.array(part(content, "group", list), np.int64),
             state_bytes=float(content.get("state_bytes", 0.0)),
+            parameters=tuple(tuple(held.get(str(op), ())) for op in range(n)),
             name=name or str(content.get("name", path)),
         )
 

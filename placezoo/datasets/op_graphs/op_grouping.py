@@ -45,7 +45,49 @@ def layer_groups(graph: OpGraph) -> NDArray[np.int64]:
     return _join(graph, np.concatenate([inside, deciding[which]]))
 
 
-GROUPINGS = {"own": own_groups, "chains": chain_groups, "layers": layer_groups}
+def module_groups(graph: OpGraph) -> NDArray[np.int64]:
+    """Return groups of whole modules: all parameters of a module together, and those of modules in it; int64 [num_ops].
+
+    Each placement of them is a ``device_map``. A module is one that has parameters itself, not only in modules within
+    it; the whole model is none. What holds no parameters goes with the last of what it reads, as frameworks run it, in
+    the backward pass with the first, which is of the forward pass.
+
+    Raises:
+        ValueError: the graph does not say which operator holds which parameter.
+    """
+    holders = [(owner, op) for op, names in enumerate(graph.parameters) for owner in {owner_of(one) for one in names}]
+    if not holders:
+        raise ValueError(f"{graph.name}: the operator graph has no names of parameters; trace it again")
+    first = {owner: op for owner, op in reversed(holders) if owner}
+    pairs = [
+        (first[module], op) for owner, op in holders for module in (owner, *modules_above(owner)) if module in first
+    ]
+    source = np.full(graph.num_ops, -1)
+    edges = np.asarray(graph.edges)
+    np.maximum.at(source, edges[:, 1], edges[:, 0])
+    backward = edges[np.asarray(graph.backward)[edges[:, 1]]]
+    source[backward[:, 1]] = graph.num_ops
+    np.minimum.at(source, backward[:, 1], backward[:, 0])
+    _, deciding, own = np.unique(np.asarray(graph.group), return_index=True, return_inverse=True)
+    group = own.reshape(-1)
+    held = np.bincount(group, np.asarray(graph.parameter_bytes))
+    deciding = deciding[(held[group[deciding]] == 0) & (source[deciding] >= 0)]
+    links = np.stack([source[deciding], deciding], axis=1)
+    return _join(graph, np.concatenate([links, np.array(pairs, np.int64).reshape(-1, 2)]))
+
+
+def owner_of(parameter: str) -> str:
+    """Return the module that a parameter belongs to, ``""`` for the whole model."""
+    return parameter.rpartition(".")[0]
+
+
+def modules_above(module: str) -> list[str]:
+    """Return the modules that a module is in, from the innermost to the outermost, without the whole model."""
+    parts = module.split(".")
+    return [".".join(parts[:end]) for end in range(len(parts) - 1, 0, -1)]
+
+
+GROUPINGS = {"own": own_groups, "chains": chain_groups, "layers": layer_groups, "modules": module_groups}
 
 
 def _join(graph: OpGraph, pairs: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -47,5 +47,6 @@ def subnetwork(
         backward=np.asarray(graph.backward)[kept],
         group=np.asarray(graph.group)[kept],
         state_bytes=graph.state_bytes,
+        parameters=tuple(graph.parameters[op] for op in kept),
         name=name,
     )

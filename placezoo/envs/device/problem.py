@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +25,7 @@ from placezoo.datasets.op_graphs.op_graph_format import write_op_graph
 from placezoo.datasets.op_graphs.op_grouping import GROUPINGS
 from placezoo.envs.device.chrome_trace import chrome_trace
 from placezoo.envs.device.drawing import draw_timeline
+from placezoo.envs.device.framework_formats import device_map, pipeline_split
 from placezoo.envs.device.list_scheduling import list_placement
 from placezoo.envs.op_graphs.features import KINDS, kind_flags
 from placezoo.envs.problem import TABLES, CutGraph, FeatureNames, FeatureRoles, PlacementProblem, StepKernel
@@ -46,7 +48,7 @@ class DevicePlaceProblem(PlacementProblem):
         priorities: if more than 1, items are the groups twice: where each runs, then which of so many priorities its
             operators have over others that are ready (GO's joint placement and schedule); 1 is first come first served.
         grouping: ``own``: what shares a parameter stays together; ``chains``: chains of operators too; ``layers``:
-            what holds no parameters goes with what it reads.
+            what holds no parameters goes with what it reads; ``modules``: layers of one module too.
 
     Raises:
         ValueError: a parameter is out of range, or even all devices together do not hold the parameters.
@@ -70,7 +72,11 @@ class DevicePlaceProblem(PlacementProblem):
     )  # fmt: skip
     feature_roles = FeatureRoles(pace="time_before", positions=("time_before", "memory_before"), priority="is_priority")
     cheap_moves = False
-    exports = MappingProxyType({**TABLES, ".json": "a timeline for Chrome and Perfetto"})
+    exports = MappingProxyType({
+        **TABLES, ".json": "a timeline for Chrome and Perfetto",
+        ".device_map.json": "a device_map for accelerate and transformers",
+        ".pipeline.json": "the split points of torch.distributed.pipelining",
+    })  # fmt: skip
     term_names = moves.TERM_NAMES
     step_kernel = StepKernel(moves.allowed, moves.movable, moves.observe)
     moves: Any = moves
@@ -331,7 +337,12 @@ class DevicePlaceProblem(PlacementProblem):
         }
 
     def _export(self, assignment: NDArray[np.int64], path: Path, suffix: str) -> None:
-        write_atomically(path, chrome_trace(self.cost_model, assignment))
+        if suffix == ".json":
+            write_atomically(path, chrome_trace(self.cost_model, assignment))
+            return
+        content = device_map if suffix == ".device_map.json" else pipeline_split
+        device = self.cost_model.expand(assignment)
+        write_atomically(path, json.dumps(content(self.instance, device), indent=2) + "\n")
 
     def draw(self, assignment: NDArray[np.int64], axes: Any) -> None:
         """Draw when each device computes and each transfer runs."""

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from placezoo.cost_models.edge import moves
+from placezoo.cost_models.edge import moves, outlook
 from placezoo.cost_models.edge.growth import place_where_cheapest
 from placezoo.cost_models.edge.makespan import Makespan, Noise, Objective, Repeats, Seed
 from placezoo.cost_models.edge.ranks import by_decreasing, downward_rank, mean_times, upward_rank
@@ -26,7 +26,7 @@ from placezoo.datasets.files import write_atomically
 from placezoo.envs.edge.churn import leave_or_join
 from placezoo.envs.edge.drawing import draw_schedule, draw_task_graph
 from placezoo.envs.edge.schedule_formats import saga_schedule, wfcommons_schedule
-from placezoo.envs.problem import TABLES, FeatureNames, PlacementProblem, StepKernel
+from placezoo.envs.problem import TABLES, FeatureNames, FeatureRoles, PlacementProblem, StepKernel
 from placezoo.parameters import at_least, between, check_parameters
 
 
@@ -65,10 +65,12 @@ class EdgePlaceProblem(PlacementProblem):
         item_edges=LINK_FEATURE_NAMES,
         resources=moves.DEVICE_FEATURE_NAMES,
         resource_edges=("delay", "inverse_bandwidth"),
+        pairs=outlook.PAIR_FEATURE_NAMES,
     )
+    feature_roles = FeatureRoles(prior="lookahead")
     term_names = moves.TERM_NAMES
     presentation = ("churn", "episode_churn")
-    step_kernel = StepKernel(moves.allowed, moves.movable, moves.observe)
+    step_kernel = StepKernel(moves.allowed, moves.movable, moves.observe, outlook.look)
     moves: Any = moves
 
     def __init__(

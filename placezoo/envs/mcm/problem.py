@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from placezoo.cost_models.mcm import moves
+from placezoo.cost_models.mcm import moves, outlook
 from placezoo.cost_models.mcm.constraint_solver import MAX_BACKTRACKS, SolverGraph, solve, solver_graph
 from placezoo.cost_models.mcm.pipeline_interval import PipelineInterval
 from placezoo.datasets.arrays import read_only
@@ -58,11 +58,12 @@ class MCMPartitionProblem(PlacementProblem):
         item_edges=LINK_FEATURE_NAMES,
         resources=moves.CHIPLET_FEATURE_NAMES,
         resource_edges=(),
+        pairs=outlook.PAIR_FEATURE_NAMES,
     )
-    feature_roles = FeatureRoles(pace="time_before", positions=("time_before", "memory_before"))
+    feature_roles = FeatureRoles(prior="pace", pace="time_before", positions=("time_before", "memory_before"))
     term_names = moves.TERM_NAMES
     presentation = ("max_backtracks",)
-    step_kernel = StepKernel(moves.allowed, moves.movable, moves.observe)
+    step_kernel = StepKernel(moves.allowed, moves.movable, moves.observe, outlook.look)
     moves: Any = moves
 
     def __init__(

@@ -43,7 +43,7 @@ def padded_space(
         "item_edge_links": integers(0, max(max_items - 1, 1), max_edges, 2),
         "num_items": integers(0, max_items, 1),
         "num_item_edges": integers(0, max_edges, 1),
-        "resource_features": features(max_resources, names.resources),
+        "resource_features": features(max_resources, names.resource_columns),
         "num_resources": integers(0, max_resources, 1),
         "assignment": integers(-1, max_resources - 1, max_items),
         "current_item": integers(-1, max_items, 1),

@@ -10,6 +10,7 @@ from placezoo.agents.agent import with_policy
 from placezoo.agents.networks.checkpoint import Checkpoint
 from placezoo.agents.ppo.agent import PPO
 from placezoo.agents.ppo.config import PPOConfig
+from placezoo.agents.ppo.construct_decoder import ConstructDecoder
 from placezoo.agents.ppo.own_learner import PPOLearner
 from placezoo.agents.ppo.sb3_learner import SB3PPOLearner
 from placezoo.agents.ppo.sb3_vec_env import PaddedVecEnv
@@ -279,3 +280,71 @@ def test_training_that_goes_on_presents_problems_as_before():
     assert _presented(before, ENV, {"num_parts": 5}) == {"num_parts": 5, "order": "spectral"}
     assert _presented(before, ENV, {"order": "bfs"}) == {"order": "bfs"}  # said so
     assert _presented(before, "ChipPlace-v0", {}) == {}
+
+
+@pytest.mark.parametrize(("env_id", "instance"), [("EdgePlace-v0", "giph/test/0"), ("MCMPartition-v0", "mcm/test/0")])
+def test_a_fresh_policy_goes_by_the_prior(env_id, instance):
+    """Its likeliest construction takes the allowed resource with the least of that column, step by step."""
+    problem = placezoo.make_problem(env_id, instance)
+    agent = placezoo.make_agent("ppo", checkpoint="untrained", samples=1)
+    solution = agent.solve(problem, placezoo.Budget(evaluations=1), seed=0)
+    names, kernel = problem.feature_names, problem.kernel()
+    column = names.pairs.index(problem.feature_roles.prior)
+    mask = np.zeros(problem.num_resources, np.int8)
+    features = np.zeros((problem.num_resources, len(names.pairs)), np.float32)
+    for item in problem.item_order.tolist():
+        problem.step_kernel.allowed(kernel.state, item, mask)
+        problem.step_kernel.look(kernel.state, item, mask, features)
+        least = np.where(mask > 0, features[:, column], np.inf)
+        chosen = int(solution.assignment[item])
+        assert least[chosen] <= least.min() + 1e-2  # the rest of a fresh network decides between those that are close
+        kernel.apply(kernel.state, (item, -1, chosen, -1))
+
+
+def test_the_fresh_policy_is_the_same_every_time():
+    problem = placezoo.make_problem("EdgePlace-v0", "giph/test/1")
+    state = torch.get_rng_state()
+    found = [placezoo.make_agent("ppo", checkpoint="untrained").solve(problem, seed=3) for _ in range(2)]
+    assert found[0].assignment.tolist() == found[1].assignment.tolist()
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_draws_are_more_even_at_a_higher_temperature():
+    problem = placezoo.make_problem("EdgePlace-v0", "giph/test/2")
+    policy = placezoo.make_agent("ppo", checkpoint="untrained").policy_for(problem)
+    likeliest = ConstructDecoder(policy.network, problem).construct(1, None)[0]
+
+    def agreement(temperature):
+        decoder = ConstructDecoder(policy.network, problem, temperature)
+        return (decoder.construct(64, np.random.default_rng(0)) == likeliest).mean()
+
+    assert agreement(0.1) > agreement(1.0) > agreement(4.0) > agreement(100.0)
+
+
+def test_a_policys_own_temperature_is_taken_unless_another_is_asked_for(tmp_path):
+    problem = placezoo.make_problem("EdgePlace-v0", "giph/test/2")
+    policy = placezoo.make_agent("ppo", checkpoint="untrained").policy_for(problem)
+    policy.training["temperature"] = 4.0
+    policy.save(tmp_path)
+
+    def found(**settings):
+        agent = placezoo.make_agent("ppo", checkpoint=str(tmp_path), **settings)
+        return agent.solve(problem, placezoo.Budget(evaluations=16), seed=0).assignment.tolist()
+
+    assert found() == found(temperature=4.0) != found(temperature=1.0)
+    with pytest.raises(ValueError, match="ppo: temperature must be"):
+        placezoo.make_agent("ppo", temperature=0)
+
+
+def test_the_packages_policy_for_edge_clusters_leads_its_twin_and_heft():
+    """On held-out cases, by its likeliest actions alone."""
+    problems = [placezoo.make_problem("EdgePlace-v0", f"giph/test/{number}") for number in range(20)]
+
+    def mean(name, **settings):
+        agent = placezoo.make_agent(name, **settings)
+        solutions = [agent.solve(problem, placezoo.Budget(evaluations=1), seed=0) for problem in problems]
+        return np.mean([s.cost.total / p.lower_bound for s, p in zip(solutions, problems, strict=True)])
+
+    learned = mean("ppo", checkpoint="pretrained", samples=1)
+    assert learned < mean("ppo", checkpoint="untrained", samples=1) - 0.01
+    assert learned < mean("heft") - 0.01

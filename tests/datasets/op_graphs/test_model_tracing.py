@@ -3,8 +3,9 @@ import warnings
 import pytest
 
 from placezoo.datasets import OpGraph, load, read_op_graph, write_op_graph
+from placezoo.datasets.model_tracing import trace_module
 from placezoo.datasets.op_graphs import model_zoo as zoo
-from placezoo.datasets.op_graphs.model_tracing import ADAM_STATE, trace_module
+from placezoo.datasets.op_graphs.model_tracing import ADAM_STATE
 from placezoo.datasets.op_graphs.op_grouping import GROUPINGS
 
 torch = pytest.importorskip("torch")

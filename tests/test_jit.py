@@ -1,0 +1,97 @@
+"""Loops that take jitted functions: right for each choice of them, and found again by the next process."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from placezoo import jit
+
+
+@jit.kernel
+def plus(state, x):
+    return state[0] + x
+
+
+@jit.kernel
+def times(state, x):
+    return state[0] * x
+
+
+@jit.generic_loop
+def total(state, f, count, g):
+    """Add up g of f."""
+    result = 0.0
+    for x in range(count):
+        result += g(state, f(state, x))
+    return result
+
+
+def scaled(factor):
+    @jit.kernel
+    def scale(state, x):
+        return factor * x
+
+    return scale
+
+
+@pytest.mark.parametrize("f", [plus, times, scaled(2.0), scaled(3.0)])
+@pytest.mark.parametrize("g", [plus, times, scaled(5.0)])
+def test_each_choice_has_a_loop_of_its_own(f, g):
+    state = np.array([7.0])
+    expected = sum(g.py_func(state, f.py_func(state, x)) for x in range(4))
+    assert total(state, f, 4, g) == total(state, f, 4, g) == expected
+
+
+def test_a_loop_keeps_its_name_and_counts_its_arguments():
+    assert (total.__name__, total.__doc__) == ("total", "Add up g of f.")
+    with pytest.raises(ValueError, match="zip"):
+        total(np.ones(1), plus, 3)
+
+
+LOOP = """
+from placezoo import jit
+
+@jit.generic_loop
+def loop(f, count):
+    result = 0
+    for x in range(count):
+        result += f(x)
+    return result
+"""
+FUNCTION = """
+from placezoo import jit
+
+@jit.kernel
+def f(x):
+    return {}
+"""
+MAIN = """
+from rules import f
+from loops import loop
+
+print(loop(f, 4), sum(sum(one.stats.cache_hits.values()) for one in loop._special.values()))
+"""
+
+
+def test_a_loop_is_kept_until_a_function_changes(tmp_path):
+    (tmp_path / "code").mkdir()  # rules beside nothing else: only they are watched, besides the loop's own file
+    (tmp_path / "loops.py").write_text(LOOP)
+    rules = tmp_path / "code" / "rules.py"
+    environment = {
+        **os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache"),
+        "PYTHONPATH": os.pathsep.join([str(tmp_path), str(rules.parent), *sys.path]),
+    }  # fmt: skip
+
+    def run():
+        done = subprocess.run([sys.executable, "-c", MAIN], env=environment, capture_output=True, text=True, check=True)
+        return done.stdout.split()
+
+    rules.write_text(FUNCTION.format("x"))
+    assert run() == ["6", "0"]
+    assert run() == ["6", "1"]
+    rules.write_text(FUNCTION.format("10 * x"))
+    assert run() == ["60", "0"]
+    assert run() == ["60", "1"]
