@@ -62,6 +62,12 @@ AGENTS = {
         "",
         _GRAPHS,
     ),
+    "multilevel-kahypar": AgentEntry(
+        "partition.combined_kahypar:MultilevelKaHyPar",
+        "Mt-KaHyPar's answers combined by multilevel",
+        "solvers",
+        _GRAPHS,
+    ),
     "gap": AgentEntry("gap.agents:GAP", "graph network trained on the expected normalised cut", "agents", _GRAPHS),
     "cnc": AgentEntry("gap.agents:CNC", "the same network trained on the very graph: clustering", "agents", _GRAPHS),
     "force-directed": AgentEntry("chip.force_directed:ForceDirected", "springs and repulsion, legalised", "", _CHIPS),
