@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import placezoo
 from placezoo import Budget
 from placezoo.agents.mcm.contiguous_blocks import best_blocks
-from placezoo.agents.mcm.order_program import accept, aim, attempt, order_state, reject, shift
+from placezoo.agents.mcm.order_program import accept, aim, attempt, exceeding_blocks, order_state, reject, shift
 from placezoo.cost_models.mcm.pipeline_interval import PipelineInterval
 from placezoo.datasets import OpGraph
 from placezoo.datasets.mcm.package import MultiChipModule
@@ -174,7 +174,12 @@ def test_the_program_follows_the_order(graph, count, sram, aimed, slack, seed):
             reject(state, begin, end)
             assert state.order.tolist() == old.tolist()
         anew = order_state(cost_model, state.order)
-        aim(anew, target, cap)
+        least = aim(anew, target, cap)
+        if least < np.inf:
+            exceeding = np.zeros((count, 2), np.int64)
+            number = exceeding_blocks(state, exceeding)
+            assert (number > 0) == (least > 0.0)
+            assert number <= 1 or (exceeding[: number - 1, 0] >= exceeding[1:number, 1]).all()  # from the last on
         for kept, right in ((state.forward, anew.forward), (state.backward, anew.backward)):
             np.testing.assert_allclose(kept, right, rtol=1e-9, atol=1e-18)
         for name in ("position", "last", "seconds", "crossing", "tensors", "farthest", "nearest", "fewest", "most"):
@@ -226,6 +231,7 @@ def test_order_search_keeps_few_evaluations(evaluations):
     ("given", "message"),
     [
         ({"share": 1.0}, "share must be a finite number in"), ({"temperature": 0}, "temperature must be"),
+        ({"rounds": 0}, "rounds must be a whole number of at least 1"),
         ({"reach": 0}, "reach must be a whole number of at least 1"),
     ],
 )  # fmt: skip

@@ -23,6 +23,7 @@ from placezoo.cost_models.mcm.pipeline_interval import PipelineInterval
 
 TARGET, CAP, BANDWIDTH, LATENCY, SRAM = range(5)  # of OrderState.limits
 _SLACK = 1e-9  # relative: sums in another order
+_REFRESH = 100  # moves after which the blocks that exceed the target are looked for again
 
 
 class OrderState(NamedTuple):
@@ -356,13 +357,50 @@ def shift(state, place, distance):
 
 
 @jit.ieee_kernel
+def exceeding_blocks(state, found):
+    """Write begins and ends of the blocks that exceed the target in a cut of least excess; return how many they are.
+
+    Args:
+        state: as ``aim`` or ``accept`` left it, with an excess that is finite.
+        found: int64 [C, 2], overwritten.
+    """
+    forward, program = state.forward, state.program
+    end, count = state.order.size, 0
+    blocks = np.argmin(forward[end])
+    while end > 0:
+        state.stamp[-1] += 1
+        leaves = _link_seconds(state, end)
+        compute = held = largest = 0.0
+        least, at, over = np.inf, 0, 0.0
+        for begin in range(end - 1, -1, -1):
+            item = state.order[begin]
+            compute += program.seconds[item] + _replica_seconds(state, item, state.stamp[-1])
+            held += program.held_bytes[item]
+            largest = max(largest, program.working_bytes[item])
+            if compute + leaves > state.limits[CAP]:
+                break
+            if begin > state.nearest[end]:
+                continue
+            excess = _excess(state, begin, end, compute + leaves, held + largest)
+            if forward[begin, blocks - 1] + excess < least:
+                least, at, over = forward[begin, blocks - 1] + excess, begin, excess
+        if over > 0.0:
+            found[count, 0], found[count, 1] = at, end
+            count += 1
+        end, blocks = at, blocks - 1
+    return count
+
+
+@jit.ieee_kernel
 def anneal_orders(state, rng, excess, temperature, reach, moves):
     """Make Metropolis moves of orders until the target is met or so many were tried.
+
+    Every other item that moves is near a block that exceeds the target.
 
     Args:
         state: as ``aim`` left it.
         rng: a numpy Generator.
-        excess: of the order.
+        excess: of the order, finite.
         temperature: seconds of excess.
         reach: most positions that an item moves.
         moves: how many are tried.
@@ -371,18 +409,26 @@ def anneal_orders(state, rng, excess, temperature, reach, moves):
         How many were tried, and the excess of the order that the state has now.
     """
     n = state.order.size
+    found = np.zeros((state.forward.shape[1] - 1, 2), np.int64)
+    count = 0
     for tried in range(moves):
-        place = min(int(rng.random() * n), n - 1)
+        if tried % _REFRESH == 0:
+            count = exceeding_blocks(state, found)
+        first, final = 0, n
+        if count > 0 and rng.random() < 0.5:
+            block = min(int(rng.random() * count), count - 1)
+            first, final = max(found[block, 0] - reach, 0), min(found[block, 1] + reach, n)
+        place = first + min(int(rng.random() * (final - first)), final - first - 1)
         distance = 1 + min(int(rng.random() * reach), reach - 1)
         if rng.random() < 0.5:
             distance = -distance
         begin, end = shift(state, place, distance)
         if begin == end:
             continue
-        found = attempt(state, begin, end)
-        if found <= excess or rng.random() < np.exp((excess - found) / temperature):
+        changed = attempt(state, begin, end)
+        if changed <= excess or rng.random() < np.exp((excess - changed) / temperature):
             accept(state, begin, end)
-            excess = found
+            excess = changed
             if excess <= 0.0:
                 return tried + 1, excess
         else:

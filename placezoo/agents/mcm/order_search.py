@@ -21,6 +21,7 @@ from placezoo.parameters import above, at_least, below
 _GAIN = 1e-9  # what counts as shorter, relative
 _LONGEST = 1.1  # blocks that are looked at, over the best interval
 _COOLING = 30.0  # the first temperature over the last
+_FEWEST_TEMPERATURES = 50
 _CHUNK = 2000  # orders between two looks at the clock
 
 
@@ -32,16 +33,19 @@ class OrderSearch(Agent[MCMPartitionProblem]):
     of the dynamic programs over all orders is the best of these partitions. Orders are annealed: an item, with what
     depends on it, moves to another position, and the program is brought up to date where that changes it. The search
     begins at the best of three orders: as late as possible, as early as possible, and that of the greedy partition.
-    Each order is an evaluation. Local search from the best partition then tries what no order has.
+    Each order is an evaluation. Local search from the best partition then tries what no order has; what it finds is
+    where the next round's orders begin.
 
     Args:
-        share: of the budget, for orders; the rest is for local search.
+        rounds: how often orders and local search take turns.
+        share: of a round, for orders; the rest is for local search.
         temperature: the first, as a share of the best interval.
         reach: over how many positions an item moves at most.
     """
 
     name = "order-search"
 
+    rounds: Annotated[int, at_least(1)] = 3
     share: Annotated[float, above(0), below(1)] = 0.5
     temperature: Annotated[float, above(0)] = 1e-3
     reach: Annotated[int, at_least(1)] = 40
@@ -64,17 +68,26 @@ class OrderSearch(Agent[MCMPartitionProblem]):
                 best_order, shortest = order, interval
             if search.is_over and search.best is not None:
                 break
-        assert search.best is not None
-        if best_order is not None:
-            self._anneal(search, best_order, shortest)
-        if not _is_optimal(search):
+        begun = search.progress
+        for number in range(1, self.rounds + 1):
+            end = begun + (1.0 - begun) * number / self.rounds
+            if best_order is not None:
+                self._anneal(search, best_order, shortest, end)
+            assert search.best is not None
+            if search.is_over or _is_optimal(search):
+                return
             search.begin_phase()
-            descend_and_kick(search, search.best)
+            descend_and_kick(search, search.best, until=end)
+            order = _order_of(search.problem, search.best)
+            if order is not None and (blocks := best_blocks(problem.cost_model, order)) is not None:
+                best_order, shortest = order, search.record(blocks).total
 
-    def _anneal(self, search: Search[MCMPartitionProblem], order: NDArray[np.int64], shortest: float) -> None:
-        """Search over orders, from one whose blocks have the interval ``shortest``, for the share of the budget."""
+    def _anneal(
+        self, search: Search[MCMPartitionProblem], order: NDArray[np.int64], shortest: float, end: float
+    ) -> None:
+        """Search over orders, from one whose blocks have the interval ``shortest``, for the share of what is left."""
         model, begun = search.problem.cost_model, search.progress
-        end = begun + self.share * (1.0 - begun)
+        end = begun + self.share * (end - begun)
         state = order_state(model, order)
         target = shortest * (1.0 - _GAIN)
         excess = aim(state, target, _LONGEST * shortest)
@@ -82,6 +95,8 @@ class OrderSearch(Agent[MCMPartitionProblem]):
         while search.progress < end and not _is_optimal(search):
             temperature = self.temperature * shortest * _COOLING ** ((begun - search.progress) / (end - begun))
             moves = search.evaluations_left(search.affordable(_CHUNK, 0.01))
+            if search.budget.evaluations is not None:  # few evaluations are cooled too
+                moves = min(moves, max(int((end - begun) * search.budget.evaluations / _FEWEST_TEMPERATURES), 1))
             tried, excess = anneal_orders(state, search.rng, excess, temperature, self.reach, moves)
             search.evaluations += tried
             if excess <= 0.0:
@@ -104,7 +119,16 @@ def _orders(search: Search[MCMPartitionProblem]) -> Iterator[NDArray[np.int64]]:
     yield problem.item_order
     yield np.asarray(problem.cost_model.dag.order)
     partition = repair(problem, problem.greedy(search.rng))
-    links = problem.cost_model.dag.links
     search.evaluate(partition)
-    if not search.is_over and (partition[links[:, 1]] - partition[links[:, 0]] <= 1).all():
-        yield np.lexsort((np.argsort(problem.item_order), partition))
+    order = _order_of(problem, partition)
+    if not search.is_over and order is not None:
+        yield order
+
+
+def _order_of(problem: MCMPartitionProblem, partition: NDArray[np.int64]) -> NDArray[np.int64] | None:
+    """Return a topological order in which a partition is contiguous, None if it is no chain."""
+    links = problem.cost_model.dag.links
+    spans = partition[links[:, 1]] - partition[links[:, 0]]
+    if ((spans < 0) | (spans > 1)).any():
+        return None
+    return np.lexsort((np.argsort(problem.item_order), partition))

@@ -80,21 +80,28 @@ def compile_descent(problem: PlacementProblem) -> None:
     _kick(kernel.state, kernel.propose, kernel.apply, rng, 0)
 
 
-def descend_and_kick(search: Search, start: NDArray[np.int64], patience: float = PATIENCE, kick: float = KICK) -> None:
-    """Descend from an assignment, kick the best so far and descend again, until the search is over.
+def descend_and_kick(
+    search: Search,
+    start: NDArray[np.int64],
+    patience: float = PATIENCE,
+    kick: float = KICK,
+    until: float = 1.0,
+) -> None:
+    """Descend from an assignment, kick the best so far and descend again, until so much of the budget is spent.
 
     Args:
         search: of which problem, how long.
         start: int64 [num_items].
         patience: as ``LocalSearch``.
         kick: likewise.
+        until: the share of the budget at which it ends.
     """
     problem, assignment = search.problem, start
     in_vain = max(100, int(patience * problem.num_items))
-    while not search.is_over:
+    while search.progress < until:
         kernel = problem.kernel(assignment)
         waited = 0
-        while not search.is_over:  # in chunks, so that the clock is seen on large instances too
+        while search.progress < until:  # in chunks, so that the clock is seen on large instances too
             moves = search.evaluations_left(search.affordable(50_000, 0.01))
             made, waited = _descend(
                 kernel.state, kernel.propose, kernel.delta, kernel.apply, search.rng, in_vain, waited, moves
