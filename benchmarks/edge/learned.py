@@ -39,6 +39,8 @@ BASELINES: list[Contender] = [
     ("portfolio (4 evaluations)", "portfolio", {}),
     ("greedy", "greedy", {}),
     ("local search", "local-search", {}),
+    ("ppo constructs, untrained", "ppo", {"checkpoint": "untrained", "samples": 1000}),
+    ("ppo constructs (comes with the package)", "ppo", {"checkpoint": PRETRAINED, "samples": 1000}),
 ]
 
 

@@ -30,7 +30,7 @@ from placezoo.datasets.registry import EMBEDDED, load
 from placezoo.datasets.suggestion import unknown_name
 from placezoo.envs.registration import make_problem, problem_classes, problem_parameters
 from placezoo.experiments.evaluate import claimed_problem, verify
-from placezoo.experiments.leaderboard_commands import best_known_app, run_leaderboard
+from placezoo.experiments.leaderboard_commands import best_known_app, compare, run_leaderboard
 from placezoo.experiments.options import Environment, Exports, Settings
 from placezoo.experiments.own_code import look_here, names_own_code
 from placezoo.experiments.progress import clock, console, name_table
@@ -147,6 +147,21 @@ def list_datasets() -> None:
 
 
 @app.command()
+def doctor() -> None:
+    """Say what this installation has and lacks, and the command that adds it; fails if something is broken."""
+    from placezoo.experiments.doctor import BROKEN, MISSING, diagnose
+
+    broken = []
+    for finding in diagnose():
+        mark = {BROKEN: "!!", MISSING: "--"}.get(finding.state, "ok")
+        remedy = f"  ({finding.remedy})" if finding.remedy else ""
+        console.print(f"{mark}  {finding.what}: {finding.detail}{remedy}", soft_wrap=True)
+        broken += [finding.what] if finding.state == BROKEN else []
+    if broken:
+        raise ClaimError(f"broken: {', '.join(broken)}")
+
+
+@app.command()
 def solve(
     env: Environment,
     instance: Annotated[
@@ -181,7 +196,7 @@ def solve(
     if out is not None:
         solution.save(out)
     for path in export or ():
-        problem.export(solution.assignment, path)
+        problem.refined(solution.refinement).export(solution.assignment, path)
     if save_instance is not None:
         problem.write_instance(save_instance)
     if render is not None:
@@ -194,6 +209,7 @@ app.command("finetune")(finetune)
 app.command("pretrain")(pretrain_policy)
 app.command("tune")(tune)
 app.command("leaderboard")(run_leaderboard)
+app.command("compare")(compare)
 app.add_typer(best_known_app, name="best-known")
 
 
@@ -219,7 +235,7 @@ def evaluate(
         state = "feasible" if cost.feasible else "infeasible"
         console.print(f"{path}: confirmed, total {cost.total:g}, {state} ({solution.agent} on {solution.instance})")
         for file in export or ():
-            problem.export(solution.assignment, file)
+            problem.refined(solution.refinement).export(solution.assignment, file)
 
 
 @app.command()
@@ -297,6 +313,7 @@ def _render(problem: Any, solution: Solution, path: Path) -> None:
     from placezoo.datasets.files import write_atomically
     from placezoo.experiments.plots import construction_gif, panel_bytes
 
+    problem = problem.refined(solution.refinement)
     if path.suffix == ".gif":
         picture = construction_gif(problem, solution.assignment)
     else:

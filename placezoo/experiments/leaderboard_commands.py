@@ -111,6 +111,38 @@ def _standing(total: float, best: float) -> str:
     return f"{100 * (total / best - 1) if best else total:.2f} % above the best known ({best:g})"
 
 
+def compare(
+    boards: Annotated[
+        list[Path], typer.Argument(metavar="BOARD ...", help="A board's folder or results.json; or two of them.")
+    ],
+    agent: Annotated[str | None, typer.Option(help="The agent's label; with two boards default all of both.")] = None,
+    against: Annotated[str | None, typer.Option(help="The agent that it is compared with, on one board.")] = None,
+) -> None:
+    """Compare two agents of a board, or two boards, by paired runs: the same cases and seeds.
+
+    Below 0 the first costs less. It is better or worse where the whole 95 % interval says so.
+    """
+    from placezoo.experiments.leaderboard.comparison import compare_agents, compare_boards, read_board
+    from placezoo.experiments.leaderboard.tables import percent
+
+    if len(boards) > 2 or (len(boards) == 1) != (against is not None) or (against is not None and agent is None):
+        raise ValueError("give one board with --agent and --against, or two boards")
+    runs = [read_board(board) for board in boards]
+    if against is not None:
+        found = compare_agents(runs[0], str(agent), against)
+    else:
+        chosen = [[run for run in board if agent in (None, run.agent)] for board in runs]
+        found = compare_boards(chosen[0], chosen[1], (str(boards[0]), str(boards[1])))
+    table = name_table("environment", "agent", "against", "difference", "95 %", "", "better", "worse", "pairs", "cases")
+    for one in found:
+        low, high = percent(one.difference.low), percent(one.difference.high)
+        table.add_row(
+            one.env, one.one, one.other, percent(one.difference.value), f"{low} to {high}", one.verdict, str(one.wins),
+            str(one.losses), str(one.pairs), str(one.cases),
+        )  # fmt: skip
+    console.print(table)
+
+
 @best_known_app.command("list")
 def list_best_known(table: Table = None) -> None:
     """List the best known solutions and where they come from."""

@@ -40,7 +40,8 @@ class TrainingRun:
         seconds: wall time, None for no limit.
         seed: of everything random.
         device: ``cpu`` or ``cuda``.
-        start: the folder of a checkpoint to go on from, or None.
+        start: the folder of a checkpoint to go on from, ``untrained`` for ppo's fresh policy (which ``hold`` keeps it
+            near), or None.
         validations: how often the validation split is scored during training.
         agent: what is trained.
         backend: which library learns (``fast``, ``sb3``, ``rllib``); default the agent's first.
@@ -229,6 +230,7 @@ class Training:
 
     def _learner(self) -> Any:
         from placezoo.agents.networks.checkpoint import Checkpoint, checkpoint_folder
+        from placezoo.agents.ppo.agent import UNTRAINED, untrained_policy
 
         run, formulation = self._run, self._run.formulation or self._entry.formulation
         if run.mixture:
@@ -237,7 +239,9 @@ class Training:
             first, *others = (policy.source for policy in self._policies)
             return MixtureLearner(first, formulation, self._config, run.seed, run.device, others=others)
         start = None
-        if run.start is not None:
+        if run.agent == "ppo" and run.start == UNTRAINED:
+            start = untrained_policy(self._policies[0].source.first())
+        elif run.start is not None:
             start = Checkpoint.load(checkpoint_folder(run.start, run.agent, run.env_id))
         return self._learner_class(
             self._policies[0].source, formulation, self._config, run.seed, run.device, start, **self._options()

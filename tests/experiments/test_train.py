@@ -2,9 +2,11 @@ import json
 
 import numpy as np
 import pytest
+import torch
 
 import placezoo
 from placezoo import Budget
+from placezoo.agents.networks.checkpoint import Checkpoint
 from placezoo.experiments.train import TrainingRun, read_curve, train
 
 SMALL = {"num_envs": 4, "num_steps": 16, "batch_size": 32, "width": 8, "layers": 1}
@@ -74,3 +76,21 @@ def test_nothing_is_written_for_a_bad_run(tmp_path):
         with pytest.raises(ValueError, match=r"unknown dataset|timesteps|did you mean construct"):
             train(run, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_training_may_start_from_the_fresh_policy(tmp_path):
+    fresh = placezoo.make_agent("ppo", checkpoint="untrained").policy_for(
+        placezoo.make_problem("EdgePlace-v0", "giph/train/0")
+    )
+    tiny = {"num_envs": 4, "num_steps": 16, "batch_size": 64, "num_epochs": 1, "learning_rate": 1e-5}
+    run = TrainingRun(
+        "EdgePlace-v0", dataset="giph", formulation="construct", hyperparameters=tiny, timesteps=64, validations=1,
+        start="untrained", seed=7,
+    )  # fmt: skip
+    train(run, tmp_path)
+    trained = Checkpoint.load(tmp_path)
+    assert trained.training["start"] == "untrained"
+    weights = fresh.network.state_dict()
+    assert any((value != weights[name]).any() for name, value in trained.network.state_dict().items())
+    for name, value in trained.network.state_dict().items():  # one small step from there, whatever the seed
+        torch.testing.assert_close(value, weights[name], atol=1e-4, rtol=0.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from placezoo.parameters import above, at_least, between, check_fields
+from placezoo.parameters import above, at_least, between, check_fields, one_of
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,8 @@ class PPOConfig:
         num_envs: environments stepped together.
         num_steps: steps of each between updates.
         group: so many environments draw the same instances, which are encoded once for all (``fast`` only).
+        baseline: ``critic``: advantages are estimated step by step; ``group``: by how much a whole construction costs
+            less than the others of its group on the same instance, as POMO has it (``fast`` and ``construct`` only).
         batch_size: transitions per gradient step.
         num_epochs: passes over the transitions per update.
         learning_rate: of Adam at the start; falls linearly to a tenth.
@@ -36,6 +38,7 @@ class PPOConfig:
     num_envs: Annotated[int, at_least(1)] = 64
     num_steps: Annotated[int, at_least(1)] = 128
     group: Annotated[int, at_least(1)] = 4
+    baseline: Annotated[str, one_of("critic", "group")] = "critic"
     batch_size: Annotated[int, at_least(2)] = 1024
     num_epochs: Annotated[int, at_least(1)] = 4
     learning_rate: Annotated[float, above(0)] = 2e-3
@@ -56,3 +59,10 @@ class PPOConfig:
         check_fields(self, "ppo")
         if self.num_envs * self.num_steps < 2:
             raise ValueError("ppo: num_envs * num_steps must be at least 2, advantages are normalised")
+        if self.baseline == "group" and (self.group < 2 or self.num_envs % self.group):
+            raise ValueError("ppo: with baseline=group, group must be at least 2 and divide num_envs")
+
+    def refuse_groups(self, backend: str) -> None:
+        """Raise ValueError where a library learns that knows critics only."""
+        if self.baseline == "group":
+            raise ValueError(f"ppo: baseline=group is for the backend fast, {backend} has a critic")

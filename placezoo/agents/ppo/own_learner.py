@@ -18,6 +18,7 @@ from placezoo.agents.networks.graph_memory import GraphMemory, problem_entry
 from placezoo.agents.networks.heads import make_network
 from placezoo.agents.networks.pair_distribution import PairDistribution
 from placezoo.agents.ppo.config import PPOConfig
+from placezoo.agents.ppo.group_episodes import GroupEpisodes, set_advantages
 from placezoo.agents.ppo.rollout import Chunk, Segment, collate, cut, minibatches
 from placezoo.envs.problem import PlacementProblem
 from placezoo.envs.vector import PlacementVectorEnv
@@ -53,6 +54,10 @@ class PPOLearner(UpdateLearner):
         self._env = PlacementVectorEnv(self.config.num_envs, self.source, self.formulation, **settings)
         self._memory = GraphMemory(self.network, self.device)
         self._begun = False
+        if self.config.baseline == "group" and self.formulation != "construct":
+            raise ValueError(f"ppo: baseline=group compares constructions, not what {self.formulation} does")
+        self._groups = GroupEpisodes(self.config.group)
+        self._running: list[Segment] = []  # with baseline=group episodes go on from update to update
 
     def _check_start(self, start: Checkpoint) -> None:
         if start.env_id == self.source.problem_class.env_id:  # else its trunk alone goes on
@@ -65,6 +70,8 @@ class PPOLearner(UpdateLearner):
             done: the share of training that is over; the entropy bonus falls with it.
             room: no more timesteps than so many, rounded up to whole steps of all environments; None for any.
         """
+        if self.config.baseline == "group":
+            return self._update_by_groups(done, room)
         config = self.config
         steps = config.num_steps if room is None else min(config.num_steps, -(-room // config.num_envs))
         segments, costs = self.collect(steps)
@@ -73,6 +80,52 @@ class PPOLearner(UpdateLearner):
         self._learn_from(cut(segments, _CHUNK), config.entropy_coefficient * (1.0 - done))
         return Batch(steps * config.num_envs, len(costs), float(np.mean(costs)) if costs else np.nan)
 
+    def _update_by_groups(self, done: float, room: int | None) -> Batch:
+        """Finish groups of whole constructions, for about as many steps as otherwise, and learn from them."""
+        config = self.config
+        wanted = config.num_envs * config.num_steps
+        groups, costs, made = self._finish_groups(wanted if room is None else min(wanted, room))
+        self._learn_from(cut(set_advantages(groups), _CHUNK), config.entropy_coefficient * (1.0 - done))
+        return Batch(made, len(costs), float(np.mean(costs)))
+
+    @torch.no_grad()
+    def _finish_groups(self, transitions: int) -> tuple[list[list[tuple[float, Segment]]], list[float], int]:
+        """Step until so many transitions are made and a group is finished: the groups, all costs, the transitions."""
+        env, count = self._env, self.config.num_envs
+        self._memory.forget()
+        self._begin()
+        if not self._running:
+            self._running = [self._segment(problem, problem.num_items) for problem in env.problems]
+        made = 0
+        groups: list[list[tuple[float, Segment]]] = []
+        costs: list[float] = []
+        while made < transitions or not groups:
+            actions, chosen, log_probs, values = self._act(env)
+            self._note(env, self._running, chosen, log_probs, values)
+            rewards, terminated, _ = env.advance(actions)
+            made += count
+            scales = np.array([segment.scale for segment in self._running])
+            self._returns += np.maximum(rewards / scales, -self.config.worst_reward)
+            for segment in self._running:
+                segment.length += 1
+            for index in np.flatnonzero(terminated).tolist():
+                segment, cost = self._running[index], float(-self._returns[index])
+                costs.append(cost)
+                self._keep_best(index, segment.problem)
+                group = self._groups.add(index, cost, segment)
+                if group is not None:
+                    groups.append(group)
+                self._returns[index] = 0.0
+                env.restart(index)
+                self._running[index] = self._segment(env.problems[index], env.problems[index].num_items)
+        return groups, costs, made
+
+    def _begin(self) -> None:
+        """Start the environments, those of a group on the same instances."""
+        if not self._begun:
+            self._env.reset(seed=[self.seed + index // self.config.group for index in range(self.config.num_envs)])
+            self._returns, self._begun = np.zeros(self.config.num_envs), True
+
     @torch.no_grad()
     def collect(self, steps: int) -> tuple[list[Segment], list[float]]:
         """Step all environments so many times.
@@ -80,11 +133,9 @@ class PPOLearner(UpdateLearner):
         Returns:
             The segments, and the relative costs of the episodes that ended.
         """
-        env, memory, count = self._env, self._memory, self.config.num_envs
-        memory.forget()
-        if not self._begun:
-            env.reset(seed=[self.seed + index // self.config.group for index in range(count)])
-            self._returns, self._begun = np.zeros(count), True
+        env = self._env
+        self._memory.forget()
+        self._begin()
         costs: list[float] = []
         done: list[Segment] = []
         running = [self._segment(problem, steps) for problem in env.problems]
@@ -225,7 +276,8 @@ class PPOLearner(UpdateLearner):
         clipped = ratio.clamp(1.0 - config.clip_range, 1.0 + config.clip_range)
         gain = torch.minimum(ratio * advantage, clipped * advantage).mean()
         value_loss = nn.functional.mse_loss(values, batch.target)
-        loss = -gain + config.value_coefficient * value_loss - entropy_coefficient * distribution.entropy().mean()
+        critic = config.value_coefficient if config.baseline == "critic" else 0.0
+        loss = -gain + critic * value_loss - entropy_coefficient * distribution.entropy().mean()
         if self._anchor is None:
             return loss
         with torch.no_grad():

@@ -26,6 +26,7 @@ class SB3PPOLearner(UpdateLearner):
     config_class = PPOConfig
 
     def _make(self, start: Checkpoint | None, **settings: Any) -> None:
+        self.config.refuse_groups("sb3")
         config, source = self.config, self.source
         # Relative to greedy construction, returns of easy and hard instances lie close together, which spares the
         # critic most of what it would have to learn about instances.
