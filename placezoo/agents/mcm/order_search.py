@@ -78,9 +78,9 @@ class OrderSearch(Agent[MCMPartitionProblem]):
                 return
             search.begin_phase()
             descend_and_kick(search, search.best, until=end)
-            order = _order_of(search.problem, search.best)
-            if order is not None and (blocks := best_blocks(problem.cost_model, order)) is not None:
-                best_order, shortest = order, search.record(blocks).total
+            found = _order_of(search.problem, search.best)
+            if found is not None and (blocks := best_blocks(problem.cost_model, found)) is not None:
+                best_order, shortest = found, search.record(blocks).total
 
     def _anneal(
         self, search: Search[MCMPartitionProblem], order: NDArray[np.int64], shortest: float, end: float
