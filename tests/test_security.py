@@ -1,21 +1,35 @@
 """What strangers may hand over, and what the folder where one works may hold, without being believed or executed."""
 
+import gzip
 import json
 import math
+import os
 import subprocess
 import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 import placezoo
-from placezoo.agents.solution import ClaimError
+from placezoo.agents.networks.checkpoint import Checkpoint, checkpoint_folder
+from placezoo.agents.solution import ClaimError, Solution
 from placezoo.cost_models import Cost
+from placezoo.datasets.files import read_bytes
+from placezoo.datasets.json_content import read_json
+from placezoo.datasets.yaml_content import parse_yaml
+from placezoo.envs.problem import table_text
 from placezoo.envs.registration import PROBLEMS
+from placezoo.envs.rendering import figure_to_rgb
 from placezoo.experiments.evaluate import verify
+from placezoo.experiments.folder_lock import alone_in
+from placezoo.experiments.leaderboard import Leaderboard, load_suite
 from placezoo.experiments.leaderboard.best_known import BestKnown
 from placezoo.experiments.own_code import names_own_code
+from placezoo.experiments.plots import figure_bytes, panel_bytes
+from placezoo.experiments.progress import printable
+from placezoo.experiments.train import TrainingRun, train
 from tests.instances import small_problem
 
 INSTALLED = ("random", "json", "typing_extensions", "numpy")
@@ -157,3 +171,306 @@ def test_public_methods_read_nothing_out_of_bounds(env_id):
     with pytest.raises(ValueError, match="whole numbers"):
         problem.totals(start[None].astype(float))
     np.testing.assert_allclose(problem.totals(start[None]), [problem.evaluate(start).total])
+
+
+BOARD = """
+version = 1
+description = "one graph"
+evaluations = 20
+seeds = [0, 1]
+[[problems]]
+env = "GraphPartition-v0"
+instances = ["karate"]
+[[agents]]
+name = "random"
+[[agents]]
+name = "fm"
+"""
+
+
+@pytest.fixture
+def board(tmp_path):
+    (tmp_path / "suite.toml").write_text(BOARD)
+    return Leaderboard(load_suite(str(tmp_path / "suite.toml")), tmp_path / "board")
+
+
+def test_a_run_file_is_of_the_run_that_it_stands_for(board):
+    rows = {(row.agent, row.seed): row for row in board.run()}
+    path = board.folder / rows["random", 0].file
+    own, best = (Solution.load(board.folder / rows[agent, 0].file) for agent in ("random", "fm"))
+    other_graph = placezoo.make_problem("GraphPartition-v0", "florentine")
+    for forged in (
+        best,
+        replace(best, agent="random"),
+        replace(own, seed=1),
+        replace(own, budget={"evaluations": 10**6}),
+        replace(own, budget={"evaluations": 20, "seconds": 1.0}),
+        replace(own, agent="antigravity:Agent"),
+        replace(own, hyperparameters={"starts": 1}),
+        replace(own, parameters={**own.parameters, "epsilon": 1.0}),
+        placezoo.make_agent("random").solve(other_graph, placezoo.Budget(evaluations=20)),
+    ):
+        forged.save(path)
+        new = [row for row in board.run() if row.is_new]
+        assert [(row.agent, row.seed) for row in new] == [("random", 0)], forged
+        assert new[0].total == rows["random", 0].total
+
+
+def test_nothing_is_imported_to_describe_a_run(board, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "strangers.py").write_text(f"open({str(tmp_path / 'executed')!r}, 'a')\n")
+    rows = list(board.run())
+    stranger = replace(rows[0].solution, agent="strangers:Agent")
+    named = [replace(rows[0], agent="strangers:Agent", solution=stranger), *rows[1:]]
+    board.write(named)
+    assert "strangers:Agent" in (board.folder / "report.html").read_text()
+    assert not (tmp_path / "executed").exists()
+
+
+def test_suites_that_share_a_folder_do_not_share_a_policy(tmp_path):
+    training = """
+    [training]
+    env_id = "GraphPartition-v0"
+    dataset = "grid"
+    timesteps = {timesteps}
+    validations = 1
+    parameters = {{ num_parts = 2 }}
+    hyperparameters = {{ num_envs = 4, num_steps = 16, batch_size = 32, width = 8, layers = 1 }}
+    [[agents]]
+    name = "ppo"
+    checkpoint = "trained"
+    """
+    boards = []
+    for timesteps in (64, 128):
+        (tmp_path / "suite.toml").write_text(BOARD + training.format(timesteps=timesteps))
+        board = Leaderboard(load_suite(str(tmp_path / "suite.toml")), tmp_path / "board")
+        assert board.needs_training
+        board.train()
+        boards.append(board)
+    for board, timesteps in zip(boards, (64, 128), strict=True):
+        assert not board.needs_training
+        assert board.learning_curve()[-1].timesteps == timesteps
+        assert json.loads((board.trained / "policy.json").read_text())["training"]["timesteps"] == timesteps
+
+
+MISBEHAVING = """
+import os
+import sys
+import time
+from dataclasses import dataclass, replace
+
+import placezoo
+from placezoo.cost_models import Cost
+
+
+@dataclass(frozen=True)
+class Liar(placezoo.Agent):
+    name = "liar"
+
+    def _search(self, search):
+        search.evaluate(search.problem.greedy(search.rng))
+
+    def solve(self, problem, budget=None, seed=0):
+        honest = super().solve(problem, budget, seed)
+        return self.spoil(honest)
+
+    def spoil(self, honest):
+        cost = honest.cost
+        return replace(honest, cost=Cost(1.0, {**cost.terms, "cut": 1.0}, cost.feasible, cost.violations))
+
+
+class Leaver(Liar):
+    def spoil(self, honest):
+        sys.exit(0)
+
+
+class Unserialisable(Liar):
+    def spoil(self, honest):
+        return replace(honest, hyperparameters={"a": object()})
+
+
+class NoSolution(Liar):
+    def spoil(self, honest):
+        return None
+
+
+class Another(Liar):
+    def spoil(self, honest):
+        return replace(honest, seed=7, budget={"evaluations": 10**9})
+
+
+class OutOfRange(Liar):
+    def spoil(self, honest):
+        return replace(honest, assignment=honest.assignment + 1000)
+
+
+class Dead(Liar):
+    def spoil(self, honest):
+        os._exit(0)
+
+
+class ForkAndDie(Liar):
+    def spoil(self, honest):
+        if os.fork() == 0:
+            time.sleep(3600)
+        os._exit(1)
+
+
+class Hang(Liar):
+    def spoil(self, honest):
+        if os.fork() == 0:
+            time.sleep(3600)
+        time.sleep(3600)
+"""
+HERE = ("Liar", "Leaver", "Unserialisable", "NoSolution", "Another", "OutOfRange")
+
+
+@pytest.fixture
+def misbehaving(tmp_path, monkeypatch):
+    (tmp_path / "misbehaving.py").write_text(MISBEHAVING)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def board(*names):
+        text = BOARD + "".join(f'[[agents]]\nname = "misbehaving:{name}"\n' for name in names)
+        (tmp_path / "suite.toml").write_text(text.replace("seeds = [0, 1]", "seeds = [0]"))
+        return Leaderboard(load_suite(str(tmp_path / "suite.toml")), tmp_path / "board")
+
+    yield board
+    sys.modules.pop("misbehaving", None)
+
+
+@pytest.mark.parametrize("jobs", [0, 1, pytest.param(2, marks=pytest.mark.slow)])
+def test_an_agent_that_misbehaves_fails_alone(misbehaving, jobs, monkeypatch):
+    monkeypatch.setattr("placezoo.experiments.leaderboard.workers._HOUR", 60.0)
+    names = {0: HERE, 1: ("Liar", "Unserialisable", "ForkAndDie"), 2: (*HERE, "Dead", "ForkAndDie", "Hang")}[jobs]
+    board = misbehaving(*names)
+    rows = list(board.run(jobs))
+    assert {row.agent.removeprefix("misbehaving:") for row in rows if row.error} == set(names)
+    assert {row.agent for row in rows if not row.error} == {"random", "fm"}
+    board.write(rows)
+    assert len(list((board.folder / "runs").glob("*.json"))) == 2
+
+
+def test_one_case_has_one_key_in_the_table(claim, tmp_path):
+    table = BestKnown(tmp_path / "table")
+    zero = placezoo.make_problem("GraphPartition-v0", "karate", num_parts=2, epsilon=0.0)
+    first = placezoo.make_agent("fm").solve(zero, placezoo.Budget(evaluations=50))
+    assert table.update(first)
+    assert not table.update(replace(first, parameters={**first.parameters, "epsilon": -0.0}))
+    assert table.update(claim)
+    left_out = {name: value for name, value in claim.parameters.items() if name != "epsilon"}
+    assert not table.update(replace(claim, parameters=left_out))
+    assert len(table) == 2
+    for name, value in (("topology", "my.yaml"), ("package", "/tmp/my.yml")):
+        with pytest.raises(ValueError, match="no parameters that are files"):
+            table.update(replace(claim, parameters={**claim.parameters, name: value}))
+
+
+LAUGHS = "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 30))
+MERGES = "a0: &a0 {x: 1, y: 2}\n" + "".join(f"a{i}: &a{i} {{<<: [*a{i - 1}, *a{i - 1}]}}\n" for i in range(1, 30))
+
+
+@pytest.mark.parametrize("text", [LAUGHS, MERGES, "a: &a [*a]\n", "a: " + "[" * 60 + "]" * 60 + "\n"])
+def test_yaml_is_small_with_its_aliases_before_it_is_built(text):
+    with pytest.raises(ValueError, match=r"^t.yaml:\d+: (more than 50 levels|\*a is part of itself)"):
+        parse_yaml("t.yaml", text)
+    assert parse_yaml("t.yaml", "a: &a {x: 1}\nb: {<<: *a, y: *a}\n") == {"a": {"x": 1}, "b": {"x": 1, "y": {"x": 1}}}
+
+
+def test_json_has_not_more_values_than_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr("placezoo.datasets.json_content.MOST_VALUES", 1000)
+    path = tmp_path / "many.json.gz"
+    path.write_bytes(gzip.compress(b'{"a": [' + b"[]," * 2000 + b"[]]}"))
+    with pytest.raises(ValueError, match="more than 1,000 values"):
+        read_json(path)
+
+
+def test_only_regular_files_are_read(tmp_path):
+    os.mkfifo(tmp_path / "fifo.json")
+    os.symlink(tmp_path / "fifo.json", tmp_path / "link.json")
+    for path in (tmp_path / "fifo.json", tmp_path / "link.json", "/dev/zero"):
+        with pytest.raises(ValueError, match="is no regular file"):
+            read_bytes(path)
+    with pytest.raises(ValueError, match="not JSON"):
+        read_json("/proc/self/status")  # the kernel says no size; /proc/kmsg, which never ends, is alike
+
+
+@pytest.mark.parametrize(
+    "changes", [{"layers": 10**9}, {"width": 12_000}, {"width": 10**12}, {"layers": 30}, {"width": 24}]
+)
+def test_a_network_has_the_sizes_of_its_weights(changes, tmp_path):
+    shipped = checkpoint_folder("pretrained", "ppo", "GraphPartition-v0")
+    for name in ("policy.json", "policy.safetensors"):
+        (tmp_path / name).write_bytes((shipped / name).read_bytes())
+    config = json.loads((tmp_path / "policy.json").read_text())
+    config["network"].update(changes)
+    (tmp_path / "policy.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match=r"no size of the weights|do not fit"):
+        Checkpoint.load(tmp_path)
+
+
+def test_weights_are_finite(tmp_path):
+    checkpoint = Checkpoint.load(checkpoint_folder("pretrained", "giph"))
+    with torch.no_grad():
+        next(iter(checkpoint.network.parameters())).fill_(math.nan)
+    checkpoint.save(tmp_path)
+    with pytest.raises(ValueError, match="weights that are not finite"):
+        Checkpoint.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name", ["torch:gnmt,layers=99999999", "torch:wavenet,stacks=999", "transformers:gpt2,tokens=99999"]
+)
+def test_options_of_networks_are_bounded(name):
+    with pytest.raises(ValueError, match="is at most"):
+        placezoo.datasets.load(name)
+
+
+def test_two_trainings_do_not_share_a_folder(tmp_path):
+    run = TrainingRun("GraphPartition-v0", dataset="grid", parameters={"num_parts": 2}, timesteps=16)
+    with alone_in(tmp_path, "training"), pytest.raises(OSError, match="another training is at work there"):
+        train(run, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+
+
+@pytest.mark.parametrize(
+    "trace", [[[0, -1.0, 1.0]], [[-1, 0.0, 1.0]], [[5, 1.0, 1.0], [3, 2.0, 1.0]], [[5, 2.0, 1.0], [6, 1.0, 1.0]]]
+)
+def test_traces_do_not_run_backwards(claim, trace, tmp_path):
+    claim.save(tmp_path / "s.json")
+    content = json.loads((tmp_path / "s.json").read_text())
+    (tmp_path / "s.json").write_text(json.dumps({**content, "trace": trace}))
+    with pytest.raises(ClaimError, match="trace: "):
+        Solution.load(tmp_path / "s.json")
+
+
+def test_odd_claims_are_refused_in_one_line(claim, tmp_path):
+    cost = replace(claim.cost, violations=("none of it holds",))
+    with pytest.raises(ClaimError, match="1 violations are claimed, 0 found"):
+        verify(replace(claim, cost=cost))
+    for parameters in ({"epsilon": 1e300}, {"order": ["bfs"]}, {"num_parts": 10**30}):
+        with pytest.raises(ValueError, match=next(iter(parameters))):
+            placezoo.make_problem("GraphPartition-v0", "karate", **parameters)
+    replace(claim, parameters={**claim.parameters, "instance": "x"}).save(tmp_path / "s.json")
+    with pytest.raises(ValueError, match="'instance' is no parameter"):
+        Solution.load(tmp_path / "s.json")
+
+
+def test_numbers_of_numpy_are_saved(claim, tmp_path):
+    replace(claim, seed=np.int64(3), budget={"evaluations": np.int64(1)}).save(tmp_path / "s.json")
+    assert Solution.load(tmp_path / "s.json").seed == 3
+
+
+def test_tables_and_terminals_obey_no_names(capsys):
+    assert table_text({"a": ["=1+1", "@x", "b", -1.5]}) == "a\n'=1+1\n'@x\nb\n-1.5\n"
+    assert printable("a\x1b]0;title\x07b\n") == "a\\x1b]0;title\\x07b\n"
+
+
+def test_names_are_no_formulas():
+    def draw(axes):
+        axes.set(title=r"$\foo{$", xlabel=r"$\bar{$")
+        axes.set_xticks([0.0, 1.0], labels=[r"$\baz{$", "b"])
+
+    assert figure_bytes(draw, "png")
+    assert panel_bytes([draw], "png")
+    assert figure_to_rgb(draw).size

@@ -106,7 +106,7 @@ class Solution:
             **({} if self.refinement is None else {"refinement": self.refinement.tolist()}),
         }
         try:
-            text = (json.dumps(content, allow_nan=False) + "\n").encode()
+            text = (json.dumps(content, allow_nan=False, default=_number) + "\n").encode()
         except ValueError:
             raise ValueError(
                 f"{path}: a solution with a cost, bound, trace or refinement that is not finite cannot be saved"
@@ -146,6 +146,12 @@ class Solution:
         refinement = None if file.refinement is None else np.array(file.refinement, np.float64)
         if file.assignment_sha256 != assignment_digest(assignment, refinement):
             raise ClaimError(f"{path}: assignment: changed after the solution was saved (its sha256 differs)")
+        steps = np.array([point[:2] for point in file.trace], np.float64)
+        if not np.isfinite(steps).all() or (steps[0] < 0).any() or (np.diff(steps, axis=0) < 0).any():
+            raise ClaimError(f"{path}: trace: evaluations and seconds must begin at 0 or more and never fall")
+        for name in ("env_id", "instance"):
+            if name in file.problem.parameters:
+                raise ValueError(f"{path}:1: {name!r} is no parameter of a problem")
         return cls(
             env_id=file.problem.env,
             parameters=file.problem.parameters,
@@ -195,6 +201,13 @@ class _File(msgspec.Struct, tag_field="format", tag=FORMAT):
     provenance: dict[str, str] = msgspec.field(default_factory=dict)
     bound: float | None = None
     refinement: list[list[float]] | None = None
+
+
+def _number(value: Any) -> Any:
+    """Return a number of NumPy as JSON has it."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} is nothing that JSON has")
 
 
 def assignment_digest(assignment: NDArray[np.int64], refinement: NDArray[np.float64] | None = None) -> str:

@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import lzma
 import os
+import stat
 import tempfile
 import zlib
 from collections.abc import Callable
@@ -22,15 +23,22 @@ def read_bytes(path: str | Path) -> bytes:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is not what its suffix says, is cut short, or grows beyond ``MOST_BYTES``.
+        ValueError: it is no regular file, not what its suffix says, is cut short, or grows beyond ``MOST_BYTES``.
     """
     path = Path(path)
     opener: Callable[..., BinaryIO] | None = _OPENERS.get(path.suffix)
     try:
-        if opener is None:
-            return path.read_bytes()
-        with opener(path) as file:
-            content = file.read(MOST_BYTES + 1)
+        # Not to wait for the other end of a pipe. What the kernel offers without a size may never end either.
+        with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as raw:
+            about = os.fstat(raw.fileno())
+            if not stat.S_ISREG(about.st_mode):
+                raise ValueError(f"{path}: is no regular file")
+            if about.st_size == 0:
+                return b""
+            if opener is None:
+                return raw.read()
+            with opener(raw) as file:
+                content = file.read(MOST_BYTES + 1)
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: no such file") from None
     except IsADirectoryError:

@@ -138,7 +138,7 @@ def _download(entry: PublicFile) -> Path:
     if not entry.url:
         raise OSError(f"{entry.name} has no public address; {advice}")
     pooch.get_logger().setLevel("WARNING")  # an error is one line, and success needs none
-    part = target.with_name(f"part-{target.name}")  # ends alike, so that it is read alike
+    part = target.with_name(f"part-{os.getpid()}-{target.name}")  # ends alike, so that it is read alike
     try:
         pooch.retrieve(entry.url, known_hash=None, fname=part.name, path=part.parent)
         verify_file(entry, part)

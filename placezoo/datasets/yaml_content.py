@@ -12,6 +12,13 @@ from placezoo.datasets.files import read_bytes
 from placezoo.datasets.json_content import located
 from placezoo.datasets.suggestion import unknown_name
 
+_MOST_VALUES, _MOST_DEPTH = 100_000, 50
+
+
+def is_yaml(name: str) -> bool:
+    """Return whether a preset's name is the path of a YAML file instead."""
+    return name.endswith((".yaml", ".yml"))
+
 
 def read_presets(package: str, file: str) -> dict[str, Any]:
     """Return the mapping in a YAML file of a package of ours."""
@@ -31,7 +38,7 @@ def preset_or_file(name: str, kind: str, presets: Mapping[str, Any], build: Call
         ValueError: no such preset (near names are given), or ``path:line: what`` for a file.
         OSError: the file cannot be read.
     """
-    if name.endswith((".yaml", ".yml")):
+    if is_yaml(name):
         content = parse_yaml(name, read_bytes(name).decode(errors="replace"))
         return located(name, lambda: build(content))
     if name not in presets:
@@ -46,6 +53,7 @@ def parse_yaml(path: str, text: str) -> dict[str, Any]:
         ValueError: ``path:line: what`` if it is not one.
     """
     try:
+        _check_size(path, text)
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
@@ -54,6 +62,36 @@ def parse_yaml(path: str, text: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ValueError(f"{path}:1: a mapping expected, not a {type(content).__name__}")
     return content
+
+
+def _check_size(path: str, text: str) -> None:
+    """Check, before anything is built, that a YAML text is small once its aliases stand for what they name.
+
+    Raises:
+        ValueError: it has too many values, is nested too deeply, or an alias names what it is part of.
+    """
+    open_sizes: list[int] = [0]  # of the collections around a value, each with what its aliases stand for
+    anchors: dict[str, int] = {}
+    names: list[str | None] = [None]
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        size = 0
+        if isinstance(event, yaml.AliasEvent):
+            if event.anchor in names:
+                raise ValueError(f"{path}:{event.start_mark.line + 1}: *{event.anchor} is part of itself")
+            size = anchors.get(event.anchor, 1)
+        elif isinstance(event, yaml.ScalarEvent):
+            size = 1
+            anchors[event.anchor or ""] = 1
+        elif isinstance(event, yaml.CollectionStartEvent):
+            open_sizes.append(1)
+            names.append(event.anchor)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            size = open_sizes.pop()
+            anchors[names.pop() or ""] = size
+        open_sizes[-1] += size
+        if len(open_sizes) > _MOST_DEPTH or open_sizes[-1] > _MOST_VALUES:
+            what = f"more than {_MOST_DEPTH} levels or {_MOST_VALUES:,} values"
+            raise ValueError(f"{path}:{event.start_mark.line + 1}: {what}, aliases counted as what they name")
 
 
 def number_of(entry: Any, field: str, owner: str) -> float:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+PLAIN_TEXT: Any = {"text.parse_math": False}  # names may have dollars in them, and are no formulas
+
 
 def figure_to_rgb(
     draw: Callable[[Any], None], size: tuple[float, float] = (6.4, 6.4), dpi: int = 100
@@ -16,11 +18,13 @@ def figure_to_rgb(
 
     Uses no window and no global state of pyplot, so it works on machines without a screen.
     """
+    from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=size, dpi=dpi, layout="constrained")
-    canvas = FigureCanvasAgg(figure)
-    draw(figure.add_subplot())
-    canvas.draw()
+    with rc_context(PLAIN_TEXT):
+        figure = Figure(figsize=size, dpi=dpi, layout="constrained")
+        canvas = FigureCanvasAgg(figure)
+        draw(figure.add_subplot())
+        canvas.draw()
     return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[:, :, :3])

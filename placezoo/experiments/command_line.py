@@ -33,7 +33,7 @@ from placezoo.experiments.evaluate import claimed_problem, verify
 from placezoo.experiments.leaderboard_commands import best_known_app, compare, run_leaderboard
 from placezoo.experiments.options import Environment, Exports, Settings
 from placezoo.experiments.own_code import look_here, names_own_code
-from placezoo.experiments.progress import clock, console, name_table
+from placezoo.experiments.progress import clock, console, name_table, printable
 from placezoo.experiments.settings import parse_settings, split_settings
 from placezoo.experiments.training_commands import finetune, pretrain_policy, train_agent, tune
 
@@ -76,7 +76,7 @@ def _show_warning(
 ) -> None:  # fmt: skip
     """Show a warning: about an instance in one line, without the code that says so."""
     if issubclass(category, InstanceWarning):
-        print(f"placezoo: {message}", file=sys.stderr)
+        print(f"placezoo: {printable(str(message))}", file=sys.stderr)
     else:
         _python_shows(message, category, filename, lineno, file, line)
 
@@ -85,7 +85,7 @@ _python_shows = warnings.showwarning
 
 
 def _say(message: str, code: int) -> int:
-    print(f"placezoo: {message}", file=sys.stderr)
+    print(f"placezoo: {printable(message)}", file=sys.stderr)
     return code
 
 

@@ -74,6 +74,8 @@ def verify(solution: Solution, problem: PlacementProblem | None = None) -> Cost:
         raise ClaimError(
             f"cost: feasible is claimed to be {solution.cost.feasible}, the assignment's is {cost.feasible}"
         )
+    if bool(solution.cost.violations) != bool(cost.violations):
+        raise ClaimError(f"cost: {len(solution.cost.violations)} violations are claimed, {len(cost.violations)} found")
     if solution.bound is not None and not -math.inf < solution.bound <= cost.total + _TOLERANCE * abs(cost.total):
         raise ClaimError(
             f"bound: no assignment is claimed to cost less than {solution.bound:g}, this costs {cost.total:g}"

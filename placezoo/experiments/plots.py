@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from placezoo.envs.rendering import PLAIN_TEXT
+
 _LOGARITHMIC_FROM = 3.0  # largest over smallest value of a learning curve
 
 
@@ -19,7 +21,7 @@ def figure_bytes(draw: Callable[[Any], None], kind: str, size: tuple[float, floa
     from matplotlib.figure import Figure
 
     # A fixed salt makes the ids inside an SVG, and so the file, the same from run to run.
-    with rc_context({"svg.hashsalt": "placezoo", "svg.fonttype": "none"}):
+    with rc_context({"svg.hashsalt": "placezoo", "svg.fonttype": "none", **PLAIN_TEXT}):
         figure = Figure(figsize=size, dpi=120, layout="constrained")
         FigureCanvasAgg(figure)
         draw(figure.add_subplot())
@@ -30,17 +32,19 @@ def figure_bytes(draw: Callable[[Any], None], kind: str, size: tuple[float, floa
 
 def panel_bytes(panels: Sequence[Callable[[Any], None]], kind: str, side: float = 6.4) -> bytes:
     """Draw panels side by side, two to a row, and return the file's content, ``png`` or ``svg``."""
+    from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     columns = min(len(panels), 2)
     rows = -(-len(panels) // columns)
-    figure = Figure(figsize=(side * columns, side * rows), dpi=100, layout="constrained")
-    FigureCanvasAgg(figure)
-    for number, draw in enumerate(panels):
-        draw(figure.add_subplot(rows, columns, number + 1))
-    content = io.BytesIO()
-    figure.savefig(content, format=kind)
+    with rc_context(PLAIN_TEXT):
+        figure = Figure(figsize=(side * columns, side * rows), dpi=100, layout="constrained")
+        FigureCanvasAgg(figure)
+        for number, draw in enumerate(panels):
+            draw(figure.add_subplot(rows, columns, number + 1))
+        content = io.BytesIO()
+        figure.savefig(content, format=kind)
     return content.getvalue()
 
 

@@ -12,8 +12,26 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+
+def printable(text: Any) -> Any:
+    """Return a text without what a terminal would obey: names and messages may come from a stranger's file."""
+    if not isinstance(text, str):
+        return text
+    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)
+
+
+class _PlainConsole(Console):
+    def print(self, *objects: Any, **options: Any) -> None:
+        super().print(*map(printable, objects), **options)
+
+
+class _PlainTable(Table):
+    def add_row(self, *cells: Any, **options: Any) -> None:
+        super().add_row(*map(printable, cells), **options)
+
+
 # One line each: a pipe has no width of its own.
-console = Console(highlight=False, markup=False, soft_wrap=True, width=None if sys.stdout.isatty() else 1000)
+console = _PlainConsole(highlight=False, markup=False, soft_wrap=True, width=None if sys.stdout.isatty() else 1000)
 progress_console = Console(stderr=True, highlight=False)
 
 
@@ -68,7 +86,7 @@ def training_bar() -> Iterator[Callable[[Any, float], None]]:
 
 def name_table(*columns: str) -> Table:
     """Return an empty table whose cells are never broken, for names."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = _PlainTable(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column, no_wrap=True)
     return table

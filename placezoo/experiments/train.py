@@ -20,6 +20,7 @@ from placezoo.datasets.files import write_atomically
 from placezoo.datasets.suggestion import unknown_name
 from placezoo.envs.registration import problem_class
 from placezoo.envs.source import ProblemSource
+from placezoo.experiments.folder_lock import alone_in
 from placezoo.experiments.tracking import Tracker
 
 CURVE = "curve.csv"
@@ -142,7 +143,10 @@ def broken_off(folder: str | Path) -> tuple[TrainingRun, Any]:
     from placezoo.agents.learning.training_state import TrainingState
 
     state = TrainingState.load(Path(folder))
-    return TrainingRun(**state.record["run"]), state
+    try:
+        return TrainingRun(**state.record["run"]), state
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{folder}: the training state is not of this version ({error})") from None
 
 
 @dataclass
@@ -202,7 +206,15 @@ class Training:
         return [policy.best for policy in self._policies]
 
     def go_on(self, state: Any) -> list[CurvePoint]:
-        """Train from the beginning, or from a state."""
+        """Train from the beginning, or from a state.
+
+        Raises:
+            OSError: another process trains in the folder.
+        """
+        with alone_in(self._folder, "training"):
+            return self._go_on(state)
+
+    def _go_on(self, state: Any) -> list[CurvePoint]:
         from placezoo.agents.learning.training_state import STATE
         from placezoo.agents.networks.threads import single_thread
 

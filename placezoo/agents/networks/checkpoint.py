@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_weights
 from safetensors.torch import save as save_weights
@@ -94,8 +95,10 @@ class Checkpoint:
             raise FileNotFoundError(f"{folder}: not a checkpoint folder ({CONFIG} and {WEIGHTS} expected)") from None
 
         def build() -> Any:
+            tensors = load_weights(weights)
+            _check_sizes(config, tensors)
             network = rebuild_network(config.architecture, config.network)
-            network.load_state_dict(load_weights(weights))
+            network.load_state_dict(tensors)
             return network.eval()
 
         try:
@@ -129,6 +132,27 @@ class Checkpoint:
         """
         if self.formulation != formulation:
             raise ValueError(f"this checkpoint was trained for {self.formulation}, not for {formulation}")
+
+
+def _check_sizes(config: _Config, tensors: dict[str, Any]) -> None:
+    """Check that a network is of the sizes that its weights have, before memory is taken for it.
+
+    Raises:
+        ValueError: it is not, or a weight is not finite.
+    """
+    largest = max([len(tensors), *(size for tensor in tensors.values() for size in tensor.shape)])
+    for name, value in config.network.items():
+        if isinstance(value, int) and value > largest:
+            raise ValueError(f"network: {name} is {value:,}, and no size of the weights is more than {largest:,}")
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise ValueError(f"{WEIGHTS}: {name} has weights that are not finite")
+    with torch.device("meta"):  # shapes without memory
+        wanted = rebuild_network(config.architecture, config.network).state_dict()
+    for name, tensor in wanted.items():
+        if name not in tensors or tensors[name].shape != tensor.shape:
+            there = f"is {tuple(tensors[name].shape)}" if name in tensors else "is missing"
+            raise RuntimeError(f"{name} {there}, {tuple(tensor.shape)} expected")
 
 
 class _Config(msgspec.Struct, tag_field="format", tag=FORMAT):

@@ -27,9 +27,9 @@ from placezoo.cost_models.partition.moves import (
     observe,
 )
 from placezoo.datasets.partition.graph import Graph
-from placezoo.parameters import at_least, check_parameters
+from placezoo.parameters import at_least, at_most, check_parameters
 
-Epsilon = Annotated[float, at_least(0)]
+Epsilon = Annotated[float, at_least(0), at_most(1e6)]
 
 
 @dataclass(frozen=True)

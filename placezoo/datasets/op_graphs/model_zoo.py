@@ -20,6 +20,7 @@ from placezoo.datasets.suggestion import unknown_name
 
 PREFIXES = ("transformers:", "torch:")
 _PIXELS = 224
+_MOST_TIMES = 64  # as large as its default may an option be: what is traced must end
 TRACER = 4  # counted up whenever the same model gives another graph
 
 
@@ -192,6 +193,8 @@ def split_name(text: str) -> ModelName:
     for option in given:
         key, _, value = option.partition("=")
         count = int(value) if value.isdecimal() and len(value) < 10 else -1
+        if key in options and count > _MOST_TIMES * options[key]:
+            raise ValueError(f"{text}: {key} is at most {_MOST_TIMES * options[key]:,}")
         if option in ("training", "decomposed") and name.step in ("inference", option):
             name = name._replace(step=option)
         elif key == "batch" and count > 0:

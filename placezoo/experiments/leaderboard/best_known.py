@@ -18,9 +18,11 @@ from placezoo.datasets.files import sha256, write_atomically
 from placezoo.datasets.json_content import located, read_record
 from placezoo.datasets.refusal import refuses_in_one_line
 from placezoo.datasets.registry import is_named
+from placezoo.datasets.yaml_content import is_yaml
 from placezoo.envs.problem import PlacementProblem
-from placezoo.envs.registration import problem_class
+from placezoo.envs.registration import problem_class, problem_parameters
 from placezoo.experiments.evaluate import verify
+from placezoo.parameters import check_parameters
 
 FORMAT = "placezoo.BestKnown/1"
 INDEX = "index.json"
@@ -129,6 +131,11 @@ class BestKnown:
         """
         if not is_named(solution.instance):
             raise ValueError(f"{solution.instance}: the table has named instances only (see `placezoo datasets`)")
+        for name, value in solution.parameters.items():
+            if isinstance(value, str) and is_yaml(value):
+                raise ValueError(
+                    f"{name}={value}: the table has no parameters that are files, which others do not have"
+                )
         cost = verify(solution, problem)
         if not cost.feasible:
             return False
@@ -177,5 +184,19 @@ def _records(path: Path) -> dict[_Key, Record]:
 
 def _key(env: str, digest: str, parameters: dict[str, Any]) -> _Key:
     """Return what tells one table entry from another: all that the cost of an assignment depends on."""
-    costly = {name: value for name, value in parameters.items() if name not in problem_class(env).presentation}
-    return env, digest, json.dumps(costly, sort_keys=True)
+    domain, declared = problem_class(env), problem_parameters(env)
+    # One key for one problem: what is left out has its default, and 2, 2.0 and -0.0 are written in one way.
+    given = {name: value for name, value in {**declared, **parameters}.items() if name in declared}
+    whole = {
+        name: _plain(value)
+        for name, value in check_parameters(domain, env, **given).items()
+        if name not in domain.presentation
+    }
+    return env, digest, json.dumps(whole, sort_keys=True)
+
+
+def _plain(value: Any) -> Any:
+    """Return a parameter in the one way that it is written in keys: without -0.0, numbers in lists as floats."""
+    if isinstance(value, (list, tuple)):
+        return [float(one) + 0.0 if isinstance(one, (int, float)) else one for one in value]
+    return value + 0.0 if isinstance(value, float) else value

@@ -13,18 +13,18 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from placezoo.agents.registry import AGENTS, agent_class, is_for, make_agent
 from placezoo.agents.solution import Solution, budget_record, describe_machine
+from placezoo.datasets.csv_cells import inert
 from placezoo.datasets.files import sha256, write_atomically
 from placezoo.envs.problem import PlacementProblem
 from placezoo.envs.registration import make_problem
 from placezoo.experiments.evaluate import verify
+from placezoo.experiments.folder_lock import alone_in
 from placezoo.experiments.leaderboard.best_known import BestKnown
 from placezoo.experiments.leaderboard.cases import Case, name_cases
 from placezoo.experiments.leaderboard.report import Contents, render_report
-from placezoo.experiments.leaderboard.runs import Row, Run, Task, finite, in_order, row_of
+from placezoo.experiments.leaderboard.runs import Row, Run, Task, finite, in_order, row_of, verified
 from placezoo.experiments.leaderboard.scores import by_environment, overall, standings, with_gaps
 from placezoo.experiments.leaderboard.suite import TRAINED, Suite, SuiteAgent, SuiteProblem
 from placezoo.experiments.leaderboard.workers import perform_all
@@ -72,7 +72,7 @@ class Leaderboard:
         self.missing_agents: list[str] = []
         self.agents = [agent for agent in suite.agents if self._is_usable(agent)]
         self.best_known = BestKnown()
-        self._lock = FileLock(self.folder / ".lock", timeout=0)
+        self._held = False
 
     def _problems(self) -> Iterator[tuple[SuiteProblem, str, PlacementProblem]]:
         for group in self.suite.problems:
@@ -122,26 +122,34 @@ class Leaderboard:
         Raises:
             OSError: another process holds it, or it cannot be written.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        try:
-            with self._lock:
+        if self._held:
+            yield
+            return
+        with alone_in(self.folder, "leaderboard"):
+            self._held = True
+            try:
                 yield
-        except Timeout:
-            message = f"{self.folder}: another leaderboard is at work there; wait, or choose another --out"
-            raise OSError(message) from None
+            finally:
+                self._held = False
 
     @property
     def needs_training(self) -> bool:
         """Whether an agent acts by the policy that the suite trains, which is not in the folder yet."""
         wanted = self.suite.training is not None and any(agent.is_trained_here for agent in self.agents)
-        return wanted and not (self.folder / TRAINED / FINISHED).exists()
+        return wanted and not (self.trained / FINISHED).exists()
+
+    @property
+    def trained(self) -> Path:
+        """The folder of the suite's policy, named after all that it depends on: suites may share the board's folder."""
+        key = sha256(json.dumps([self.suite.training, metadata.version("placezoo")], sort_keys=True).encode())[:12]
+        return self.folder / TRAINED / key
 
     def train(self, on_progress: Callable[[CurvePoint, float], None] | None = None) -> None:
         """Train the suite's policy."""
         assert self.suite.training is not None
         with self.alone():
-            train(TrainingRun(**self.suite.training), self.folder / TRAINED, on_progress)
-            write_atomically(self.folder / TRAINED / FINISHED, "training finished\n")
+            train(TrainingRun(**self.suite.training), self.trained, on_progress)
+            write_atomically(self.trained / FINISHED, "training finished\n")
 
     def run(self, jobs: int = 0) -> Iterator[Row]:
         """Do the runs that are not done yet, and yield a row for each run when it is done; every solution is verified.
@@ -151,7 +159,6 @@ class Leaderboard:
 
         Raises:
             ValueError: another process cannot import an agent that was given as an object.
-            ClaimError: an agent's solution is not what it says.
             OSError: a solution cannot be written, or another process is at work in the folder.
         """
         for agent in self.agents if jobs else ():
@@ -160,19 +167,20 @@ class Leaderboard:
             to_do = []
             for run in self.runs():
                 path = self._path(run)
-                solution = _load_if_valid(path, run.case.problem)
+                solution = _load_if_valid(path, run)
                 if solution is None:
                     to_do.append((run, path))
                 else:
                     yield self._row(run, solution, path, is_new=False)
             for number, error in perform_all([self._task(run, path) for run, path in to_do], jobs):
                 run, path = to_do[number]
-                if error:
-                    yield self._row(run, None, error=error)
-                else:
-                    solution = Solution.load(path)  # what is verified is what was written
-                    solution = replace(solution, cost=verify(solution, run.case.problem))
-                    yield self._row(run, solution, path, is_new=True)
+                solution = None
+                try:
+                    solution = None if error else verified(run, Solution.load(path))  # it is what was written
+                except (FileNotFoundError, ValueError) as refusal:  # agents may come from anyone, and may lie
+                    error = f"refused: {refusal}"
+                    path.unlink(missing_ok=True)
+                yield self._row(run, solution, path if solution else None, error=error)
 
     def submission(self, path: str | Path) -> Row:
         """Return the row of a solution that somebody hands in, once it is scored again from its instance.
@@ -197,7 +205,7 @@ class Leaderboard:
         return with_gaps([row_of(run, solution, best_known=known, file=file, **others)])[0]
 
     def _task(self, run: Run, path: Path) -> Task:
-        trained = str(self.folder / TRAINED)
+        trained = str(self.trained)
         chosen = run.agent.hyperparameters
         return Task(
             env_id=run.case.problem.env_id,
@@ -215,8 +223,7 @@ class Leaderboard:
         """Return a run's file, named after everything that its result depends on: a changed suite is run again."""
         hyperparameters = dict(run.agent.hyperparameters)
         if run.agent.is_trained_here:
-            weights = self.folder / TRAINED / "policy.safetensors"
-            hyperparameters["weights"] = sha256(weights.read_bytes())
+            hyperparameters["weights"] = sha256((self.trained / "policy.safetensors").read_bytes())
         problem = run.case.problem
         identity = [
             problem.env_id, problem.instance.digest, problem.parameters, run.agent.name, hyperparameters, run.seed,
@@ -240,7 +247,7 @@ class Leaderboard:
         names = list(dict.fromkeys(name for record in records for name in record))
         writer = csv.DictWriter(table, fieldnames=names, restval="", lineterminator="\n")
         writer.writeheader()
-        writer.writerows(records)
+        writer.writerows({name: inert(cell) for name, cell in record.items()} for record in records)
         found = {env: standings(mine) for env, mine in by_environment(rows).items()}
         everywhere = overall(rows) if len(found) > 1 else []
         summary = {
@@ -267,7 +274,7 @@ class Leaderboard:
 
     def learning_curve(self) -> list[CurvePoint]:
         """Return the curve of the suite's training, empty if there was none."""
-        path = self.folder / TRAINED / CURVE
+        path = self.trained / CURVE
         return read_curve(path) if path.exists() else []
 
 
@@ -296,10 +303,9 @@ def _plain(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", name)[:80]
 
 
-def _load_if_valid(path: Path, problem: PlacementProblem) -> Solution | None:
+def _load_if_valid(path: Path, run: Run) -> Solution | None:
     """Return an earlier run's solution, or None if there is none or it does not bear out what it says."""
     try:
-        solution = Solution.load(path)
-        return replace(solution, cost=verify(solution, problem))
+        return verified(run, Solution.load(path))
     except (FileNotFoundError, ValueError):
         return None

@@ -6,17 +6,19 @@ import functools
 import json
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from placezoo.agents.agent import Agent
 from placezoo.agents.budget import Budget
 from placezoo.agents.registry import make_agent
-from placezoo.agents.solution import Solution, budget_record
+from placezoo.agents.solution import ClaimError, Solution, budget_record
+from placezoo.cost_models.cost import Cost
 from placezoo.datasets.registry import load
 from placezoo.envs.registration import make_problem, problem_class
+from placezoo.experiments.evaluate import verify
 from placezoo.experiments.leaderboard.cases import Case
-from placezoo.experiments.leaderboard.suite import SuiteAgent
+from placezoo.experiments.leaderboard.suite import TRAINED, SuiteAgent
 
 
 @dataclass(frozen=True)
@@ -180,6 +182,38 @@ def perform(task: Task) -> Solution:
     agent = task.prototype or make_agent(task.agent, **task.hyperparameters)
     solution = agent.solve(problem, Budget(**task.budget), task.seed)
     return replace(solution, agent=task.agent)  # an agent from elsewhere is named by where it is
+
+
+def verified(run: Run, solution: Solution) -> Solution:
+    """Return a run's solution with the cost that its instance gives, if it is of this run and what it claims.
+
+    Raises:
+        ClaimError: it is of another run, or not what it says.
+    """
+    problem, agent = run.case.problem, run.agent
+    made = agent.prototype or make_agent(agent.name, **agent.hyperparameters)
+    # The folder of what the suite trains may have moved since; a run's file is named after the weights.
+    moved = {name for name, value in agent.hyperparameters.items() if value == TRAINED}
+    claimed_settings, settings = (
+        {name: value for name, value in values.items() if name not in moved}
+        for values in (solution.hyperparameters, asdict(made))
+    )
+    for what, claimed, wanted in (
+        ("environment", solution.env_id, problem.env_id),
+        ("parameters", solution.parameters, problem.parameters),
+        ("agent", solution.agent, agent.name),
+        ("hyperparameters", claimed_settings, settings),
+        ("seed", solution.seed, run.seed),
+        ("budget", solution.budget, budget_record(run.case.group.budget)),
+    ):
+        if _text(claimed) != _text(wanted):
+            raise ClaimError(f"{what}: the run's is {_text(wanted):.60}, the solution's is {_text(claimed):.60}")
+    cost: Cost = verify(solution, problem)
+    return replace(solution, cost=cost)
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, default=repr)
 
 
 @functools.lru_cache(maxsize=4)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import selectors
+import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -20,6 +23,8 @@ _ONE_THREAD = (
 )  # fmt: skip
 _GRACE = 600.0  # seconds for loading, compiling and the last iteration of a search
 _HOUR = 3600.0
+_POLL = 0.2  # seconds
+_MOST = 2000  # characters of an error
 
 
 class _Worker:
@@ -30,7 +35,7 @@ class _Worker:
         environment = {**os.environ, **dict.fromkeys(_ONE_THREAD, "1"), "PYTHONPATH": path}
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL, text=True, env=environment,
+            stderr=subprocess.DEVNULL, text=True, env=environment, start_new_session=True,
         )  # fmt: skip
 
     def perform(self, task: Task, limit: float) -> str:
@@ -41,31 +46,52 @@ class _Worker:
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        timer = threading.Timer(limit, self._process.kill)
-        timer.start()
+        deadline = time.monotonic() + limit
         try:
             self._process.stdin.write(task.to_json() + "\n")
             self._process.stdin.flush()
-            answer = self._process.stdout.readline()
+            answer = self._answer(deadline)
         except BrokenPipeError:
             answer = ""
-        finally:
-            timed_out = not timer.is_alive()
-            timer.cancel()
         if answer:
-            said = json.loads(answer)
+            try:
+                said = json.loads(answer)
+            except ValueError:
+                self._end()
+                return "the process answered what nobody understands"
             if "errno" in said:
                 raise OSError(said["errno"], said["strerror"], said["filename"])
             return said["error"]
+        self._end()
         code = self._process.wait()
+        timed_out = time.monotonic() >= deadline
         return f"stopped after {limit:.0f} s" if timed_out else f"the process died (exit status {code})"
+
+    def _answer(self, deadline: float) -> str:
+        """Return the process's answer; empty if it dies or its time is over, whoever else holds its pipes then."""
+        stream: Any = self._process.stdout
+        with selectors.DefaultSelector() as selector:
+            selector.register(stream, selectors.EVENT_READ)
+            while time.monotonic() < deadline:
+                is_alive = self.is_alive  # asked first: what it said before it died is read below
+                if selector.select(_POLL if is_alive else 0.0):
+                    return stream.readline()
+                if not is_alive:
+                    break
+        return ""
+
+    def _end(self) -> None:
+        """End the process and those that it started, which would go on and hold its pipes."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.kill()
 
     @property
     def is_alive(self) -> bool:
         return self._process.poll() is None
 
     def close(self) -> None:
-        self._process.kill()  # first: a thread that still reads its answer holds the stream
+        self._end()  # first: a thread that still reads its answer holds the stream
         self._process.wait()
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
@@ -155,18 +181,31 @@ def attempt(task: Task) -> str:
     """
     try:
         solution = perform(task)
-    except Exception as error:  # agents may come from anyone, and fail in any way
+    except (Exception, SystemExit) as error:  # agents may come from anyone, and fail in any way
         return _one_line(error)
-    solution.save(task.path)
+    try:
+        solution.save(task.path)
+    except OSError:
+        raise
+    except Exception as error:  # it has what JSON has not
+        return _one_line(error)
     return ""
 
 
-def _one_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"
+def _one_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:_MOST]
+
+
+def _end_with(parent: int) -> None:
+    """End this process and those that it started as soon as its parent is gone, killed perhaps."""
+    while os.getppid() == parent:
+        time.sleep(_POLL)
+    os.killpg(0, signal.SIGKILL)
 
 
 def main() -> None:
     """Do the tasks that come on the standard input until it ends."""
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what an agent prints must not come between the answers
     for line in sys.stdin:
