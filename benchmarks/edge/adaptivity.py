@@ -19,7 +19,6 @@ import torch
 
 import placezoo
 from benchmarks.measuring import Row, run
-from placezoo.agents.edge.list_scheduling import heft_placement
 from placezoo.agents.edge.random_task_eft import earliest_finish_device
 from placezoo.agents.giph.episodes import ImprovementEpisodes, draw
 from placezoo.agents.giph.policy_search import load_policy
@@ -27,6 +26,7 @@ from placezoo.agents.giph.selections import moves_of
 from placezoo.agents.networks.checkpoint import PRETRAINED, Checkpoint
 from placezoo.agents.networks.threads import single_thread
 from placezoo.datasets import EdgeInstance, generate_cluster, generate_task_graph
+from placezoo.envs.edge.list_scheduling import heft_placement
 
 ENV = "EdgePlace-v0"
 PROGRAMS, CHANGES, SEEDS = 20, 10, (0, 1, 2)

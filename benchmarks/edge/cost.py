@@ -15,7 +15,6 @@ import torch
 import placezoo
 from benchmarks.measuring import SLACK, Row, best_time, run
 from placezoo import jit
-from placezoo.agents.edge.list_scheduling import heft_placement
 from placezoo.agents.giph.episodes import ImprovementEpisodes, draw
 from placezoo.agents.giph.policy_search import load_policy
 from placezoo.agents.giph.selections import moves_of
@@ -23,6 +22,7 @@ from placezoo.agents.networks.threads import single_thread
 from placezoo.cost_models import Makespan
 from placezoo.datasets import EdgeInstance, generate_cluster, generate_task_graph
 from placezoo.envs.edge.gp_net import GpNetBuilder
+from placezoo.envs.edge.list_scheduling import heft_placement
 from placezoo.envs.wrappers import GpNet
 
 ENV = "EdgePlace-v0"

@@ -36,6 +36,7 @@ BASELINES: list[Contender] = [
     ("CPOP (1 evaluation)", "cpop", {}),
     ("HEFT (1 evaluation)", "heft", {}),
     ("PEFT (1 evaluation)", "peft", {}),
+    ("portfolio (4 evaluations)", "portfolio", {}),
     ("greedy", "greedy", {}),
     ("local search", "local-search", {}),
     ("ppo constructs, untrained", "ppo", {"checkpoint": "untrained", "samples": 1000}),

@@ -17,7 +17,7 @@ from placezoo.datasets import OpGraph
 
 ENV = "MCMPartition-v0"
 SECONDS = 5.0
-AGENTS = ("random", "greedy", "dynamic-programming", "simulated-annealing", "local-search", "cp-sat")
+AGENTS = ("random", "greedy", "dynamic-programming", "order-search", "simulated-annealing", "local-search", "cp-sat")
 CASES = (
     ("transformers:distilbert", "mcm4"), ("transformers:bert-base", "mcm4"), ("transformers:bert-base", "mcm8"),
     ("transformers:resnet-50", "mcm8"), ("torch:inception-v3", "mcm16"), ("torch:gnmt,tokens=10", "mcm16"),

@@ -24,8 +24,8 @@ def cuts_of_public_graphs(seconds: float) -> Iterator[Row]:
             problem = placezoo.make_problem("GraphPartition-v0", name, num_parts=parts, order="spectral")
             case, cuts = f"{name}, k = {parts}", {}
             for column, agent, settings, budget in (
-                ("metis", "metis", {}, 60.0),
-                ("mt-kahypar", "mt-kahypar", {}, 60.0),
+                ("metis", "metis", {"runs": 8}, 60.0),
+                ("mt-kahypar", "mt-kahypar", {"runs": 8}, 60.0),
                 ("multilevel + ppo", "multilevel",
                  {"agent": "ppo", "checkpoint": "pretrained", "inner_evaluations": 4}, seconds),
                 ("multilevel + fm", "multilevel", {}, seconds),

@@ -62,6 +62,12 @@ AGENTS = {
         "",
         _GRAPHS,
     ),
+    "multilevel-kahypar": AgentEntry(
+        "partition.combined_kahypar:MultilevelKaHyPar",
+        "Mt-KaHyPar's answers combined by multilevel",
+        "solvers",
+        _GRAPHS,
+    ),
     "gap": AgentEntry("gap.agents:GAP", "graph network trained on the expected normalised cut", "agents", _GRAPHS),
     "cnc": AgentEntry("gap.agents:CNC", "the same network trained on the very graph: clustering", "agents", _GRAPHS),
     "force-directed": AgentEntry("chip.force_directed:ForceDirected", "springs and repulsion, legalised", "", _CHIPS),
@@ -76,6 +82,9 @@ AGENTS = {
     "heft": AgentEntry("edge.list_scheduling:HEFT", "list scheduling by upward rank, insertion", "", _EDGE),
     "cpop": AgentEntry("edge.list_scheduling:CPOP", "list scheduling, the critical path on one device", "", _EDGE),
     "peft": AgentEntry("edge.list_scheduling:PEFT", "list scheduling with an optimistic look ahead", "", _EDGE),
+    "portfolio": AgentEntry(
+        "edge.list_scheduling:Portfolio", "the best of HEFT, PEFT, CPOP and greedy construction", "", _EDGE
+    ),
     "random-task-eft": AgentEntry(
         "edge.random_task_eft:RandomTaskEFT", "random tasks to their earliest finish devices", "", _EDGE
     ),
@@ -90,6 +99,9 @@ AGENTS = {
     "m-heft": AgentEntry("device.heuristics:MHeft", "HEFT, within memory", "", _DEVICES),
     "dynamic-programming": AgentEntry(
         "mcm.contiguous_blocks:DynamicProgramming", "the best contiguous blocks of a topological order", "", _CHIPLETS
+    ),
+    "order-search": AgentEntry(
+        "mcm.order_search:OrderSearch", "the best contiguous blocks over topological orders, annealed", "", _CHIPLETS
     ),
     "giph": AgentEntry(
         "giph.agents:GiPH", "graph network over (task, device) pairs, one move at a time", "agents", _EDGE

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+T = TypeVar("T")
 
 
 def read_only(array: NDArray) -> NDArray:
@@ -55,6 +57,19 @@ def as_quantities(values: ArrayLike, what: str, owner: str) -> NDArray[np.float6
         where = ", ".join(f"{owner} {index}" for index in place) if place.size else "it"
         raise ValueError(f"{what} must be finite and at least 0, but for {where} it is {array[tuple(place)]}")
     return array
+
+
+def made_of(cls: type[T], **values: Any) -> T:
+    """Return an instance of a frozen dataclass as it would be after validation, without it.
+
+    For what the package computed itself, of arrays that have the right types, that nobody else holds.
+    """
+    made = object.__new__(cls)
+    for value in values.values():
+        if isinstance(value, np.ndarray):
+            read_only(value)
+    made.__dict__.update(values)
+    return made
 
 
 class EqualByDigest:

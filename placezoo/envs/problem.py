@@ -6,7 +6,7 @@ import csv
 import inspect
 import io
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -133,6 +133,7 @@ class PlacementProblem(ABC):
         presentation: the parameters that change how a problem is presented and not what an assignment costs.
         short_name: what parts of suites, tables and folders call the environment: ``partition``.
         feature_roles: the features that general code reads for what they mean.
+        anneals_from_constructions: whether annealing starts from the best of ``constructions``, not at random.
         cheap_moves: whether evaluating a move is so cheap that infeasible assignments are made feasible move by move,
             and greedy constructions drawn several times to know what they cost.
         instance_format: how a file's name ends that an instance is written to, and (path, instance) -> None.
@@ -157,6 +158,7 @@ class PlacementProblem(ABC):
     short_name: ClassVar[str]
     feature_roles: ClassVar[FeatureRoles] = FeatureRoles()
     cheap_moves: ClassVar[bool] = True
+    anneals_from_constructions: ClassVar[bool] = False
     exports: ClassVar[Mapping[str, str]] = TABLES
     instance_format: tuple[str, Callable[[Path, Any], None]] | None = None
 
@@ -316,6 +318,19 @@ class PlacementProblem(ABC):
         kernel = self.kernel()
         place_greedily(kernel, self.step_kernel, self.num_resources, self.item_order, rng)
         return kernel.state.assignment
+
+    def constructions(self, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+        """Return, one after another, what the domain's constructive heuristics make; by default ``greedy`` alone.
+
+        Searches start from the best of them.
+
+        Args:
+            rng: decides between equals.
+
+        Returns:
+            int64 [num_items] each; possibly infeasible, to be repaired.
+        """
+        yield self.greedy(rng)
 
     def evaluate(self, assignment: NDArray[np.int64]) -> Cost:
         """Return the cost of an assignment: int64 [num_items], a resource for each item; -1 (unplaced) is infeasible.

@@ -11,7 +11,6 @@ from hypothesis import given, settings
 
 import placezoo
 from placezoo import Budget
-from placezoo.agents.edge.list_scheduling import cpop_placement, heft_placement, peft_placement
 from placezoo.agents.edge.random_task_eft import earliest_finish_device
 from placezoo.agents.giph.episodes import ImprovementEpisodes, draw
 from placezoo.agents.giph.gp_net_batch import GpNetBatch
@@ -24,6 +23,7 @@ from placezoo.agents.networks.topological_pass import PassPlan, TopologicalPass
 from placezoo.cost_models.edge.ranks import by_decreasing, mean_times, optimistic_costs, upward_rank
 from placezoo.datasets import DeviceCluster, EdgeInstance, TaskGraph, generate_cluster, generate_task_graph
 from placezoo.envs.edge.gp_net import EDGE_FEATURES, NODE_FEATURES, GpNetBuilder
+from placezoo.envs.edge.list_scheduling import cpop_placement, heft_placement, peft_placement
 from placezoo.envs.source import ProblemSource
 from placezoo.envs.wrappers import GpNet
 from tests.instances import edge_instances
@@ -203,7 +203,10 @@ def test_earliest_finish_device(instance):
 def test_every_general_agent_works_on_a_cluster():
     problem = placezoo.make_problem(ENV, "giph/test/0")
     heft = placezoo.make_agent("heft").solve(problem).cost.total
-    for name in ("random", "greedy", "local-search", "simulated-annealing", "heft", "cpop", "peft", "random-task-eft"):
+    for name in (
+        "random", "greedy", "local-search", "simulated-annealing", "heft", "cpop", "peft", "portfolio",
+        "random-task-eft",
+    ):  # fmt: skip
         solution = placezoo.make_agent(name).solve(problem, Budget(evaluations=2000), seed=1)
         assert solution.cost.feasible
         assert solution.evaluations <= 2000
@@ -211,6 +214,24 @@ def test_every_general_agent_works_on_a_cluster():
         assert again.assignment.tolist() == solution.assignment.tolist()
         if name in ("local-search", "simulated-annealing"):
             assert solution.cost.total < heft
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_a_portfolio_is_its_best_and_where_searches_start(number):
+    problem = placezoo.make_problem(ENV, f"giph/test/{number}")
+    names = ("heft", "peft", "cpop", "greedy")
+    each = [placezoo.make_agent(name).solve(problem, Budget(evaluations=1)) for name in names]
+    best = placezoo.make_agent("portfolio").solve(problem, Budget(evaluations=200))
+    assert best.cost.total == min(one.cost.total for one in each)
+    for evaluations in range(1, 4):  # HEFT, PEFT, CPOP come first
+        fewer = placezoo.make_agent("portfolio").solve(problem, Budget(evaluations=evaluations))
+        assert fewer.cost.total == min(one.cost.total for one in each[:evaluations])
+        assert fewer.evaluations <= evaluations
+    for name in ("local-search", "simulated-annealing"):
+        found = placezoo.make_agent(name).solve(problem, Budget(evaluations=4))
+        assert found.cost.total == best.cost.total
+        assert found.evaluations <= 4
+        assert placezoo.make_agent(name).solve(problem, Budget(evaluations=500)).cost.total <= best.cost.total
 
 
 def random_plan(rng, nodes=12, edges=30):

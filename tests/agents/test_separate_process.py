@@ -1,5 +1,6 @@
 import os
 import signal
+import time
 
 import networkx as nx
 import numpy as np
@@ -9,7 +10,7 @@ import placezoo
 from placezoo import Budget
 from placezoo.agents.partition.spectral import bisect_recursively
 from placezoo.agents.search.repair import repair
-from placezoo.agents.search.separate_process import call_within
+from placezoo.agents.search.separate_process import answers_within, call_within
 from placezoo.datasets import Graph
 from tests.instances import two_cliques
 
@@ -26,6 +27,42 @@ def test_what_takes_longer_is_ended_and_the_next_call_answered():
     assert call_within(0.05, eval, SLEEPER) is None
     assert call_within(0, eval, SLEEPER) is None
     assert call_within(60, pow, 2, 10) == 1024
+
+
+def test_answers_come_one_after_another_until_time_is_over():
+    """The process counts with a break after each number; its alarm lets whole numbers through and none that is torn."""
+    assert list(answers_within(None, None, counting, 3, 0.0)) == [0, 1, 2]
+    counted = list(answers_within(60, 0.5, counting, 10_000, 0.01))
+    assert 1 <= len(counted) < 51
+    assert counted == list(range(len(counted)))
+    assert list(answers_within(0.05, 60, counting, 3, 600.0)) == []  # the first takes too long
+    with pytest.raises(ValueError, match="counting: integer division"):
+        list(answers_within(60, 60, counting, 3, 1 / 4, 0))
+
+
+def test_whoever_wants_no_more_answers_can_ask_again():
+    for number in answers_within(None, None, counting, 1000, 0.0):
+        if number == 2:
+            break
+    assert call_within(60, pow, 2, 10) == 1024
+
+
+def counting(count, seconds, divisor=1):
+    for number in range(count):
+        time.sleep(seconds)
+        yield number // divisor
+
+
+@pytest.mark.parametrize("agent", ["metis", "mt-kahypar"])
+def test_partitioners_run_until_the_budget_is_spent(agent):
+    """Of evaluations to the last one, of seconds until hardly any are left."""
+    problem = placezoo.make_problem(ENV, nx.grid_2d_graph(12, 12), num_parts=4)
+    one, several = (placezoo.make_agent(agent).solve(problem, Budget(evaluations=n)) for n in (1, 12))
+    assert (one.evaluations, several.evaluations) == (1, 12)
+    assert several.cost.total <= one.cost.total
+    solution = placezoo.make_agent(agent).solve(problem, Budget(seconds=1.0))
+    assert solution.seconds >= 0.9
+    assert placezoo.make_agent(agent, runs=1).solve(problem, Budget(seconds=600)).seconds < 300
 
 
 def test_failures_are_one_line_and_end_nothing_else():

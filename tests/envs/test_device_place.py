@@ -1,3 +1,5 @@
+import itertools
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ from hypothesis import given
 import placezoo
 from placezoo import Budget
 from placezoo.agents.device.heuristics import expert_blocks, topological_fill
+from placezoo.agents.search.repair import repair
 from placezoo.datasets import OpGraph
 from placezoo.envs.device.list_scheduling import list_placement
 from tests.envs.checks import (
@@ -85,6 +88,18 @@ def test_legalizing_finds_room():
     assert problem.legalize(feasible).tolist() == feasible.tolist()
 
 
+def test_repair_finds_room_and_gives_up_where_there_is_none():
+    problem = placezoo.make_problem(ENV, random_model(60, held=1e8), topology="v100x4-nvlink", memory_gb=3.6)
+    start = np.zeros(60, np.int64)
+    assert problem.evaluate(repair(problem, start)).feasible
+    whole = OpGraph([1e9] * 4, [0.0] * 4, [1e6, 1e6, 6e8, 5e8], [1e6] * 4, [[0, 1], [1, 2], [2, 3]])
+    tight = placezoo.make_problem(ENV, whole, topology="p100x2-pcie", memory_gb=1.0, grouping="own")
+    best = repair(tight, np.zeros(4, np.int64))  # operator 3 and what it reads do not fit anywhere
+    every = tight.totals(np.array(list(itertools.product(range(2), repeat=4))))
+    assert every.min() > tight.infeasible_penalty / 2
+    assert tight.evaluate(best).total <= tight.evaluate(np.zeros(4, np.int64)).total
+
+
 def test_memory_masks_what_does_not_fit():
     graph = OpGraph([1.0] * 3, [0] * 3, [0] * 3, [6e8, 6e8, 1e8], [[0, 1], [1, 2]])
     problem = placezoo.make_problem(ENV, graph, topology="p100x2-pcie", memory_gb=1.0)
@@ -98,7 +113,7 @@ def test_heuristics_place_everything_and_are_no_worse_than_one_device(grouping):
     problem = placezoo.make_problem(ENV, random_model(80), grouping=grouping)
     alone = min(problem.evaluate(np.full(problem.num_items, d)).total for d in range(4))
     for name in ("single-device", "expert", "m-topo", "m-etf", "m-sct", "m-heft", "metis", "greedy", "local-search"):
-        solution = placezoo.make_agent(name).solve(problem, Budget(evaluations=500))
+        solution = placezoo.make_agent(name).solve(problem, Budget(evaluations=16 if name == "metis" else 500))
         assert solution.cost.feasible
         assert solution.cost.total >= problem.cost_model.lower_bound
         if name in ("single-device", "expert"):

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from placezoo.agents.edge.list_scheduling import heft_placement
 from placezoo.agents.search.search import Search
 from placezoo.cost_models.edge.makespan import Makespan
+from placezoo.envs.edge.list_scheduling import heft_placement
 from placezoo.envs.edge.problem import EdgePlaceProblem
 
 _HORIZON = 1e8  # integer time units that the longest schedule takes

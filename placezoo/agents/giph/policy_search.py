@@ -7,12 +7,12 @@ import torch
 from numpy.typing import NDArray
 
 from placezoo.agents.budget import Budget
-from placezoo.agents.edge.list_scheduling import heft_placement
 from placezoo.agents.giph.episodes import ImprovementEpisodes, draw
 from placezoo.agents.giph.selections import moves_of
 from placezoo.agents.networks.checkpoint import Checkpoint, checkpoint_folder
 from placezoo.agents.networks.threads import single_thread
 from placezoo.agents.search.search import Search
+from placezoo.envs.edge.list_scheduling import heft_placement
 from placezoo.envs.edge.problem import EdgePlaceProblem
 
 STARTS = ("random", "heft", "instance")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -14,8 +15,10 @@ from placezoo.agents.partition.gain_buckets import insert, remove
 from placezoo.agents.partition.hypergraph_refinement import pass_over
 from placezoo.agents.search.repair import compile_repair, repair
 from placezoo.agents.search.search import Search
-from placezoo.cost_models.partition.cost import PartitionCost
+from placezoo.cost_models.partition.cost import Balance, PartitionCost
 from placezoo.cost_models.partition.hypergraph_cost import HypergraphCost
+from placezoo.datasets.partition.graph import Graph
+from placezoo.datasets.partition.hypergraph import Hypergraph
 from placezoo.envs.partition.problem import GraphPartitionProblem
 from placezoo.parameters import at_least
 
@@ -74,19 +77,35 @@ def refine(
         rng: orders nodes of equal gain.
         max_passes: stop after so many.
     """
-    instance = cost_model.graph if isinstance(cost_model, PartitionCost) else cost_model.hypergraph
+    if isinstance(cost_model, PartitionCost):
+        return refine_parts(cost_model.graph, cost_model.balance, "cut", assignment, rng, max_passes)
+    hypergraph, objective = cost_model.hypergraph, cost_model.objective
+    return refine_parts(hypergraph, cost_model.balance, objective, assignment, rng, max_passes)
+
+
+def refine_parts(
+    instance: Graph | Hypergraph,
+    balance: Balance,
+    objective: str,
+    assignment: NDArray[np.int64],
+    rng: np.random.Generator,
+    max_passes: int = 20,
+    is_over: Callable[[], bool] = lambda: False,
+) -> NDArray[np.int64]:
+    """Do what ``refine`` does where no cost model has been built, until ``is_over`` says so between two passes."""
     largest = int(instance.weighted_degrees.max())
     refined = np.array(assignment, np.int64)
     for _ in range(max_passes):
+        if is_over():
+            break
         order = rng.permutation(instance.num_nodes)
         scale = largest // _MAX_BUCKETS + 1
-        if isinstance(cost_model, HypergraphCost):
-            gain = pass_over(cost_model, refined, order, scale, largest)
+        if isinstance(instance, Hypergraph):
+            gain = pass_over(instance, balance, objective, refined, order, scale, largest)
         else:
-            graph, limit = cost_model.graph, cost_model.max_part_weight
             gain = _pass(
-                graph.indptr, graph.indices, graph.edge_weights, graph.node_weights, refined, cost_model.num_parts,
-                limit, cost_model.ideal_part_weight, order, scale, largest,
+                instance.indptr, instance.indices, instance.edge_weights, instance.node_weights, refined,
+                balance.num_parts, balance.max_part_weight, balance.ideal_part_weight, order, scale, largest,
             )  # fmt: skip
         if gain <= 0:
             break

@@ -7,26 +7,34 @@ from numpy.typing import NDArray
 
 from placezoo import jit
 from placezoo.agents.partition.gain_buckets import insert, remove
-from placezoo.cost_models.partition.hypergraph_cost import HypergraphCost
+from placezoo.cost_models.partition.cost import Balance
+from placezoo.datasets.partition.hypergraph import Hypergraph
 
 
 def pass_over(
-    cost_model: HypergraphCost, assignment: NDArray[np.int64], order: NDArray[np.int64], scale: int, largest: int
+    hypergraph: Hypergraph,
+    balance: Balance,
+    objective: str,
+    assignment: NDArray[np.int64],
+    order: NDArray[np.int64],
+    scale: int,
+    largest: int,
 ) -> int:
     """Make one pass in place; return by how much it lowered the objective, or 1 if it mended the balance.
 
     Args:
-        cost_model: the partition's cost.
+        hypergraph: what is partitioned.
+        balance: how heavy parts may be.
+        objective: ``km1`` or ``cut-net``.
         assignment: int64 [num_nodes], whole; changed.
         order: int64 [num_nodes], in which nodes of equal gain are met.
         scale: gains that share a bucket.
         largest: gain that a move may have.
     """
-    one = cost_model.hypergraph
     gained = _pass(
-        one.net_ptr, one.pins, one.node_ptr, one.node_nets, one.net_weights, one.node_weights, assignment,
-        cost_model.num_parts, cost_model.max_part_weight, cost_model.ideal_part_weight, order, scale, largest,
-        cost_model.objective == "km1",
+        hypergraph.net_ptr, hypergraph.pins, hypergraph.node_ptr, hypergraph.node_nets, hypergraph.net_weights,
+        hypergraph.node_weights, assignment, balance.num_parts, balance.max_part_weight, balance.ideal_part_weight,
+        order, scale, largest, objective == "km1",
     )  # fmt: skip
     return int(gained)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -12,32 +14,35 @@ from numpy.typing import NDArray
 from placezoo.agents.agent import Agent
 from placezoo.agents.search.repair import compile_repair, repair
 from placezoo.agents.search.search import Search
-from placezoo.agents.search.separate_process import call_within, start_server
+from placezoo.agents.search.separate_process import answers_within, start_server
 from placezoo.datasets.mtkahypar_library import mtkahypar_library
 from placezoo.datasets.partition.graph import Graph
 from placezoo.datasets.partition.hypergraph import Hypergraph
 from placezoo.envs.partition.problem import GraphPartitionProblem
 from placezoo.parameters import at_least, one_of
 
-_PRESETS = ("deterministic", "deterministic-quality", "large-k", "default", "quality", "highest-quality")
+_SHARES_OF_EPSILON = (1.0, 0.85, 0.7)
+PRESETS = ("deterministic", "deterministic-quality", "large-k", "default", "quality", "highest-quality")
 
 
 @dataclass(frozen=True)
 class MtKaHyPar(Agent[GraphPartitionProblem]):
     """Mt-KaHyPar (Gottesbueren et al. 2023) for the edge cut, the cut nets or the connectivity, on one thread.
 
-    A run that the budget's seconds end gives no answer; if it is the first, greedy graph growing gives one.
+    It runs with new seeds until the budget is spent, at the given imbalance and at smaller ones in turn, whose answers
+    differ more than those of seeds alone. A run that the budget's seconds end gives no answer; if it is the first,
+    greedy graph growing gives one.
 
     Args:
         preset: ``highest-quality``, ``quality``, ``default``, ``large-k``, ``deterministic-quality`` or
             ``deterministic``.
-        runs: how many seeds; fewer if the budget ends.
+        runs: how many seeds at most, None for as many as the budget allows.
     """
 
     name = "mt-kahypar"
 
-    preset: Annotated[str, one_of(*_PRESETS)] = "highest-quality"
-    runs: Annotated[int, at_least(1)] = 8
+    preset: Annotated[str, one_of(*PRESETS)] = "highest-quality"
+    runs: Annotated[int | None, at_least(1)] = None
 
     def prepare(self, problem: GraphPartitionProblem) -> None:
         """Check that weights fit the library's integers, compile what the search calls, start the library's process.
@@ -61,40 +66,50 @@ class MtKaHyPar(Agent[GraphPartitionProblem]):
             search.evaluate(np.zeros(problem.num_items, np.int64))
             return
         balance, objective = problem.cost_model.balance, problem.parameters.get("objective", "cut-net")
-        for _ in range(self.runs):
-            seed = int(search.rng.integers(2**31 - 1))
-            parts = call_within(
-                search.seconds_to_answer, partition_once, problem.instance, balance.num_parts, balance.epsilon,
-                objective, self.preset, seed,
-            )  # fmt: skip
-            if parts is None:  # no time is left
-                break
-            search.evaluate(repair(problem, parts))
-            if search.is_over:
-                break
-        if search.best is None:
+        runs = search.evaluations_left(self.runs or sys.maxsize)
+        answers = answers_within(
+            search.seconds_to_answer, search.budget.seconds, partitions, problem.instance, balance.num_parts,
+            balance.epsilon, objective, self.preset, runs, int(search.rng.integers(2**31 - 1)),
+        )  # fmt: skip
+        for parts in answers:
+            if search.best is None or not search.is_over:
+                search.evaluate(repair(problem, parts))
+        if search.best is None:  # no time was left
             search.evaluate(repair(problem, problem.greedy(search.rng)))
 
 
-def partition_once(
-    instance: Graph | Hypergraph, num_parts: int, epsilon: float, objective: str, preset: str, seed: int
-) -> NDArray[np.int64]:
-    """Return one answer of the library: int64 [num_nodes]; ``objective`` is ``cut-net`` or ``km1``."""
+def partitions(
+    instance: Graph | Hypergraph, num_parts: int, epsilon: float, objective: str, preset: str, runs: int, seed: int
+) -> Iterator[NDArray[np.int64]]:
+    """Yield the library's answers with so many seeds, and less imbalance in two of three: int64 [num_nodes].
+
+    Args:
+        instance: to partition.
+        num_parts: into how many parts.
+        epsilon: how much heavier than perfect balance a part may be.
+        objective: ``cut-net`` or ``km1``.
+        preset: of the library.
+        runs: how many answers.
+        seed: from which those of the runs are drawn.
+    """
     import mtkahypar
 
     library = mtkahypar_library()
     context = library.context_from_preset(getattr(mtkahypar.PresetType, preset.upper().replace("-", "_")))
     kinds = {"cut-net": mtkahypar.Objective.CUT, "km1": mtkahypar.Objective.KM1}
-    context.set_partitioning_parameters(num_parts, epsilon, kinds[objective])
     context.logging = False
-    n, node_weights = instance.num_nodes, instance.node_weights.tolist()
+    node_weights = instance.node_weights.tolist()
     if isinstance(instance, Graph):
         once = instance.rows < instance.indices
-        edges, weights = [tuple(edge) for edge in instance.edges.tolist()], instance.edge_weights[once].tolist()
-        structure = library.create_graph(context, n, len(edges), edges, node_weights, weights)
+        create, weights = library.create_graph, instance.edge_weights[once].tolist()
+        ties: list = [tuple(edge) for edge in instance.edges.tolist()]
     else:
         bounds, pins = instance.net_ptr.tolist(), instance.pins.tolist()
-        nets, weights = [pins[a:b] for a, b in itertools.pairwise(bounds)], instance.net_weights.tolist()
-        structure = library.create_hypergraph(context, n, len(nets), nets, node_weights, weights)
-    mtkahypar.set_seed(seed)
-    return np.asarray(structure.partition(context).get_partition(), np.int64)
+        create, weights = library.create_hypergraph, instance.net_weights.tolist()
+        ties = [pins[a:b] for a, b in itertools.pairwise(bounds)]
+    rng = np.random.default_rng(seed)
+    for share in itertools.islice(itertools.cycle(_SHARES_OF_EPSILON), runs):
+        context.set_partitioning_parameters(num_parts, share * epsilon, kinds[objective])
+        mtkahypar.set_seed(int(rng.integers(2**31 - 1)))
+        structure = create(context, instance.num_nodes, len(ties), ties, node_weights, weights)  # good for one run
+        yield np.asarray(structure.partition(context).get_partition(), np.int64)

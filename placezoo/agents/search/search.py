@@ -15,6 +15,7 @@ from placezoo.cost_models.cost import Cost
 from placezoo.envs.problem import PlacementProblem
 
 _SHARE_OF_THE_FIRST = 0.9
+_FIRST_OF_A_PHASE = 20  # evaluations from which a pace is read
 
 P_co = TypeVar("P_co", bound=PlacementProblem, default=PlacementProblem, covariant=True)
 
@@ -49,6 +50,7 @@ class Search(Generic[P_co]):
         self.best_cost: Cost | None = None
         self.trace: list[TracePoint] = []
         self.bound: float | None = None
+        self._phase = 0, 0.0  # evaluations and seconds when the current phase began
         self._started = time.perf_counter()
 
     @property
@@ -92,8 +94,15 @@ class Search(Generic[P_co]):
         """
         if self.budget.seconds is None:
             return at_most
-        pace = max(self.evaluations, 1) / max(self.seconds - self.seconds_aside, 1e-6)
+        evaluations, seconds = self.evaluations - self._phase[0], self.seconds - self.seconds_aside - self._phase[1]
+        if evaluations == 0 and self._phase[0] > 0:
+            return min(at_most, _FIRST_OF_A_PHASE)
+        pace = max(evaluations, 1) / max(seconds, 1e-6)
         return max(1, min(at_most, int(pace * share * self.budget.seconds)))
+
+    def begin_phase(self) -> None:
+        """Read the pace anew from here on: what comes next takes another time an evaluation."""
+        self._phase = self.evaluations, self.seconds - self.seconds_aside
 
     def evaluate(self, assignment: NDArray[np.int64]) -> Cost:
         """Count one evaluation and record its assignment."""

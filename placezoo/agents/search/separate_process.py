@@ -11,11 +11,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Generator, Iterator
 from multiprocessing.connection import Connection, Pipe
 from typing import Any
 
-_ANSWER, _ERROR, _ENDED = range(3)
+_ANSWER, _ERROR, _ENDED, _OVER = range(4)
 _SERVE = "import sys; sys.path[:] = {path!r}; from placezoo.agents.search.separate_process import serve; serve({fd})"
 
 
@@ -36,7 +37,7 @@ class _Server:
         alone = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
         self._process = subprocess.Popen(
             command, pass_fds=[theirs.fileno()], env={**os.environ, **alone}, stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, process_group=0,
         )  # fmt: skip
         theirs.close()
         self._connection, self._owner = ours, os.getpid()
@@ -48,7 +49,7 @@ class _Server:
         if self._process is None or self._connection is None or self._owner != os.getpid():
             return
         self._connection.close()
-        self._process.kill()
+        os.killpg(self._process.pid, signal.SIGKILL)  # it has not been waited for, so that the group is its own
         self._process.wait()
         self._process = self._connection = None
 
@@ -73,24 +74,52 @@ def call_within(seconds: float | None, function: Callable[..., Any], *arguments:
     Raises:
         ValueError: the function failed, or its process was ended from outside; in one line.
     """
-    if seconds is not None and seconds <= 0:
-        return None
+    answers = list(_ask((seconds, seconds), function, arguments))
+    return answers[0] if answers else None
+
+
+def answers_within(
+    first: float | None, seconds: float | None, function: Callable[..., Iterator[Any]], *arguments: Any
+) -> Iterator[Any]:
+    """Yield what a generator yields, as it comes, until it ends or its time is over.
+
+    Args:
+        first: how many seconds its first answer may take, None for any time.
+        seconds: how long it may take in all, None for any time.
+        function: a generator function of a module, so that another process finds it by its name.
+        arguments: that can be pickled.
+
+    Raises:
+        ValueError: the generator failed, or its process was ended from outside; in one line.
+    """
+    return _ask((first, seconds), function, arguments)
+
+
+def _ask(
+    limits: tuple[float | None, float | None], function: Callable[..., Any], arguments: tuple[Any, ...]
+) -> Iterator[Any]:
+    """Yield the answers of the server; nothing more once an alarm has ended the process that gives them."""
+    if any(limit is not None and limit <= 0 for limit in limits):
+        return
     connection = _server.start()
+    is_over = False
     try:
-        connection.send((function, arguments, seconds))
-        kind, answer = connection.recv()
-    except BaseException as error:
-        _server.end()  # it may be in the middle of an answer
-        if isinstance(error, EOFError):
-            raise ValueError(f"{function.__qualname__}: its process has ended") from None
-        raise
-    if kind == _ENDED and answer == signal.SIGALRM:
-        return None
-    if kind == _ENDED:
-        raise ValueError(f"{function.__qualname__}: its process was ended by signal {answer}")
+        connection.send((function, arguments, limits))
+        while True:
+            kind, answer = connection.recv()
+            is_over = kind != _ANSWER
+            if is_over:
+                break
+            yield answer
+    except EOFError:
+        raise ValueError(f"{function.__qualname__}: its process has ended") from None
+    finally:
+        if not is_over:
+            _server.end()  # it may be in the middle of an answer, or of the next one, which nobody wants
     if kind == _ERROR:
         raise ValueError(f"{function.__qualname__}: {answer}")
-    return answer
+    if kind == _ENDED and answer != signal.SIGALRM:
+        raise ValueError(f"{function.__qualname__}: its process was ended by signal {answer}")
 
 
 def serve(descriptor: int) -> None:
@@ -100,25 +129,47 @@ def serve(descriptor: int) -> None:
     connection.send(None)
     while True:
         try:
-            function, arguments, seconds = connection.recv()
+            function, arguments, limits = connection.recv()
         except EOFError:
             return
         child = os.fork()
         if child == 0:
-            _answer(connection, function, arguments, seconds)
+            _answer(connection, function, arguments, limits)
         _, status = os.waitpid(child, 0)
         if status != 0:
             connection.send((_ENDED, os.WTERMSIG(status) if os.WIFSIGNALED(status) else -1))
 
 
-def _answer(connection: Connection, function: Callable[..., Any], arguments: Any, seconds: float | None) -> None:
-    """Send what the function returns, and end this process; or be ended by the alarm, also inside compiled code."""
-    if seconds is not None:
-        signal.setitimer(signal.ITIMER_REAL, seconds)
+def _answer(
+    connection: Connection,
+    function: Callable[..., Any],
+    arguments: Any,
+    limits: tuple[float | None, float | None],
+) -> None:
+    """Send what the function returns or yields, and end this process; or be ended by the alarm, also in compiled code.
+
+    The alarm rests while an answer is sent, so that no answer is torn.
+    """
+    started = time.monotonic()
+
+    def alarm(limit: float | None) -> None:
+        if limit is not None:
+            signal.setitimer(signal.ITIMER_REAL, max(limit - (time.monotonic() - started), 1e-6))
+
+    def send(kind: int, answer: Any) -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        connection.send((kind, answer))
+
+    first, later = limits
+    alarm(first)
     try:
-        answer = _ANSWER, function(*arguments)
+        answer = function(*arguments)
+        for one in answer if isinstance(answer, Generator) else (answer,):
+            send(_ANSWER, one)
+            alarm(later)
+        send(_OVER, None)
+    except BrokenPipeError:  # whoever asked has gone
+        os._exit(1)
     except Exception as error:  # solvers raise what they like
-        answer = _ERROR, " ".join(str(error).split())[:300]
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    connection.send(answer)
+        send(_ERROR, " ".join(str(error).split())[:300])
     os._exit(0)

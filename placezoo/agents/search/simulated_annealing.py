@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from placezoo import jit
 from placezoo.agents.agent import Agent
+from placezoo.agents.search.local_search import best_construction, compile_constructions
 from placezoo.agents.search.search import Search
 from placezoo.envs.problem import Kernel, PlacementProblem
 from placezoo.parameters import above, at_least, below
@@ -26,8 +27,10 @@ _MOST_ASIDE = 0.25  # of the seconds so far that go into settling, where somethi
 class SimulatedAnnealing(Agent):
     """Metropolis moves under geometric cooling over the whole budget (Kirkpatrick et al. 1983).
 
-    The temperatures follow the problem: the first accepts an average worsening move with probability
-    ``initial_acceptance``, the last accepts a small one (the tenth percentile) with probability ``final_acceptance``.
+    Starts from a random assignment, or where the domain says so from the best of its constructions
+    (``PlacementProblem.anneals_from_constructions``). The temperatures follow the problem: the first accepts an average
+    worsening move with probability ``initial_acceptance``, the last accepts a small one (the tenth percentile) with
+    probability ``final_acceptance``.
 
     Deterministic for a seed under a budget of evaluations; under one of seconds the cooling follows the clock.
 
@@ -49,10 +52,15 @@ class SimulatedAnnealing(Agent):
     def prepare(self, problem: PlacementProblem) -> None:
         """Compile the loops for the problem's moves."""
         compile_annealing(problem)
+        if problem.anneals_from_constructions:
+            compile_constructions(problem)
 
     def _search(self, search: Search) -> None:
-        start = search.problem.initial_assignment(search.rng)
-        search.evaluate(start)
+        if search.problem.anneals_from_constructions:
+            start = best_construction(search)
+        else:
+            start = search.problem.initial_assignment(search.rng)
+            search.evaluate(start)
         anneal(search, start, self.initial_acceptance, self.final_acceptance, self.chunk)
 
 

@@ -10,7 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 from placezoo.cost_models.assignment import check_assignment
 from placezoo.cost_models.cost import Cost
 from placezoo.cost_models.device import moves
-from placezoo.cost_models.device.moves import Program, StepTimeState, Timeline, Workspace
+from placezoo.cost_models.device.moves import StepTimeState
+from placezoo.cost_models.device.proposals import MOST_NEAR, Guide, nearest_groups
+from placezoo.cost_models.device.simulation import Program, Timeline, Workspace
 from placezoo.datasets.arrays import as_integers, read_only
 from placezoo.datasets.device.topology import DeviceTopology
 from placezoo.datasets.op_graphs.op_graph import OpGraph
@@ -146,10 +148,12 @@ class StepTime:
             assignment=checked,
             timeline=self._timeline(),
             trial=self._timeline(),
+            tried=np.full(4, -1),
             workspace=self._workspace(),
             totals=np.zeros(6),
             trial_totals=np.zeros(6),
             program=self.program,
+            guide=self._guide(),
             weights=self._weights,
             device_features=self._device_features,
         )
@@ -203,6 +207,35 @@ class StepTime:
             priority=self._priority,
         )
 
+    @cached_property
+    def group_links(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """The pairs of groups with an edge between them, int64 [E, 2], and the bytes: float64 [E]."""
+        groups, edges = np.asarray(self.groups), np.asarray(self.op_graph.edges)
+        ends = groups[edges]
+        apart = ends[:, 0] != ends[:, 1]
+        # A tensor goes to a group once, however many of its operators read it.
+        sent = np.unique(np.stack([edges[apart, 0], ends[apart, 0], ends[apart, 1]], axis=1), axis=0)
+        keys, inverse = np.unique(sent[:, 1] * self.num_groups + sent[:, 2], return_inverse=True)
+        sizes = np.zeros(keys.size)
+        np.add.at(sizes, inverse.reshape(-1), np.asarray(self.op_graph.output_bytes)[sent[:, 0]])
+        return np.stack(np.divmod(keys, self.num_groups), axis=1).astype(np.int64), sizes
+
+    @cached_property
+    def _surroundings(self) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:
+        """Of the groups: those nearest, where their neighbours start, and their neighbours (``Guide``)."""
+        links = self.group_links[0]
+        both = np.unique(np.concatenate([links, links[:, ::-1]]), axis=0)
+        start = np.zeros(self.num_groups + 1, np.int64)
+        np.cumsum(np.bincount(both[:, 0], minlength=self.num_groups), out=start[1:])
+        neighbours = both[:, 1].copy()
+        near = np.empty((self.num_groups, min(MOST_NEAR, max(self.num_groups - 1, 1))), np.int32)
+        nearest_groups(start, neighbours, near)
+        return read_only(near), read_only(start), read_only(neighbours)
+
+    def _guide(self) -> Guide:
+        near, start, neighbours = self._surroundings
+        return Guide(near, start, neighbours, np.zeros(self.num_groups), np.zeros(self.num_devices), np.zeros(1, bool))
+
     def _timeline(self) -> Timeline:
         n, edges, k = self.op_graph.num_ops, self.op_graph.num_edges, self.num_devices
         return Timeline(
@@ -215,10 +248,13 @@ class StepTime:
             peak=np.zeros(k),
             busy=np.zeros(k),
             sent=np.zeros(1, np.int64),
+            cause=np.zeros(n, np.int64),
+            transfer_cause=np.zeros(edges, np.int64),
         )
 
     def _workspace(self) -> Workspace:
         n, edges, k = self.op_graph.num_ops, self.op_graph.num_edges, self.num_devices
+        links = len(np.asarray(self.topology.links))
 
         def integers(size: int) -> NDArray[np.int64]:
             return np.zeros(size, np.int64)
@@ -226,10 +262,9 @@ class StepTime:
         return Workspace(
             device=integers(n), waiting=integers(n), uses=integers(n), received=integers(edges),
             readers=integers(edges), stamp=integers(k), stamp_of=integers(k), running=integers(k), used=np.zeros(k),
-            link_free=np.zeros(len(np.asarray(self.topology.links))), ready=integers(n), queue=integers(n),
+            link_free=np.zeros(links), link_last=integers(links), ready=integers(n), queue=integers(n),
             queue_first=integers(k + 1), queue_size=integers(k), event_time=np.zeros(n + edges),
-            event_number=integers(n + edges), event=integers(n + edges),
-            priority=self._priority.copy(),
+            event_number=integers(n + edges), event=integers(n + edges), priority=self._priority.copy(),
         )  # fmt: skip
 
     @cached_property

@@ -136,19 +136,10 @@ class DevicePlaceProblem(PlacementProblem):
         is_priority = np.arange(self.num_items)[:, None] >= self.cost_model.num_groups
         return read_only(np.where(is_priority, resource < self.cost_model.levels, resource < self.topology.num_devices))
 
-    @cached_property
+    @property
     def group_links(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """The pairs of groups with an edge between them, int64 [E, 2], and the bytes: float64 [E]."""
-        groups, edges = np.asarray(self.cost_model.groups), np.asarray(self.instance.edges)
-        ends = groups[edges]
-        apart = ends[:, 0] != ends[:, 1]
-        # A tensor goes to a group once, however many of its operators read it.
-        sent = np.unique(np.stack([edges[apart, 0], ends[apart, 0], ends[apart, 1]], axis=1), axis=0)
-        num_groups = self.cost_model.num_groups
-        keys, inverse = np.unique(sent[:, 1] * num_groups + sent[:, 2], return_inverse=True)
-        sizes = np.zeros(keys.size)
-        np.add.at(sizes, inverse.reshape(-1), np.asarray(self.instance.output_bytes)[sent[:, 0]])
-        return np.stack(np.divmod(keys, num_groups), axis=1).astype(np.int64), sizes
+        return self.cost_model.group_links
 
     @cached_property
     def item_features(self) -> NDArray[np.float32]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +25,7 @@ from placezoo.datasets.edge.task_graph import TaskGraph
 from placezoo.datasets.files import write_atomically
 from placezoo.envs.edge.churn import leave_or_join
 from placezoo.envs.edge.drawing import draw_schedule, draw_task_graph
+from placezoo.envs.edge.list_scheduling import cpop_placement, heft_placement, peft_placement
 from placezoo.envs.edge.schedule_formats import saga_schedule, wfcommons_schedule
 from placezoo.envs.problem import TABLES, FeatureNames, FeatureRoles, PlacementProblem, StepKernel
 from placezoo.parameters import at_least, between, check_parameters
@@ -71,6 +72,7 @@ class EdgePlaceProblem(PlacementProblem):
     term_names = moves.TERM_NAMES
     presentation = ("churn", "episode_churn")
     step_kernel = StepKernel(moves.allowed, moves.movable, moves.observe, outlook.look)
+    anneals_from_constructions = True
     moves: Any = moves
 
     def __init__(
@@ -239,6 +241,12 @@ class EdgePlaceProblem(PlacementProblem):
         return place_where_cheapest(
             model.program, np.array(in_start), np.array(in_edges), model.weights, np.array(self.item_order), rng
         )
+
+    def constructions(self, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+        """Return the placements of HEFT, PEFT, CPOP and ``greedy``: none of them is best on every instance."""
+        for planned in (heft_placement, peft_placement, cpop_placement):
+            yield planned(self)[0]
+        yield self.greedy(rng)
 
     def draw(self, assignment: NDArray[np.int64], axes: Any) -> None:
         """Draw the schedule as a Gantt chart, transfers as lines between the bars."""
