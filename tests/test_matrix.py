@@ -100,7 +100,7 @@ def test_one_trunk_serves_all_five_environments(encoder):
         trunk = network.trunk
         assert isinstance(trunk, Trunk)
         graphs = item_graph_of(problem)
-        features = torch.zeros(1, problem.num_resources, len(problem.feature_names.resources))
+        features = torch.zeros(1, problem.num_resources, len(problem.feature_names.resource_columns))
         assignment = torch.full((1, problem.num_items), -1)
         exists = torch.tensor(problem.exists)[None]
         item = int(problem.item_order[0])

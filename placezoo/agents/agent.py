@@ -94,6 +94,7 @@ class Agent(ABC, Generic[P]):
             trace=(*search.trace, TracePoint(search.evaluations, search.seconds, search.best_cost.total)),
             provenance=describe_machine(),
             bound=search.bound,
+            refinement=search.best_refinement,
         )
 
     def presented(self, problem: P) -> P:

@@ -71,6 +71,12 @@ AGENTS = {
     "cnc": AgentEntry("gap.agents:CNC", "the same network trained on the very graph: clustering", "agents", _GRAPHS),
     "force-directed": AgentEntry("chip.force_directed:ForceDirected", "springs and repulsion, legalised", "", _CHIPS),
     "analytic": AgentEntry("chip.analytic:Analytic", "Adam on the smooth cost, legalised, annealed", "agents", _CHIPS),
+    "macro-placer": AgentEntry(
+        "chip.macro_placer:MacroPlacer",
+        "hard and soft macros annealed together, off the grid, at exact costs",
+        "",
+        _CHIPS,
+    ),
     "wire-mask": AgentEntry("chip.wire_mask:WireMask", "evolution of genotypes placed by the wire mask", "", _CHIPS),
     "heft": AgentEntry("edge.list_scheduling:HEFT", "list scheduling by upward rank, insertion", "", _EDGE),
     "cpop": AgentEntry("edge.list_scheduling:CPOP", "list scheduling, the critical path on one device", "", _EDGE),

@@ -54,6 +54,8 @@ class Solution:
         trace: each improvement of the best cost, and a last point at the end of the search.
         provenance: versions, machine and time.
         bound: what no assignment costs less than, as the agent has proved, or None.
+        refinement: what the agent says beyond the assignment, float64 [num_items, k], or None; of a chip where each
+            macro is, x and y in micron, and how it is turned (``PlacementProblem.refined``).
     """
 
     env_id: str
@@ -69,6 +71,7 @@ class Solution:
     trace: tuple[TracePoint, ...]
     provenance: dict[str, str] = field(default_factory=dict)
     bound: float | None = None
+    refinement: NDArray[np.float64] | None = None
 
     @property
     def evaluations(self) -> int:
@@ -98,14 +101,15 @@ class Solution:
             "seconds": self.seconds,
             "provenance": self.provenance,
             "trace": [list(point) for point in self.trace],
-            "assignment_sha256": assignment_digest(self.assignment),
+            "assignment_sha256": assignment_digest(self.assignment, self.refinement),
             "assignment": self.assignment.tolist(),
+            **({} if self.refinement is None else {"refinement": self.refinement.tolist()}),
         }
         try:
             text = (json.dumps(content, allow_nan=False) + "\n").encode()
         except ValueError:
             raise ValueError(
-                f"{path}: a solution with a cost, bound or trace that is not finite cannot be saved"
+                f"{path}: a solution with a cost, bound, trace or refinement that is not finite cannot be saved"
             ) from None
         write_atomically(path, gzip.compress(text, mtime=0) if str(path).endswith(".gz") else text)
 
@@ -124,7 +128,8 @@ class Solution:
             raise ImportError(
                 "to_pandas needs pandas, which is not installed: pip install 'placezoo[tables]'"
             ) from None
-        return pd.DataFrame({name: list(column) for name, column in problem.table(self.assignment).items()})
+        table = problem.refined(self.refinement).table(self.assignment)
+        return pd.DataFrame({name: list(column) for name, column in table.items()})
 
     @classmethod
     @refuses_in_one_line
@@ -138,7 +143,8 @@ class Solution:
         """
         file = read_record(path, _File, "a solution file")
         assignment = np.array(file.assignment, dtype=np.int64)
-        if file.assignment_sha256 != assignment_digest(assignment):
+        refinement = None if file.refinement is None else np.array(file.refinement, np.float64)
+        if file.assignment_sha256 != assignment_digest(assignment, refinement):
             raise ClaimError(f"{path}: assignment: changed after the solution was saved (its sha256 differs)")
         return cls(
             env_id=file.problem.env,
@@ -154,6 +160,7 @@ class Solution:
             trace=file.trace,
             provenance=file.provenance,
             bound=file.bound,
+            refinement=refinement,
         )
 
 
@@ -187,11 +194,13 @@ class _File(msgspec.Struct, tag_field="format", tag=FORMAT):
     assignment_sha256: str = ""
     provenance: dict[str, str] = msgspec.field(default_factory=dict)
     bound: float | None = None
+    refinement: list[list[float]] | None = None
 
 
-def assignment_digest(assignment: NDArray[np.int64]) -> str:
-    """Return the SHA-256 of an assignment."""
-    return sha256(assignment.astype("<i8").tobytes())
+def assignment_digest(assignment: NDArray[np.int64], refinement: NDArray[np.float64] | None = None) -> str:
+    """Return the SHA-256 of an assignment, and of what refines it."""
+    content = assignment.astype("<i8").tobytes()
+    return sha256(content if refinement is None else content + refinement.astype("<f8").tobytes())
 
 
 def describe_machine() -> dict[str, str]:

@@ -352,6 +352,20 @@ class PlacementProblem(ABC):
         """Return the assignment that a partition of ``cut_graph``, int64 [num_nodes], stands for."""
         return parts
 
+    def refined(self, refinement: NDArray[np.float64] | None) -> PlacementProblem:
+        """Return the problem in which assignments are refined as an agent says; None: as they are, which is itself.
+
+        Where a domain's assignment is coarser than its answer (a cell, and not a place within it), an agent may answer
+        with a refinement beside the assignment; it is part of what is claimed and scored again. Evaluations, exports,
+        tables and drawings of the refined problem go by it; assignments that contradict it are refused there.
+
+        Raises:
+            ValueError: the refinement is none of this problem's items, or the domain has no refinements.
+        """
+        if refinement is not None:
+            raise ValueError(f"{self.env_id} has no refinements: an assignment says all")
+        return self
+
     def presented(self, parameters: Mapping[str, Any]) -> PlacementProblem:
         """Return the problem over the same instance, at the same costs, presented as other parameters say.
 

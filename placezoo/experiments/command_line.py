@@ -196,7 +196,7 @@ def solve(
     if out is not None:
         solution.save(out)
     for path in export or ():
-        problem.export(solution.assignment, path)
+        problem.refined(solution.refinement).export(solution.assignment, path)
     if save_instance is not None:
         problem.write_instance(save_instance)
     if render is not None:
@@ -235,7 +235,7 @@ def evaluate(
         state = "feasible" if cost.feasible else "infeasible"
         console.print(f"{path}: confirmed, total {cost.total:g}, {state} ({solution.agent} on {solution.instance})")
         for file in export or ():
-            problem.export(solution.assignment, file)
+            problem.refined(solution.refinement).export(solution.assignment, file)
 
 
 @app.command()
@@ -313,6 +313,7 @@ def _render(problem: Any, solution: Solution, path: Path) -> None:
     from placezoo.datasets.files import write_atomically
     from placezoo.experiments.plots import construction_gif, panel_bytes
 
+    problem = problem.refined(solution.refinement)
     if path.suffix == ".gif":
         picture = construction_gif(problem, solution.assignment)
     else:

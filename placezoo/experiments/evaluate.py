@@ -58,7 +58,7 @@ def verify(solution: Solution, problem: PlacementProblem | None = None) -> Cost:
             f"{solution.instance} is {problem.instance.digest[:16]}..."
         )
     try:
-        cost = problem.evaluate(solution.assignment)
+        cost = problem.refined(solution.refinement).evaluate(solution.assignment)
     except ValueError as error:
         raise ClaimError(f"assignment: {error}") from None
     extra = sorted(set(solution.cost.terms) - set(cost.terms))

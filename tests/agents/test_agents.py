@@ -11,6 +11,7 @@ from placezoo import Budget
 from placezoo.agents.partition.fiduccia_mattheyses import refine
 from placezoo.agents.registry import AGENTS
 from placezoo.agents.search.repair import repair
+from placezoo.agents.search.search import Search
 from placezoo.cost_models import PartitionCost
 from placezoo.datasets import Graph
 from placezoo.datasets.partition import graph_generators as generators
@@ -224,3 +225,14 @@ def test_a_missing_extra_says_what_to_install(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ImportError, match=r"agent metis needs pymetis, .* pip install 'placezoo\[solvers\]'"):
         placezoo.make_agent("metis")
+
+
+def test_the_pace_of_evaluations_leaves_out_what_went_aside():
+    """A thousand evaluations in one of ten seconds: a hundredth of 100 s affords about a thousand, not a hundred."""
+    problem = placezoo.make_problem("GraphPartition-v0", "karate")
+    search = Search(problem, placezoo.Budget(seconds=100), 0)
+    search._started -= 10.0
+    search.evaluations = 1000
+    assert search.affordable(10**6, 0.01) <= 100
+    search.seconds_aside = 9.0
+    assert 500 < search.affordable(10**6, 0.01) <= 1000

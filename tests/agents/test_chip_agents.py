@@ -1,5 +1,6 @@
 """The agents of chip placement: wire mask, analytic, and the learned ones."""
 
+import dataclasses
 import itertools
 
 import gymnasium as gym
@@ -24,7 +25,16 @@ from placezoo.envs.chip.problem import ChipPlaceProblem
 from placezoo.envs.wrappers import PadGraph
 from placezoo.experiments.evaluate import verify
 
-AGENTS = ("random", "greedy", "force-directed", "wire-mask", "local-search", "simulated-annealing", "analytic")
+AGENTS = (
+    "random",
+    "greedy",
+    "force-directed",
+    "wire-mask",
+    "local-search",
+    "simulated-annealing",
+    "analytic",
+    "macro-placer",
+)
 
 
 @pytest.fixture(scope="module")
@@ -38,9 +48,10 @@ def test_answers_are_legal_determined_by_the_seed_and_confirmed(problem, name):
         placezoo.make_agent(name).solve(problem, placezoo.Budget(evaluations=400), seed=3) for _ in range(2)
     )
     assert first.cost.feasible
-    assert problem.placement(first.assignment).is_legal
+    assert problem.refined(first.refinement).placement(first.assignment).is_legal
     assert verify(first, problem).total == first.cost.total
     np.testing.assert_array_equal(first.assignment, second.assignment)
+    assert first.cost == second.cost
     assert first.evaluations <= 400 + problem.num_items
 
 
@@ -52,6 +63,63 @@ def test_search_beats_random_by_far(problem):
     drawn = placezoo.make_agent("random").solve(problem, placezoo.Budget(evaluations=100), seed=0).cost.total
     assert totals["simulated-annealing"] < drawn
     assert totals["analytic"] < drawn
+
+
+@pytest.mark.parametrize("movable", ["macros", "all"])
+@pytest.mark.parametrize("start", ["spread", "netlist"])
+def test_the_macro_placer_beats_annealing_on_cells(movable, start, tmp_path):
+    """Off the grid is more than on it; what it answers is legal by the challenge's rules, in float32 too."""
+    netlist = generate_netlist(num_hard=8, num_soft=24, seed=4, grid=(9, 8), hard_utilization=0.3)
+    problem = ChipPlaceProblem(netlist, movable=movable)
+    budget = placezoo.Budget(evaluations=8000)
+    found = placezoo.make_agent("macro-placer", start=start).solve(problem, budget, seed=0)
+    on_cells = placezoo.make_agent("simulated-annealing").solve(problem, budget, seed=0)
+    assert found.cost.total < on_cells.cost.total
+    placement = problem.refined(found.refinement).placement(found.assignment)
+    low = (placement.centers - placement.extents / 2).astype(np.float32)
+    high = (placement.centers + placement.extents / 2).astype(np.float32)
+    moved = netlist.macros if movable == "all" else netlist.hard_macros
+    assert (low[moved] >= 0).all()
+    assert (high[moved] <= np.float32([netlist.canvas.width, netlist.canvas.height])).all()
+    for a, b in itertools.combinations(netlist.hard_macros, 2):
+        assert (low[a] >= high[b]).any() or (low[b] >= high[a]).any()
+    assert found.evaluations == 8000
+    found.save(tmp_path / "s.json")
+    assert verify(placezoo.Solution.load(tmp_path / "s.json"), problem) == found.cost
+
+
+def test_the_macro_placer_leaves_fixed_macros_and_keeps_out_of_blockages_and_halos():
+    netlist = generate_netlist(num_hard=8, num_soft=12, seed=4, grid=(12, 12), hard_utilization=0.15)
+    canvas, fixed, halos = netlist.canvas, netlist.fixed.copy(), np.zeros((netlist.num_nodes, 4))
+    fixed[netlist.hard_macros[2]] = fixed[netlist.soft_macros[0]] = True
+    halos[netlist.hard_macros[:4]] = canvas.cell_width / 3
+    walls = ((0.0, 0.0, canvas.width / 5, canvas.height / 3, 1.0),)
+    centers = netlist.centers.copy()
+    centers[netlist.hard_macros[2]] = canvas.width * 0.6, canvas.height * 0.6
+    netlist = dataclasses.replace(netlist, fixed=fixed, halos=halos, centers=centers).with_canvas(blockages=walls)
+    problem = ChipPlaceProblem(netlist, movable="all")
+    found = placezoo.make_agent("macro-placer").solve(problem, placezoo.Budget(evaluations=3000), seed=0)
+    assert found.cost.violations == ()
+    placement = problem.refined(found.refinement).placement(found.assignment)
+    np.testing.assert_array_equal(placement.centers[fixed], netlist.centers[fixed])
+
+
+@pytest.mark.parametrize("fixed", [(), ("soft",), ("hard",)])
+@pytest.mark.parametrize(("num_hard", "num_soft"), [(1, 2), (3, 4)])
+def test_the_macro_placer_on_the_smallest_chips(num_hard, num_soft, fixed):
+    netlist = generate_netlist(num_hard=num_hard, num_soft=num_soft, seed=1, grid=(3, 3), hard_utilization=0.2)
+    grid = ChipPlaceProblem(netlist)
+    netlist = netlist.with_placement(grid.placement(grid.initial_assignment(np.random.default_rng(0))))
+    stay = np.concatenate(
+        [netlist.hard_macros if "hard" in fixed else [], netlist.soft_macros if "soft" in fixed else []]
+    )
+    netlist = dataclasses.replace(netlist, fixed=netlist.fixed | np.isin(np.arange(netlist.num_nodes), stay))
+    problem = ChipPlaceProblem(netlist, movable="all")
+    for evaluations in (1, 7, 500):
+        budget = placezoo.Budget(evaluations=evaluations)
+        found = placezoo.make_agent("macro-placer").solve(problem, budget, seed=0)
+        assert found.cost.feasible
+        assert found.evaluations == evaluations
 
 
 def test_annealing_finds_the_optimum_of_a_tiny_canvas():
@@ -111,6 +179,9 @@ def test_repair_makes_any_placement_legal(problem):
     [
         ("wire-mask", {"starts": 0}),
         ("wire-mask", {"slack": 2.0}),
+        ("macro-placer", {"start": "centre"}),
+        ("macro-placer", {"widening": 0.5}),
+        ("macro-placer", {"hard_share": 1.5}),
         ("analytic", {"share": 1.0}),
         ("analytic", {"steps": 0}),
         ("analytic", {"learning_rate": 0.0}),

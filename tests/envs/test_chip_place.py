@@ -215,6 +215,21 @@ def test_proposals_keep_a_legal_placement_legal(netlist):
     assert min(actions.values()) > 5
 
 
+def test_twins_are_the_items_of_one_size():
+    netlist = generate_netlist(num_hard=12, num_soft=6, seed=3, grid=(9, 8), hard_utilization=0.3)
+    sizes = netlist.sizes.copy()
+    sizes[netlist.hard_macros[::2]] = sizes[netlist.hard_macros[0]]
+    problem = ChipPlaceProblem(dataclasses.replace(netlist, sizes=sizes), movable="all")
+    twins = problem.kernel().state.twins
+    extents = problem.instance.sizes[problem.item_nodes]
+    hard = np.isin(problem.item_nodes, netlist.hard_macros)
+    for item in range(problem.num_items):
+        same = np.flatnonzero((extents == extents[item]).all(axis=1) & (hard == hard[item]))
+        first, count = twins[1, item], twins[2, item]
+        np.testing.assert_array_equal(np.sort(twins[0, first : first + count]), same)
+    assert twins[2].max() >= 6
+
+
 def test_what_follows_depends_on_the_assignment_alone(netlist):
     problem = placezoo.make_problem("ChipPlace-v0", netlist)
     rng = np.random.default_rng(2)

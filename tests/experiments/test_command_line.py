@@ -292,3 +292,23 @@ def test_a_warning_about_an_instance_is_one_line(run, tmp_path, monkeypatch):
     assert code == 0
     assert "feasible" in out
     assert err.strip() == f"placezoo: {instance} has no nets: the wirelength of every placement is 0"
+
+
+def test_places_off_the_grid_go_into_files_and_are_confirmed(run, tmp_path):
+    out, table, again = tmp_path / "s.json", tmp_path / "a.csv", tmp_path / "b.csv"
+    code, text, _ = run(
+        "solve", "ChipPlace-v0", "--instance", "synthetic-chips/test/0", "--agent", "macro-placer",
+        "--evaluations", 200, "--set", "movable=all", "--out", out, "--export", table, "--render", tmp_path / "p.png",
+    )  # fmt: skip
+    assert code == 0, text
+    places = json.loads(out.read_text())["refinement"]
+    assert repr(places[0][0]) in table.read_text()
+    code, text, _ = run("evaluate", out, "--export", again)
+    assert (code, "confirmed" in text) == (0, True)
+    assert again.read_text() == table.read_text()
+    content = json.loads(out.read_text())
+    del content["refinement"]
+    out.write_text(json.dumps(content))
+    code, _, text = run("evaluate", out)
+    assert code == 1
+    assert "changed after" in text

@@ -75,6 +75,7 @@ class RLlibPPOLearner(UpdateLearner):
             "settings": {**self.source.settings(), "formulation": self.formulation, **settings},
         }
         runners = max(1, scale.env_runners)
+        share = max(1, config.num_envs * config.num_steps // max(1, scale.learners))  # of the transitions, a learner's
         spec = RLModuleSpec(
             module_class=PlacementModule,
             model_config={"network": self._sizes.to_json(), "formulation": self.formulation},
@@ -95,8 +96,8 @@ class RLlibPPOLearner(UpdateLearner):
                 learner_connector=episode_graphs,
             )
             .training(
-                train_batch_size_per_learner=max(1, config.num_envs * config.num_steps // max(1, scale.learners)),
-                minibatch_size=config.batch_size,
+                train_batch_size_per_learner=share,
+                minibatch_size=min(config.batch_size, share),
                 num_epochs=config.num_epochs,
                 lr=config.learning_rate,
                 gamma=config.gamma,

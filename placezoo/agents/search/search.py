@@ -29,8 +29,10 @@ class Search(Generic[P_co]):
 
     Attributes:
         evaluations: how many evaluations were spent so far; agents add to it.
+        seconds_aside: seconds that went into anything but those evaluations; agents add to it.
         rng: the run's generator.
         best: the best assignment recorded, or None.
+        best_refinement: what refines it, or None (``PlacementProblem.refined``).
         best_cost: its cost.
         trace: each improvement.
         bound: what no assignment costs less than, where the agent has proved one.
@@ -41,7 +43,9 @@ class Search(Generic[P_co]):
         self.budget = budget
         self.rng = np.random.default_rng(seed)
         self.evaluations = 0
+        self.seconds_aside = 0.0
         self.best: NDArray[np.int64] | None = None
+        self.best_refinement: NDArray[np.float64] | None = None
         self.best_cost: Cost | None = None
         self.trace: list[TracePoint] = []
         self.bound: float | None = None
@@ -88,7 +92,7 @@ class Search(Generic[P_co]):
         """
         if self.budget.seconds is None:
             return at_most
-        pace = max(self.evaluations, 1) / max(self.seconds, 1e-6)
+        pace = max(self.evaluations, 1) / max(self.seconds - self.seconds_aside, 1e-6)
         return max(1, min(at_most, int(pace * share * self.budget.seconds)))
 
     def evaluate(self, assignment: NDArray[np.int64]) -> Cost:
@@ -96,10 +100,11 @@ class Search(Generic[P_co]):
         self.evaluations += 1
         return self.record(assignment)
 
-    def record(self, assignment: NDArray[np.int64]) -> Cost:
+    def record(self, assignment: NDArray[np.int64], refinement: NDArray[np.float64] | None = None) -> Cost:
         """Evaluate an assignment and keep it if it is the best so far. Does not count as an evaluation by itself."""
-        cost = self.problem.evaluate(assignment)
+        cost = self.problem.refined(refinement).evaluate(assignment)
         if self.best_cost is None or cost.is_better_than(self.best_cost):
             self.best, self.best_cost = np.array(assignment, np.int64), cost
+            self.best_refinement = None if refinement is None else np.array(refinement, np.float64)
             self.trace.append(TracePoint(self.evaluations, self.seconds, cost.total))
         return cost

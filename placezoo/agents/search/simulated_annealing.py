@@ -19,6 +19,7 @@ _SAMPLING_SHARE = 0.05  # but no more than so much of the budget
 _COMPLETE_EVERY = 4  # chunks
 _FEWEST_TEMPERATURES = 50
 _SHARE = 0.005  # of the allowed seconds that pass between two looks at the clock, where evaluations are slow
+_MOST_ASIDE = 0.25  # of the seconds so far that go into settling, where something is to be settled
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,9 @@ class SimulatedAnnealing(Agent):
         initial_acceptance: in (0, 1).
         final_acceptance: in (0, 1).
         chunk: moves between two looks at the clock, and at one temperature; where an assignment leaves something open
-            (a chip's soft macros), that is settled after each chunk. Default 10,000, or 20 times the items (TILOS)
-            where something is to be settled; under a budget of evaluations at most a fiftieth of it.
+            (a chip's soft macros), that is settled after each chunk, for at most a quarter of the seconds. Default
+            10,000, or 20 times the items (TILOS) where something is to be settled; under a budget of evaluations at
+            most a fiftieth of it.
     """
 
     name = "simulated-annealing"
@@ -87,7 +89,7 @@ def anneal(
     chunk = chunk or (10_000 if kernel.settle is None else 20 * search.problem.num_items)
     if search.budget.evaluations is not None:  # few evaluations are cooled too
         chunk = min(chunk, max(search.budget.evaluations // _FEWEST_TEMPERATURES, 1))
-    begun, chunks = search.progress, 0
+    begun, settlings, is_better = search.progress, 0, False
     while not search.is_over:
         temperature = hot * (cold / hot) ** ((search.progress - begun) / (1.0 - begun))
         moves = search.evaluations_left(search.affordable(chunk, _SHARE))
@@ -97,16 +99,32 @@ def anneal(
         )  # fmt: skip
         search.evaluations += moves
         if new_best < best_total:
-            best_total = new_best
+            best_total, is_better = new_best, True
+        if kernel.settle is not None and _must_wait(search):
+            continue
+        before = search.seconds
+        if is_better:
             search.record(best)
-        chunks += 1
-        if kernel.complete is not None and chunks % _COMPLETE_EVERY == 0:
+            is_better = False
+        settlings += 1
+        if kernel.complete is not None and settlings % _COMPLETE_EVERY == 0:
             # From nothing, as evaluations do it: settling again and again can be better or worse than that.
             current = float(kernel.complete(kernel.state))
             if search.best_cost is None or current < search.best_cost.total:
                 search.record(kernel.state.assignment)
         elif kernel.settle is not None:
             current = float(kernel.settle(kernel.state))
+        search.seconds_aside += search.seconds - before
+    if is_better:
+        search.record(best)
+
+
+def _must_wait(search: Search) -> bool:
+    """Return whether settling, and scoring what was found, has had its share of the seconds so far.
+
+    Under a budget of evaluations alone it never has: what is found must not depend on the clock.
+    """
+    return search.budget.seconds is not None and search.seconds_aside > _MOST_ASIDE * search.seconds
 
 
 def _temperatures(

@@ -14,14 +14,14 @@ _TOLERANCE = 1e-5  # micron: a row or column of cells counts as fully covered up
 
 
 # Routing works on packed cells, row * 2^16 + column: they sort by row, then column, and come apart without a division.
-_BITS = 16
-_COLUMN_MASK = (1 << _BITS) - 1
+CELL_BITS = 16
+_COLUMN_MASK = (1 << CELL_BITS) - 1
 
 
 @jit.inlined
 def pack_cell(row, column):
     """Return a cell as one number that ``route_net`` takes; rows and columns are below 32,768."""
-    return (row << _BITS) | column
+    return (row << CELL_BITS) | column
 
 
 @jit.inlined
@@ -38,8 +38,8 @@ def _vertical(grids, columns, column, first, last, weight):
 
 @jit.inlined
 def _route_two(grids, columns, source, sink, weight):
-    row1, column1 = source >> _BITS, source & _COLUMN_MASK
-    row2, column2 = sink >> _BITS, sink & _COLUMN_MASK
+    row1, column1 = source >> CELL_BITS, source & _COLUMN_MASK
+    row2, column2 = sink >> CELL_BITS, sink & _COLUMN_MASK
     _horizontal(grids, columns, row1, min(column1, column2), max(column1, column2), weight)
     _vertical(grids, columns, column2, min(row1, row2), max(row1, row2), weight)
 
@@ -48,7 +48,7 @@ def _route_two(grids, columns, source, sink, weight):
 def _route_three(grids, columns, a, b, c, weight):
     # By column, then row.
     a, b, c = _sort_by_column(a, b, c)
-    y1, y2, y3 = a >> _BITS, b >> _BITS, c >> _BITS
+    y1, y2, y3 = a >> CELL_BITS, b >> CELL_BITS, c >> CELL_BITS
     x1, x2, x3 = a & _COLUMN_MASK, b & _COLUMN_MASK, c & _COLUMN_MASK
     if x1 < x2 < x3 and min(y1, y3) < y2 < max(y1, y3):  # two bends
         _horizontal(grids, columns, y1, x1, x2, weight)
@@ -65,10 +65,10 @@ def _route_three(grids, columns, a, b, c, weight):
     else:  # a trunk on the middle row
         low, high = min(x1, x2, x3), max(x1, x2, x3)
         a, b, c = min(a, b, c), a + b + c - min(a, b, c) - max(a, b, c), max(a, b, c)
-        middle = b >> _BITS
+        middle = b >> CELL_BITS
         _horizontal(grids, columns, middle, low, high, weight)
-        _vertical(grids, columns, a & _COLUMN_MASK, a >> _BITS, middle, weight)
-        _vertical(grids, columns, c & _COLUMN_MASK, middle, c >> _BITS, weight)
+        _vertical(grids, columns, a & _COLUMN_MASK, a >> CELL_BITS, middle, weight)
+        _vertical(grids, columns, c & _COLUMN_MASK, middle, c >> CELL_BITS, weight)
 
 
 @jit.inlined
@@ -85,7 +85,7 @@ def _sort_by_column(a, b, c):
 
 @jit.inlined
 def _column_first(cell):
-    return ((cell & _COLUMN_MASK) << _BITS) | (cell >> _BITS)
+    return ((cell & _COLUMN_MASK) << CELL_BITS) | (cell >> CELL_BITS)
 
 
 @jit.inlined

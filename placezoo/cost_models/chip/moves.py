@@ -4,8 +4,8 @@ A move is ``(item, source, target, partner)`` with cells for source and target, 
 an item that exchanges cells with ``item``; or ``MIRROR``, and source and target are orientations; or ``CYCLE - d``, and
 the items ``item``, ``source``, ``target`` and d each go to the next one's cell.
 
-Annealing's five actions are those of Circuit Training's and TILOS's simulated annealing: swap, shift, mirror, move,
-shuffle.
+Annealing's actions are the five of Circuit Training's and TILOS's simulated annealing: swap, shift, mirror, move,
+shuffle; and a swap of two items of one size, which is legal wherever they are.
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ CELL_FEATURE_NAMES = (
     CELL_DENSITY, CELL_CONGESTION_VERTICAL, CELL_CONGESTION_HORIZONTAL, CELL_WIRE_MASK, CELL_POSITION_MASK, CELL_FREE,
     CELL_X, CELL_Y,
 ) = range(8)  # fmt: skip
+_TWINS = 0.2  # share of the swaps of items of one size; of the rest,
 _SWAP, _SHIFT, _MIRROR, _MOVE = 0.24, 0.48, 0.52, 0.76  # upper ends of the shares of the five actions (TILOS, GWTW)
 _NEAR = 3  # cells: half of the moves go no further
 
@@ -158,7 +159,7 @@ def undo(state, move):
 
 @jit.ieee_kernel
 def propose(state: ChipState, rng: Generator):
-    """Draw one of annealing's five actions; void (source = target) where the draw is not legal."""
+    """Draw one of annealing's actions; void (source = target) where the draw is not legal."""
     layout, assignment = state.layout, state.assignment
     n, columns, rows = assignment.size, layout.shape[COLUMNS], layout.shape[ROWS]
     item = int(rng.random() * n)
@@ -171,9 +172,13 @@ def propose(state: ChipState, rng: Generator):
         return (item, source, target, -1) if conflicts(layout, item, x, y, -1, -1, -1) == 0 else void
     block = state.item_block[item]
     is_clean = state.counts[CONFLICTS] == 0
-    if kind < _SWAP and n > 1:
-        partner = int(rng.random() * (n - 1))
-        partner += partner >= item
+    same_size = rng.random() < _TWINS and state.twins[2, item] > 1
+    if same_size or (kind < _SWAP and n > 1):
+        if same_size:
+            partner = state.twins[0, state.twins[1, item] + int(rng.random() * state.twins[2, item])]
+        else:
+            partner = int(rng.random() * (n - 1))
+            partner += partner >= item
         if assignment[partner] < 0 or assignment[partner] == source:
             return void
         move = (item, source, assignment[partner], partner)

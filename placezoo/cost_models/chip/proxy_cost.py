@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,7 +77,6 @@ class ProxyCost:
         kinds[types == NodeType.SOFT_MACRO] = proxy_state.SOFT
         terminal_block = self.block_of_node[netlist.net_nodes].astype(np.int32)
         is_pin = netlist.types[netlist.net_nodes] == NodeType.HARD_PIN
-        num_blocks, num_nets = self.blocks.size, netlist.num_nets
         weight_sum = netlist.net_weights.sum()
         grid = np.array([
             canvas.cell_width, canvas.cell_height, canvas.width, canvas.height,
@@ -96,14 +95,11 @@ class ProxyCost:
             "macro_routes": np.array(canvas.macro_routes),
             "sizes": np.ascontiguousarray(netlist.sizes[self.blocks]),
             "kinds": kinds.astype(np.int8),
-            "net_ptr": netlist.net_indptr.copy(),
-            "net_weights": netlist.net_weights.copy(),
-            "terminal_block": terminal_block,
-            "terminal_offset": np.where(is_pin[:, None], netlist.offsets[netlist.net_nodes], 0.0),
-            "terminal_net": np.repeat(np.arange(num_nets), np.diff(netlist.net_indptr)).astype(np.int32),
-            "block_ptr": np.concatenate([[0], np.cumsum(np.bincount(terminal_block, minlength=num_blocks))]),
-            "block_terminals": np.argsort(terminal_block, kind="stable").astype(np.int32),
-        }
+            **_indexed(
+                netlist.net_indptr.copy(), netlist.net_weights.copy(), terminal_block,
+                np.where(is_pin[:, None], netlist.offsets[netlist.net_nodes], 0.0), self.blocks.size,
+            ),
+        }  # fmt: skip
 
     def state(self, placement: Placement | None = None, placed: NDArray[np.bool_] | None = None) -> ProxyState:
         """Return a fresh state of a placement (default: the netlist's own).
@@ -119,12 +115,49 @@ class ProxyCost:
         proxy_state.rebuild(state)
         return state
 
+    @cached_property
+    def _merged(self) -> dict[str, NDArray]:
+        """The fixed arrays with fewer nets, at the same costs.
+
+        Nets with one driver and the same other terminals become one, their weights added; terminals that a net has
+        twice, and nets of a single terminal, fall away. Weights below one, which count as one in congestion, stay.
+        """
+        fixed = self._fixed
+        blocks, offsets = fixed["terminal_block"].tolist(), fixed["terminal_offset"].tolist()
+        terminals = [(block, *offset) for block, offset in zip(blocks, offsets, strict=True)]
+        weights, first = fixed["net_weights"].tolist(), fixed["net_ptr"].tolist()
+        merged: dict[Any, tuple[list[Any], float]] = {}
+        for net, weight in enumerate(weights):
+            distinct = list(dict.fromkeys(terminals[first[net] : first[net + 1]]))
+            if len(distinct) < 2:
+                continue
+            key = (distinct[0], frozenset(distinct)) if weight >= 1 else net
+            merged[key] = distinct, weight + (merged[key][1] if key in merged else 0.0)
+        degrees = np.array([len(distinct) for distinct, _ in merged.values()], np.int64)
+        kept = [terminal for distinct, _ in merged.values() for terminal in distinct]
+        block = np.array([terminal[0] for terminal in kept], np.int32)
+        return fixed | _indexed(
+            np.concatenate([[0], np.cumsum(degrees)]).astype(np.int64),
+            np.array([weight for _, weight in merged.values()], np.float64),
+            block,
+            np.array([terminal[1:] for terminal in kept], np.float64).reshape(-1, 2),
+            self.blocks.size,
+        )
+
+    def merged_state(self, placement: Placement | None = None) -> ProxyState:
+        """Return an empty state, as ``empty_state`` does, in which equal nets are one; its costs are the netlist's."""
+        return self._empty(self._merged, placement, None)
+
     def empty_state(self, placement: Placement | None = None, placed: NDArray[np.bool_] | None = None) -> ProxyState:
         """Return a state, as ``state`` does, from which nothing has been computed: call ``rebuild`` first."""
+        return self._empty(self._fixed, placement, placed)
+
+    def _empty(
+        self, fixed: dict[str, NDArray], placement: Placement | None, placed: NDArray[np.bool_] | None
+    ) -> ProxyState:
         placement = self.netlist.placement if placement is None else placement
         if placement.netlist is not self.netlist and placement.netlist != self.netlist:
             raise ValueError(f"the placement is of {placement.netlist.name}, the cost of {self.netlist.name}")
-        fixed = self._fixed
         num_blocks, num_terminals = self.blocks.size, fixed["terminal_block"].size
         num_nets, cells = fixed["net_weights"].size, self.netlist.canvas.num_cells
         longest = int(np.diff(fixed["net_ptr"]).max(initial=1))
@@ -192,6 +225,25 @@ class ProxyCost:
             "congestion": float(totals[proxy_state.CONGESTION]),
         }
         return Cost(float(totals[proxy_state.TOTAL]), terms, not violations, violations)
+
+
+def _indexed(
+    net_ptr: NDArray[np.int64],
+    net_weights: NDArray[np.float64],
+    terminal_block: NDArray[np.int32],
+    terminal_offset: NDArray[np.float64],
+    num_blocks: int,
+) -> dict[str, NDArray]:
+    """Return a state's arrays of nets and terminals, with those that lead back."""
+    return {
+        "net_ptr": net_ptr,
+        "net_weights": net_weights,
+        "terminal_block": terminal_block,
+        "terminal_offset": terminal_offset,
+        "terminal_net": np.repeat(np.arange(net_weights.size), np.diff(net_ptr)).astype(np.int32),
+        "block_ptr": np.concatenate([[0], np.cumsum(np.bincount(terminal_block, minlength=num_blocks))]),
+        "block_terminals": np.argsort(terminal_block, kind="stable").astype(np.int32),
+    }
 
 
 def violations(placement: Placement) -> tuple[str, ...]:

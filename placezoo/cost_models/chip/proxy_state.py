@@ -84,7 +84,7 @@ class ProxyState(NamedTuple):
 
 # Functions within loops take arrays, not the state: reading a field of the state counts references to its array.
 @jit.inlined
-def _route(grids, columns, net_ptr, net_weights, terminal_cell, cells, net, sign):
+def add_route(grids, columns, net_ptr, net_weights, terminal_cell, cells, net, sign):
     """Add or take away a net's demand: collect the distinct cells of its placed terminals, the driver's first."""
     count = 0
     for terminal in range(net_ptr[net], net_ptr[net + 1]):
@@ -105,7 +105,7 @@ def _route(grids, columns, net_ptr, net_weights, terminal_cell, cells, net, sign
 
 
 @jit.inlined
-def _length(x, y, net_ptr, terminal_block, terminal_cell, terminal_shift, net):
+def net_span(x, y, net_ptr, terminal_block, terminal_cell, terminal_shift, net):
     """Return the half perimeter of the box around a net's placed terminals, micron."""
     low_x, high_x, low_y, high_y = np.inf, -np.inf, np.inf, -np.inf
     for terminal in range(net_ptr[net], net_ptr[net + 1]):
@@ -173,24 +173,34 @@ def _place_terminal(
 
 
 @jit.inlined
+def density_cost(state, grids, hints):
+    """Return the cost of density, from grids."""
+    k = state.shape[TOP_DENSITY]
+    if k > 0:
+        mean, hints[HINT_DENSITY] = top_mean(grids[0], k, state.scratch, hints[HINT_DENSITY])
+        return 0.5 * mean
+    used, count = 0.0, 0  # fewer than ten cells: the mean of those in use
+    for value in grids[0]:
+        if value > 1e-12:
+            used += value
+            count += 1
+    return 0.5 * used / count if count > 0 else 0.0
+
+
+@jit.inlined
+def congestion_cost(state, grids, hints):
+    """Return the cost of congestion, from grids; leaves the cells' values in the state."""
+    shape = state.shape
+    congestion_values(state.values, grids, shape[COLUMNS], shape[ROWS], shape[REACH], state.grid[SCALE_V:])
+    cost, hints[HINT_CONGESTION] = top_mean(state.values, shape[TOP_CONGESTION], state.scratch, hints[HINT_CONGESTION])
+    return cost
+
+
+@jit.inlined
 def _costs(state, grids, totals, hints):
     """Compute the costs of density and congestion and the total from grids and ``totals[LENGTH]``."""
-    shape, values, scratch = state.shape, state.values, state.scratch
-    k = shape[TOP_DENSITY]
-    if k > 0:
-        mean, hints[HINT_DENSITY] = top_mean(grids[0], k, scratch, hints[HINT_DENSITY])
-        totals[DENSITY] = 0.5 * mean
-    else:  # fewer than ten cells: the mean of those in use
-        used, count = 0.0, 0
-        for value in grids[0]:
-            if value > 1e-12:
-                used += value
-                count += 1
-        totals[DENSITY] = 0.5 * used / count if count > 0 else 0.0
-    congestion_values(values, grids, shape[COLUMNS], shape[ROWS], shape[REACH], state.grid[SCALE_V:])
-    totals[CONGESTION], hints[HINT_CONGESTION] = top_mean(
-        values, shape[TOP_CONGESTION], scratch, hints[HINT_CONGESTION]
-    )
+    totals[DENSITY] = density_cost(state, grids, hints)
+    totals[CONGESTION] = congestion_cost(state, grids, hints)
     totals[TOTAL] = (
         state.weights[0] * totals[LENGTH] * state.grid[LENGTH_SCALE]
         + state.weights[1] * totals[DENSITY]
@@ -262,7 +272,7 @@ def list_block(state, block, x, y, orientation, placed):
 
 
 @jit.inlined
-def _exchange(state):
+def exchange_listed(state):
     """Exchange the listed blocks' places with those in the list."""
     x, y, orientation, placed = state.x, state.y, state.orientation, state.placed
     moved, moved_to = state.moved, state.moved_to
@@ -317,7 +327,7 @@ def try_change(state):
     # Take away what is, add what would be, and go back. One loop, because each inlined call takes long to compile.
     for phase in range(3):
         if phase > 0:
-            _exchange(state)
+            exchange_listed(state)
             _place_listed(state)
         if phase == 2:
             break
@@ -329,9 +339,9 @@ def try_change(state):
         for i in range(num_nets):
             net = trial_nets[i]
             if phase == 1:
-                trial_lengths[i] = _length(x, y, net_ptr, terminal_block, terminal_cell, terminal_shift, net)
+                trial_lengths[i] = net_span(x, y, net_ptr, terminal_block, terminal_cell, terminal_shift, net)
                 length += net_weights[net] * trial_lengths[i]
-            _route(grids, columns, net_ptr, net_weights, terminal_cell, cells, net, sign)
+            add_route(grids, columns, net_ptr, net_weights, terminal_cell, cells, net, sign)
     state.trial_totals[LENGTH] = length
     state.trial_hints[:] = state.hints
     _costs(state, grids, state.trial_totals, state.trial_hints)
@@ -341,7 +351,7 @@ def try_change(state):
 @jit.ieee_kernel
 def commit(state):
     """Make the change that was tried last."""
-    _exchange(state)
+    exchange_listed(state)
     _place_listed(state)
     net_length, trial_nets, trial_lengths = state.net_length, state.trial_nets, state.trial_lengths
     for i in range(state.counts[NUM_NETS]):

@@ -36,6 +36,7 @@ class ChipState(NamedTuple):
     item_block: NDArray[np.int64]  # [N]
     item_hard: NDArray[np.int8]  # [N]
     order: NDArray[np.int64]  # [N], of construction
+    twins: NDArray[np.int64]  # [3, N]: items by size; where those of an item's size start there; how many they are
     layout: Layout
     home_orientation: NDArray[np.int8]  # [N], the netlist's
     counts: NDArray[np.int64]  # [NUM_COUNTS], see above

@@ -69,7 +69,7 @@ class Netlist(EqualByDigest):
         name: what the instance is called in results.
         sides: of ports, ``LEFT`` ...; empty for all else.
         halos: float64 [num_nodes, 4], room that standard cells must leave left, below, right and above a macro, micron;
-            written back to DEF, without influence here. Default none.
+            written back to DEF, and kept free of other hard macros by placements off the grid. Default none.
 
     Raises:
         ValueError: arrays disagree in shape, or a macro has no positive size, or is larger than the canvas.

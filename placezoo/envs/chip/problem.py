@@ -18,12 +18,13 @@ from placezoo.cost_models.chip import completion as chip_completion
 from placezoo.cost_models.chip import layout as chip_layout
 from placezoo.cost_models.chip import moves
 from placezoo.cost_models.chip import state as chip_state
+from placezoo.cost_models.chip.legality import illegalities
 from placezoo.cost_models.chip.proxy_cost import WEIGHTS, ProxyCost, SmoothingRange
-from placezoo.cost_models.chip.proxy_state import ProxyState
+from placezoo.cost_models.chip.proxy_state import ProxyState, rebuild
 from placezoo.cost_models.chip.spreading import Springs, relax
 from placezoo.cost_models.cost import Cost
 from placezoo.datasets.arrays import read_only
-from placezoo.datasets.chip.netlist import ORIENTATIONS, Netlist, NodeType, Placement
+from placezoo.datasets.chip.netlist import FIRST_ROTATED, ORIENTATIONS, Netlist, NodeType, Placement
 from placezoo.datasets.chip.netlist_grouping import cluster_flat
 from placezoo.datasets.chip.placement_writer import write_def, write_openroad_tcl
 from placezoo.datasets.chip.plc_format import write_plc
@@ -76,6 +77,7 @@ class ChipPlaceProblem(PlacementProblem):
     })  # fmt: skip
     term_names = moves.TERM_NAMES
     step_kernel = StepKernel(moves.allowed, moves.movable, moves.observe)
+    _refinement: NDArray[np.float64] | None = None
 
     def __init__(
         self,
@@ -134,6 +136,16 @@ class ChipPlaceProblem(PlacementProblem):
         blockages = np.array([blockage[:4] for blockage in netlist.canvas.blockages if blockage[4] > 0]).reshape(-1, 4)
         return np.concatenate([np.concatenate([centers - half, centers + half], axis=1), blockages])
 
+    @cached_property
+    def _twins(self) -> NDArray[np.int64]:
+        """Which items are of one kind and size: ``ChipState.twins``."""
+        hard = self.instance.types[self.item_nodes] == NodeType.HARD_MACRO
+        extents = self.instance.placement.extents[self.item_nodes]
+        _, group, counts = np.unique(np.column_stack([hard, extents]), axis=0, return_inverse=True, return_counts=True)
+        group = group.reshape(-1)
+        starts = np.cumsum(counts) - counts
+        return read_only(np.stack([np.argsort(group, kind="stable"), starts[group], counts[group]]))
+
     @property
     def loose_blocks(self) -> NDArray[np.int64]:
         """The blocks of all macros that can move, items first: int64 [num_items + soft macros that follow]."""
@@ -149,6 +161,74 @@ class ChipPlaceProblem(PlacementProblem):
     @cached_property
     def _springs(self) -> Springs:
         return self.cost_model.springs(self.soft_blocks)
+
+    def refined(self, refinement: NDArray[np.float64] | None) -> ChipPlaceProblem:
+        """Return the problem whose items lie where they are said to lie, and not at the centres of their cells.
+
+        An assignment then says the cells of the centres. Flips do not follow any more; soft macros that are no items
+        still do, from where the hard ones are. Legal are hard macros that overlap no other, no fixed one and no
+        blockage and keep out of each other's halos, all items being inside the canvas.
+
+        Args:
+            refinement: float64 [num_items, 3]: x and y of the centre, micron; index of the orientation.
+
+        Raises:
+            ValueError: wrong shape, not finite, or an orientation that the problem does not allow.
+        """
+        if refinement is None:
+            return self
+        try:
+            places = np.array(refinement, np.float64)
+        except (TypeError, ValueError):
+            places = np.zeros(0)
+        if places.shape != (self.num_items, 3) or not np.isfinite(places).all():
+            raise ValueError(f"a refinement is x, y and orientation of each of {self.num_items} macros, finite")
+        home = self.instance.orientations[self.item_nodes]
+        flips = self.parameters["flips"] * (self.instance.types[self.item_nodes] == NodeType.HARD_MACRO)
+        is_possible = (places[:, 2] == home) | (
+            (flips > 0) & np.isin(places[:, 2], range(len(ORIENTATIONS)))
+            & ((places[:, 2] >= FIRST_ROTATED) == (home >= FIRST_ROTATED))
+        )  # fmt: skip
+        if not is_possible.all():
+            item = int(is_possible.argmin())
+            raise ValueError(
+                f"{self.item_names[item]}: orientation {places[item, 2]:g} is not among those it may be given"
+            )
+        view = object.__new__(type(self))
+        view.__dict__.update(self.__dict__)
+        view._refinement = read_only(places)
+        return view
+
+    def refinement_of(self, placement: Placement) -> NDArray[np.float64]:
+        """Return where a placement has the items: float64 [num_items, 3], what ``refined`` takes."""
+        nodes = self.item_nodes
+        return np.column_stack([placement.centers[nodes], placement.orientations[nodes]])
+
+    def _refine(self, state: chip_state.ChipState) -> None:
+        """Move the placed items of a state to their own places; what follows from them does not follow yet.
+
+        Raises:
+            ValueError: an item's place is in another cell.
+        """
+        assert self._refinement is not None
+        x, y = self._refinement[:, 0], self._refinement[:, 1]
+        placed = state.assignment >= 0
+        wrong = placed & (state.assignment != self.cells_of(self._refinement[:, :2]))
+        if wrong.any():
+            item = int(wrong.argmax())
+            raise ValueError(
+                f"{self.item_names[item]} is said to be at ({x[item]:g}, {y[item]:g}), which is not in its cell "
+                f"{state.assignment[item]}"
+            )
+        blocks = self.item_blocks[placed]
+        state.proxy.x[blocks], state.proxy.y[blocks] = x[placed], y[placed]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._refinement is None:
+            return super().__reduce__()
+        plain = object.__new__(type(self))
+        plain.__dict__.update({**self.__dict__, "_refinement": None})
+        return type(self).refined, (plain, self._refinement)
 
     def kernel(self, assignment: NDArray[np.int64] | None = None) -> Kernel:
         """Return the compiled moves over a fresh state."""
@@ -176,7 +256,10 @@ class ChipPlaceProblem(PlacementProblem):
                     f"cells are 0..{self.num_resources - 1} (-1 = unplaced), not {array.min()}..{array.max()}"
                 )
         counts = np.zeros(chip_state.NUM_COUNTS, np.int64)
-        counts[chip_state.FLIPS] = self.parameters["flips"]
+        counts[chip_state.FLIPS] = self.parameters["flips"] and self._refinement is None
+        home = netlist.orientations[self.item_nodes].copy()
+        if self._refinement is not None:
+            home[:] = self._refinement[:, 2]
         placed = np.ones(self.cost_model.blocks.size, np.bool_)
         placed[self.item_blocks] = placed[self.soft_blocks] = False
         proxy = self.cost_model.empty_state(placed=placed)
@@ -194,14 +277,23 @@ class ChipPlaceProblem(PlacementProblem):
             item_block=self.item_blocks,
             item_hard=item_hard,
             order=np.array(self.item_order),
-            home_orientation=netlist.orientations[self.item_nodes].copy(),
+            twins=self._twins,
+            home_orientation=home,
             counts=counts,
             anchors=np.zeros((self.soft_blocks.size, 2)),
         )
         chip_state.start(state)
+        if self._refinement is not None:
+            self._refine(state)
+            rebuild(state.proxy)
         if state.counts[chip_state.UNPLACED] == 0:
             chip_completion.complete(state)
+        if self._refinement is not None:
+            state.counts[chip_state.CONFLICTS] = self._illegalities(state)[0]
         return state
+
+    def _illegalities(self, state: chip_state.ChipState) -> tuple[int, tuple[str, ...]]:
+        return illegalities(self.placement_of(state), self.item_nodes[state.assignment >= 0])
 
     def cost_of(self, state: chip_state.ChipState) -> Cost:
         """Return the cost of a state; incomplete, it costs nothing and is infeasible."""
@@ -210,7 +302,9 @@ class ChipPlaceProblem(PlacementProblem):
         found = []
         if unplaced:
             found.append(f"{unplaced} of {self.num_items} macros are not placed")
-        if conflicts:
+        if conflicts and self._refinement is not None:
+            found += self._illegalities(state)[1]
+        elif conflicts:
             found.append(f"{conflicts} overlaps of hard macros with each other, blockages or the canvas's edge")
         return Cost(float(chip_state.total_of(state)), cost.terms, not found, tuple(found))
 
@@ -237,8 +331,12 @@ class ChipPlaceProblem(PlacementProblem):
 
     def assignment_of(self, placement: Placement) -> NDArray[np.int64]:
         """Return the cells in which a placement's items have their centres: int64 [num_items]."""
+        return self.cells_of(placement.centers[self.item_nodes])
+
+    def cells_of(self, places: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Return the cells in which places lie: float64 [n, 2], micron -> int64 [n]; outside, the nearest."""
         canvas = self.instance.canvas
-        x, y = placement.centers[self.item_nodes].T
+        x, y = places.T
         columns = np.clip((x // canvas.cell_width).astype(np.int64), 0, canvas.columns - 1)
         return np.clip((y // canvas.cell_height).astype(np.int64), 0, canvas.rows - 1) * canvas.columns + columns
 

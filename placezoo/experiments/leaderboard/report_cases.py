@@ -106,7 +106,8 @@ class CaseRuns:
         from PIL import Image
 
         assert self.best.solution is not None
-        draw = functools.partial(self.problem.draw, self.best.solution.assignment)
+        problem = self.problem.refined(self.best.solution.refinement)
+        draw = functools.partial(problem.draw, self.best.solution.assignment)
         content, drawn = io.BytesIO(), io.BytesIO(figure_bytes(draw, "png", (6.4, 5.6)))
         Image.open(drawn).convert("RGB").quantize(128).save(content, "PNG", optimize=True)
         return base64.b64encode(content.getvalue()).decode()

@@ -17,7 +17,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore"),  # Ray's own are many and not ours to mend
     pytest.mark.xdist_group("ray"),  # one Ray at a time
 ]
-SMALL = PPOConfig(num_envs=4, num_steps=24, batch_size=48, width=8, layers=1)
+SMALL = PPOConfig(num_envs=4, num_steps=24, batch_size=1024, width=8, layers=1)  # more than are collected: all at once
 
 
 def learner(formulation="construct", **more):
