@@ -33,6 +33,10 @@ fastmath_kernel = njit(cache=True, nogil=True, error_model="numpy", fastmath=Tru
 """An ``ieee_kernel`` whose sums may be reordered; for what need not be equal to the last bit on every machine."""
 
 
+unkept = njit(nogil=True)
+"""A function over the states of many domains, not kept on disk: loading it would import the modules of all of them."""
+
+
 class GenericLoop:
     """A loop that takes other jitted functions as arguments, compiled once for each choice of them and kept on disk.
 

@@ -183,7 +183,7 @@ def test_problems_keep_to_their_bounds(env_id, instance, bounds):
 def test_cost_models_and_environments_keep_to_their_bounds():
     netlist, edge = generate_netlist(num_hard=4, num_soft=4, seed=0), load("giph/test/0")
     for cls, given, bounds in (
-        (PartitionCost, (load("karate"), 2), 1),
+        (PartitionCost, (load("karate"), 2), 2),
         (Makespan, (edge.task_graph, edge.cluster), 5),
         (ProxyCost, (netlist,), 1),
     ):

@@ -59,7 +59,7 @@ class StepKernel(NamedTuple):
     look: Callable | None = None
 
 
-@jit.kernel
+@jit.unkept
 def look_nowhere(state, item, mask, features):
     """Stand in where a domain has no features of pairs."""
 
