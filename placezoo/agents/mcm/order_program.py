@@ -289,25 +289,28 @@ def accept(state, begin, end):
     """Keep an attempt: bring up to date what it left, as far as anything changes."""
     n, count, seconds = state.order.size, state.forward.shape[1] - 1, state.seconds
     reach = state.limits[CAP] * (1.0 + _SLACK)  # no block is longer
-    changed = end - 1  # the last position from which a block's interval or what comes before it has changed
+    # The last position from which a block's interval or what comes before it has changed: as near as it is, or was.
+    before = state.window[0]
+    nearest = max(seconds[end - 1], seconds[end] - state.program.seconds[before[end - 1]])
     for place in range(end, n + 1):
-        if seconds[place] - seconds[changed] > reach:
+        if seconds[place] - nearest > reach:
             break
         state.saved[place] = state.forward[place]
         _fill_forward(state, place)
         for blocks in range(count + 1):
             if state.forward[place, blocks] != state.saved[place, blocks]:
-                changed = place
+                nearest = seconds[place]
                 break
-    changed = begin + 1  # the first position up to which
+    # The first position up to which, likewise.
+    nearest = min(seconds[begin + 1], seconds[begin] + state.program.seconds[before[begin]])
     for place in range(end - 1, -1, -1):
-        if seconds[changed] - seconds[place] > reach:
+        if nearest - seconds[place] > reach:
             break
         state.saved[place] = state.backward[place]
         _fill_backward(state, place)
         for blocks in range(count + 1):
             if state.backward[place, blocks] != state.saved[place, blocks]:
-                changed = min(changed, place)
+                nearest = min(nearest, seconds[place])
                 break
 
 
