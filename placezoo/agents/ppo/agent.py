@@ -15,7 +15,7 @@ from placezoo.agents.networks.checkpoint import Checkpoint, checkpoint_folder, n
 from placezoo.agents.networks.heads import make_network
 from placezoo.agents.networks.threads import single_thread
 from placezoo.agents.ppo.config import PPOConfig
-from placezoo.agents.ppo.construct_decoder import ConstructDecoder
+from placezoo.agents.ppo.construct_decoder import ConstructDecoder, compile_steps
 from placezoo.agents.ppo.own_learner import PPOLearner
 from placezoo.agents.search.repair import compile_repair, repair
 from placezoo.agents.search.search import Search
@@ -90,6 +90,7 @@ class PPO(Agent):
     def prepare(self, problem: PlacementProblem) -> None:
         """Load the checkpoint and check that it fits; compile what the search calls."""
         compile_repair(problem)
+        compile_steps(problem)
         nothing, rng = np.zeros(0, np.int64), np.random.default_rng(0)
         place_greedily(problem.kernel(), problem.step_kernel, problem.num_resources, nothing, rng)
         policy = self.policy_for(problem)

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -299,6 +302,22 @@ def test_a_fresh_policy_goes_by_the_prior(env_id, instance):
         chosen = int(solution.assignment[item])
         assert least[chosen] <= least.min() + 1e-2  # the rest of a fresh network decides between those that are close
         kernel.apply(kernel.state, (item, -1, chosen, -1))
+
+
+COLD = """
+import placezoo
+problem = placezoo.make_problem("EdgePlace-v0", "giph/test/0")
+agent, step = placezoo.make_agent("ppo", checkpoint="untrained"), problem.step_kernel
+agent.prepare(problem)
+before = [list(one.signatures) for one in (step.allowed, step.observe, step.look)]
+agent.solve(problem, placezoo.Budget(evaluations=3), seed=0)
+assert [list(one.signatures) for one in (step.allowed, step.observe, step.look)] == before, before
+assert all(before)
+"""
+
+
+def test_nothing_is_compiled_while_the_clock_runs():
+    subprocess.run([sys.executable, "-c", COLD], check=True)
 
 
 def test_the_fresh_policy_is_the_same_every_time():
