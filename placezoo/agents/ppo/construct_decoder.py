@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +21,7 @@ _STEPS_BETWEEN_LOOKS = 64  # at the clock
 
 def compile_steps(problem: PlacementProblem) -> None:
     """Compile what each step of a construction calls, and what scores it, before a clock starts."""
-    names, allowed, observe, look = problem.feature_names, *_step_functions(problem)
+    names, (allowed, _, observe, look) = problem.feature_names, problem.step_kernel
     own, state, item = len(names.resources), problem.kernel().state, int(problem.item_order[0])
     features = np.zeros((1, problem.num_resources, len(names.resource_columns)), np.float32)
     masks = np.zeros((1, problem.num_resources), np.int8)
@@ -31,11 +30,6 @@ def compile_steps(problem: PlacementProblem) -> None:
     observe(state, features[0, :, :own], np.zeros(2 + len(problem.term_names)))
     if look is not None:
         look(state, item, masks[0], features[0, :, own:])
-
-
-def _step_functions(problem: PlacementProblem) -> tuple[Any, Any, Any]:
-    step_kernel = problem.step_kernel
-    return step_kernel.allowed, step_kernel.observe, step_kernel.look
 
 
 class ConstructDecoder:
@@ -105,7 +99,7 @@ class ConstructDecoder:
         values = np.zeros(2 + len(problem.term_names))
         masks = np.zeros((num_samples, resources), np.int8)
         everyone = np.arange(num_samples)
-        allowed, observe, look = _step_functions(problem)
+        allowed, _, observe, look = problem.step_kernel
         for step, item in enumerate(problem.item_order.tolist()):
             if step % _STEPS_BETWEEN_LOOKS == 0 and is_over():
                 if finish is None:

@@ -9,6 +9,7 @@ that moving any node from an overweight part to one with room never costs more t
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -72,6 +73,15 @@ class Balance:
     def bounds(self) -> tuple[int, int, int]:
         """What the kernels read, in the order of ``PartitionState.bounds``."""
         return self.max_part_weight, self.penalty, self.ideal_part_weight
+
+    def cost_of(self, state: Any, observe: Callable[..., None], term_names: Sequence[str]) -> Cost:
+        """Return the cost of a state as its kernel ``observe`` tells it."""
+        values = np.empty(2 + len(term_names))
+        observe(state, np.empty((self.num_parts, len(PART_FEATURE_NAMES)), np.float32), values)
+        violations = self.violations(state)
+        return Cost(
+            float(values[0]), dict(zip(term_names, values[2:].tolist(), strict=True)), not violations, violations
+        )
 
     def violations(self, state: Any) -> tuple[str, ...]:
         """Say which parts of a state are too heavy, and how many nodes are in none."""
@@ -154,11 +164,7 @@ class PartitionCost:
 
     def cost_of(self, state: PartitionState) -> Cost:
         """Return the cost of a state, without going over the graph again."""
-        values = np.empty(2 + len(TERM_NAMES))
-        observe(state, np.empty((self.num_parts, len(PART_FEATURE_NAMES)), np.float32), values)
-        violations = self.balance.violations(state)
-        terms = dict(zip(TERM_NAMES, values[2:].tolist(), strict=True))
-        return Cost(float(values[0]), terms, not violations, violations)
+        return self.balance.cost_of(state, observe, TERM_NAMES)
 
 
 @jit.kernel

@@ -12,7 +12,6 @@ from placezoo.cost_models.cost import Cost
 from placezoo.cost_models.partition import hypergraph_moves as moves
 from placezoo.cost_models.partition.cost import Balance, Epsilon
 from placezoo.cost_models.partition.hypergraph_moves import HypergraphState
-from placezoo.cost_models.partition.moves import PART_FEATURE_NAMES
 from placezoo.datasets.partition.hypergraph import Hypergraph
 from placezoo.parameters import check_parameters, one_of
 
@@ -95,8 +94,4 @@ class HypergraphCost:
 
     def cost_of(self, state: HypergraphState) -> Cost:
         """Return the cost of a state, without going over the hypergraph again."""
-        values = np.empty(2 + len(moves.TERM_NAMES))
-        moves.observe(state, np.empty((self.num_parts, len(PART_FEATURE_NAMES)), np.float32), values)
-        violations = self.balance.violations(state)
-        terms = dict(zip(moves.TERM_NAMES, values[2:].tolist(), strict=True))
-        return Cost(float(values[0]), terms, not violations, violations)
+        return self.balance.cost_of(state, moves.observe, moves.TERM_NAMES)

@@ -24,6 +24,7 @@ from placezoo.cost_models.partition.moves import (
     PART_LOAD,
     PART_VOLUME_SHARE,
     allowed,
+    change_part,
     cost_of_excess,
     enter_boundary,
     excess,
@@ -200,18 +201,7 @@ def _transfer(state, node, source, target):
         state.totals[KM1] += weight * (max(after - 1, 0) - max(before - 1, 0))
         if target >= 0 and after > 1:
             outside += 1
-    state.outside[node] = outside
-    if outside > 0 and outside_before == 0:
-        enter_boundary(state, node)
-    elif outside == 0 and outside_before > 0:
-        leave_boundary(state, node)
-    state.assignment[node] = target
-    for part, sign in ((source, -1), (target, 1)):
-        if part >= 0:
-            state.part_weights[part] += sign * state.node_weights[node]
-            state.part_volumes[part] += sign * state.weighted_degrees[node]
-        else:
-            state.totals[NUM_UNPLACED] += sign
+    change_part(state, node, source, target, outside_before, outside)
 
 
 @jit.inlined

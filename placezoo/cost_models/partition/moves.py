@@ -135,6 +135,23 @@ def delta(state, move):
 
 
 @jit.inlined
+def change_part(state, node, source, target, before, outside):
+    """Count a node in another part, and on the boundary where ``outside`` is above 0; ``before`` is what that was."""
+    state.outside[node] = outside
+    if outside > 0 and before == 0:
+        enter_boundary(state, node)
+    elif outside == 0 and before > 0:
+        leave_boundary(state, node)
+    state.assignment[node] = target
+    for part, sign in ((source, -1), (target, 1)):
+        if part >= 0:
+            state.part_weights[part] += sign * state.node_weights[node]
+            state.part_volumes[part] += sign * state.weighted_degrees[node]
+        else:
+            state.totals[NUM_UNPLACED] += sign
+
+
+@jit.inlined
 def _transfer(state, node, source, target):
     """Move one node, keeping every count of the state."""
     outside_before = state.outside[node]
@@ -164,18 +181,7 @@ def _transfer(state, node, source, target):
             state.outside[neighbour] -= 1
             if state.outside[neighbour] == 0:
                 leave_boundary(state, neighbour)
-    state.outside[node] = outside
-    if outside > 0 and outside_before == 0:
-        enter_boundary(state, node)
-    elif outside == 0 and outside_before > 0:
-        leave_boundary(state, node)
-    state.assignment[node] = target
-    for part, sign in ((source, -1), (target, 1)):
-        if part >= 0:
-            state.part_weights[part] += sign * state.node_weights[node]
-            state.part_volumes[part] += sign * state.weighted_degrees[node]
-        else:
-            state.totals[NUM_UNPLACED] += sign
+    change_part(state, node, source, target, outside_before, outside)
 
 
 @jit.inlined
