@@ -24,7 +24,7 @@ STEPS = ("", splits.STEP, ",decomposed")
 # What documentation, tests and benchmarks name beyond the steps of all models and the splits.
 OTHERS = (
     "transformers:bert-base,training", "transformers:resnet-50,training,batch=16", "torch:gnmt,layers=4",
-    "torch:gnmt,tokens=10", "torch:fuseconv,half=0", "torch:transformer-xl,layers=48,training,batch=8",
+    "torch:gnmt,tokens=10", "torch:fuseconv,half=0",
 )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Annotated, Any
@@ -198,15 +199,14 @@ def update_best_known(
 ) -> None:
     """Score solutions again from their instances, and keep those that are better than what is known.
 
-    A folder stands for the solutions in it, or for the runs of the leaderboard that it is.
+    A folder stands for the best solution of each problem in it, or among the runs of the leaderboard that it is.
     """
     from placezoo.experiments.leaderboard.best_known import TABLE, BestKnown
 
     known = BestKnown(table or TABLE)
     better = 0
-    files = [file for path in solutions for file in _solution_files(path)]
-    for path in files:
-        solution = Solution.load(path)
+    claims = [claim for path in solutions for claim in _claims(path)]
+    for path, solution in claims:
         try:
             is_better = known.update(solution)
         except ClaimError as error:
@@ -214,15 +214,21 @@ def update_best_known(
         better += is_better
         if is_better:
             console.print(f"{path}: {solution.cost.total:g} for {solution.instance} is the best known now")
-    console.print(f"{better} of {len(files)} are better than what was known; {known.folder} has {len(known)} entries")
+    console.print(f"{better} of {len(claims)} are better than what was known; {known.folder} has {len(known)} entries")
 
 
-def _solution_files(path: Path) -> list[Path]:
-    """Return the solutions that a path stands for."""
+def _claims(path: Path) -> list[tuple[Path, Solution]]:
+    """Return the solutions that a path stands for; of a folder those that claim the least for their problems."""
     if not path.is_dir():
-        return [path]
+        return [(path, Solution.load(path))]
     runs = path / "runs" if (path / "runs").is_dir() else path
-    return sorted(runs.glob("*.json"))
+    least: dict[tuple[str, str, str], tuple[Path, Solution]] = {}
+    for file in sorted(runs.glob("*.json")):
+        solution = Solution.load(file)
+        key = solution.env_id, solution.digest, json.dumps(solution.parameters, sort_keys=True)
+        if solution.cost.feasible and (key not in least or solution.cost.total < least[key][1].cost.total):
+            least[key] = file, solution
+    return list(least.values())
 
 
 @best_known_app.command("verify")

@@ -133,8 +133,9 @@ def by_limits(rows: Iterable[Row]) -> dict[str, list[Row]]:
 
 def by_budget(rows: Iterable[Row]) -> dict[str, list[Row]]:
     """Return rows grouped by their budgets, in words, from the least."""
-    rows = sorted(rows, key=lambda row: (row.limits, *row.budget.values()))  # of one kind they have the same keys
-    return _grouped(rows, lambda row: row.budget_text)
+    kinds = by_limits(rows).values()
+    ordered = [row for mine in kinds for row in sorted(mine, key=lambda row: tuple(row.budget.values()))]
+    return _grouped(ordered, lambda row: row.budget_text)
 
 
 def at_longest(rows: Iterable[Row]) -> list[Row]:
