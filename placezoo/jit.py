@@ -29,6 +29,10 @@ inlined = njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
 """An ``ieee_kernel`` that becomes part of its callers: a call that does not counts the references of all arrays of a
 state up and down, and takes 3 times as long."""
 
+generic_inlined = njit(nogil=True, error_model="numpy", forceinline=True)
+"""As ``inlined``, for functions that take jitted functions: numba cannot keep those on disk, but what they become part
+of is kept."""
+
 fastmath_kernel = njit(cache=True, nogil=True, error_model="numpy", fastmath=True)
 """An ``ieee_kernel`` whose sums may be reordered; for what need not be equal to the last bit on every machine."""
 

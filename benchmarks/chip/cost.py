@@ -2,7 +2,7 @@
 
     python -m benchmarks.chip.cost              speeds on Ariane-133 (about a minute)
     python -m benchmarks.chip.cost quality      agents on three netlists at 10, 60 and 300 s (about half an hour)
-    python -m benchmarks.chip.cost off_the_grid all macros movable, 60 CPU s, three seeds, scored from files (12 minutes)
+    python -m benchmarks.chip.cost off_the_grid all macros, 60 CPU s, three seeds, scored from files (12 minutes)
 
 Needs the public netlists in PLACEZOO_DATA or on the network.
 """

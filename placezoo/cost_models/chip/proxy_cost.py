@@ -188,7 +188,6 @@ class ProxyCost:
             values=np.zeros(2 * cells),
             scratch=np.zeros(2 * cells),
             net_cells=np.zeros(longest, np.int64),
-            wires=np.zeros((2 * longest, 4), np.int32),
         )
 
     def springs(self, blocks: NDArray[np.int64]) -> Springs:

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from placezoo import jit
 from placezoo.cost_models.chip.congestion import (
     add_macro_routes,
-    add_wires,
     congestion_values,
     list_wires,
     pack_cell,
+    route_net,
 )
 from placezoo.cost_models.chip.density import add_area, first_cell
 from placezoo.cost_models.chip.top_mean import top_mean
@@ -86,13 +86,12 @@ class ProxyState(NamedTuple):
     values: NDArray[np.float64]  # [2 * C]
     scratch: NDArray[np.float64]  # [2 * C]
     net_cells: NDArray[np.int64]  # [longest net]
-    wires: NDArray[np.int32]  # [2 x longest net, 4]
 
 
 # Functions within loops take arrays, not the state: reading a field of the state counts references to its array.
 @jit.inlined
-def list_net(wires, begin, net_ptr, terminal_cell, cells, net):
-    """List a net's wires between the distinct cells of its placed terminals, the driver's first; return the end."""
+def distinct_cells(net_ptr, terminal_cell, cells, net):
+    """Write the distinct cells of a net's placed terminals, the driver's first; return how many."""
     count = 0
     for terminal in range(net_ptr[net], net_ptr[net + 1]):
         cell = terminal_cell[terminal]
@@ -106,6 +105,13 @@ def list_net(wires, begin, net_ptr, terminal_cell, cells, net):
         if not known:
             cells[count] = cell
             count += 1
+    return count
+
+
+@jit.inlined
+def list_net(wires, begin, net_ptr, terminal_cell, cells, net):
+    """List a net's wires; return where the list ends."""
+    count = distinct_cells(net_ptr, terminal_cell, cells, net)
     return list_wires(wires, begin, cells, count) if count > 1 else begin
 
 
@@ -227,7 +233,7 @@ def rebuild(state):
     net_ptr, net_weights, net_length, cells = state.net_ptr, state.net_weights, state.net_length, state.net_cells
     terminal_block, terminal_offset = state.terminal_block, state.terminal_offset
     terminal_shift, terminal_cell = state.terminal_shift, state.terminal_cell
-    x, y, orientation, placed, wires = state.x, state.y, state.orientation, state.placed, state.wires
+    x, y, orientation, placed = state.x, state.y, state.orientation, state.placed
     grids[:] = 0.0
     total = 0.0
     columns = shape[COLUMNS]
@@ -256,8 +262,7 @@ def rebuild(state):
         net_length[net] = high_x - low_x + high_y - low_y if high_x >= low_x else 0.0
         total += net_weights[net] * net_length[net]
         if count > 1:
-            end = list_wires(wires, 0, cells, count)
-            add_wires(grids, columns, wires, 0, end, demand_of(net_weights[net]))
+            route_net(grids, columns, cells, count, demand_of(net_weights[net]))
     for block in range(x.size):
         if kinds[block] != POINT and placed[block]:
             _cover(grids, grid, shape, macro_routes, kinds[block], sizes, x, y, orientation, block, 1.0)
@@ -322,7 +327,7 @@ def try_change(state):
     terminal_net, terminal_cell, terminal_shift = state.terminal_net, state.terminal_cell, state.terminal_shift
     terminal_block, block_ptr, block_terminals = state.terminal_block, state.block_ptr, state.block_terminals
     counts, moved, net_stamp, trial_nets = state.counts, state.moved, state.net_stamp, state.trial_nets
-    placed, trial_lengths, columns, wires = state.placed, state.trial_lengths, shape[COLUMNS], state.wires
+    placed, trial_lengths, columns = state.placed, state.trial_lengths, shape[COLUMNS]
     grids[:] = state.grids
     counts[STAMP] += 1
     stamp, num_nets = counts[STAMP], 0
@@ -353,8 +358,9 @@ def try_change(state):
             if phase == 1:
                 trial_lengths[i] = net_span(x, y, net_ptr, terminal_block, terminal_cell, terminal_shift, net)
                 length += net_weights[net] * trial_lengths[i]
-            end = list_net(wires, 0, net_ptr, terminal_cell, cells, net)
-            add_wires(grids, columns, wires, 0, end, sign * demand_of(net_weights[net]))
+            count = distinct_cells(net_ptr, terminal_cell, cells, net)
+            if count > 1:
+                route_net(grids, columns, cells, count, sign * demand_of(net_weights[net]))
     state.trial_totals[LENGTH] = length
     state.trial_hints[:] = state.hints
     _costs(state, grids, state.trial_totals, state.trial_hints)

@@ -23,6 +23,7 @@ from placezoo.cost_models.chip.congestion import (
     add_wires,
     congestion_values,
     pack_cell,
+    route_net,
 )
 from placezoo.cost_models.chip.density import add_area, first_cell
 from placezoo.cost_models.chip.proxy_state import (
@@ -43,12 +44,12 @@ from placezoo.cost_models.chip.proxy_state import (
     SCALE_V,
     STAMP,
     TOP_CONGESTION,
-    TOP_DENSITY,
     TOTAL,
     ProxyState,
     congestion_cost,
     demand_of,
     density_cost,
+    distinct_cells,
     exchange_listed,
     list_net,
     net_span,
@@ -70,7 +71,7 @@ class QuickTrials(NamedTuple):
     cells: NDArray[np.int32]  # [T], of the moved blocks' terminals in turn: what is new, then what was
     shifts: NDArray[np.float64]  # [T, 2], likewise, what was, where a block is turned
     flags: NDArray[np.int8]  # [4], what the trial changed
-    wires: NDArray[np.int32]  # [2 T, 4], that the trial adds; then that it takes away
+    wires: NDArray[np.int32]  # [2 T, 4], that the trial adds
     wire_ends: NDArray[np.int64]  # [M], of each rerouted net in turn, where its wires end
     # k cells that were the fullest a while ago: their mean bounds the congestion from below
     fullest: NDArray[np.int32]  # [2 C], vertical ones, then C + horizontal ones
@@ -312,21 +313,20 @@ def try_quickly(trials, limit):
         grids[MACRO_VERTICAL, :] = state.grids[MACRO_VERTICAL, :]
         grids[MACRO_HORIZONTAL, :] = state.grids[MACRO_HORIZONTAL, :]
     if routes_changed:
-        for phase in range(2):
-            if phase == 1:
-                _swap_cells(moved, num_moved, block_ptr, block_terminals, terminal_cell, new_cells)
-            rank, begin, end = 0, 0, 0
-            for i in range(num_nets):
-                net = trial_nets[i]
-                if rerouted[net] == stamp:
-                    if phase == 0:
-                        end = wire_ends[rank]
-                    else:
-                        begin, end = 0, list_net(wires, 0, net_ptr, terminal_cell, net_cells, net)
-                    sign = 1.0 if phase == 0 else -1.0
-                    add_wires(grids, columns, wires, begin, end, sign * demand_of(net_weights[net]))
-                    begin = end
-                    rank += 1
+        rank, begin = 0, 0
+        for i in range(num_nets):
+            net = trial_nets[i]
+            if rerouted[net] == stamp:
+                add_wires(grids, columns, wires, begin, wire_ends[rank], demand_of(net_weights[net]))
+                begin = wire_ends[rank]
+                rank += 1
+        _swap_cells(moved, num_moved, block_ptr, block_terminals, terminal_cell, new_cells)
+        for i in range(num_nets):
+            net = trial_nets[i]
+            if rerouted[net] == stamp:
+                count = distinct_cells(net_ptr, terminal_cell, net_cells, net)
+                if count > 1:
+                    route_net(grids, columns, net_cells, count, -demand_of(net_weights[net]))
         _swap_cells(moved, num_moved, block_ptr, block_terminals, terminal_cell, new_cells)
     totals[CONGESTION] = congestion_cost(state, grids, hints)
     totals[TOTAL] += state.weights[2] * totals[CONGESTION]
