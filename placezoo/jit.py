@@ -11,12 +11,15 @@ import ast
 import functools
 import hashlib
 import inspect
+import sys
 import textwrap
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from numba import njit
+from numba.core import event
 from numba.core.dispatcher import Dispatcher
 
 kernel = njit(cache=True, nogil=True)
@@ -39,6 +42,47 @@ fastmath_kernel = njit(cache=True, nogil=True, error_model="numpy", fastmath=Tru
 
 unkept = njit(nogil=True)
 """A function over the states of many domains, not kept on disk: loading it would import the modules of all of them."""
+
+
+_SAY_AFTER = 1.0  # seconds of compilation
+
+
+class CompilationClock(event.Listener):
+    """Counts the seconds that this process has spent on compiling, and says so once to somebody who waits.
+
+    Attributes:
+        seconds: so far; what is loaded from disk does not count.
+    """
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._depth, self._began, self._is_said = 0, 0.0, False
+
+    def on_start(self, _: Any) -> None:
+        """Note that a kernel is being compiled, perhaps within another one."""
+        if self._depth == 0:
+            self._began = time.perf_counter()
+        self._depth += 1
+        if not self._is_said and self.seconds + time.perf_counter() - self._began > _SAY_AFTER:
+            self._is_said = True
+            if sys.stderr is not None and (sys.stderr.isatty() or "ipykernel" in sys.modules):
+                print("placezoo: compiling kernels, once; they are kept for the next time ...", file=sys.stderr)
+
+    def on_end(self, _: Any) -> None:
+        """Note that a kernel is compiled."""
+        self._depth -= 1
+        if self._depth == 0:
+            self.seconds += time.perf_counter() - self._began
+
+
+compilation = CompilationClock()
+"""Of this process."""
+event.register("numba:compile", compilation)
+
+
+def working_seconds() -> float:
+    """Return a clock that stands still while kernels are compiled: trainings have their seconds by it."""
+    return time.perf_counter() - compilation.seconds
 
 
 class GenericLoop:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Generic, get_args, get_origin
 
@@ -61,13 +62,21 @@ class Agent(ABC, Generic[P]):
         if not condition:
             raise ValueError(f"{self.name}: {message}")
 
-    def solve(self, problem: P, budget: Budget | None = None, seed: int = 0) -> Solution:
+    def solve(
+        self,
+        problem: P,
+        budget: Budget | None = None,
+        seed: int = 0,
+        watch: Callable[[Search[Any]], None] | None = None,
+    ) -> Solution:
         """Search for a good assignment.
 
         Args:
             problem: any problem that the agent is for.
             budget: how long, default 10 seconds.
             seed: of everything random in the search.
+            watch: called with the search when its clock starts, and after each improvement: ``search.best_cost``,
+                ``search.progress``. Its own time counts.
 
         Raises:
             ValueError: the agent is not for this problem.
@@ -79,7 +88,7 @@ class Agent(ABC, Generic[P]):
         seen = self.presented(problem)
         self.prepare(seen)
         seen.evaluate(seen.initial_assignment(np.random.default_rng(0)))  # compiles what every search calls
-        search = Search(seen, budget or DEFAULT_BUDGET, seed)
+        search = Search(seen, budget or DEFAULT_BUDGET, seed, watch)
         self._search(search)
         assert search.best is not None
         assert search.best_cost is not None
@@ -110,6 +119,10 @@ class Agent(ABC, Generic[P]):
         Raises:
             ValueError: the agent is not for this problem.
         """
+
+    def account(self, problem: P) -> str:
+        """Return a line on how the agent answers and when it stops, for who wonders; by default nothing."""
+        return ""
 
     @abstractmethod
     def _search(self, search: Search[P]) -> None:

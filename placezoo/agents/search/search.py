@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import Generic
+from collections.abc import Callable
+from typing import Any, Generic
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,7 @@ class Search(Generic[P_co]):
         problem: to solve.
         budget: how long.
         seed: of the run's generator.
+        watch: called with the search when it begins, and after each improvement.
 
     Attributes:
         evaluations: how many evaluations were spent so far; agents add to it.
@@ -39,7 +41,9 @@ class Search(Generic[P_co]):
         bound: what no assignment costs less than, where the agent has proved one.
     """
 
-    def __init__(self, problem: P_co, budget: Budget, seed: int) -> None:
+    def __init__(
+        self, problem: P_co, budget: Budget, seed: int, watch: Callable[[Search[Any]], None] | None = None
+    ) -> None:
         self.problem = problem
         self.budget = budget
         self.rng = np.random.default_rng(seed)
@@ -51,7 +55,10 @@ class Search(Generic[P_co]):
         self.trace: list[TracePoint] = []
         self.bound: float | None = None
         self._phase = 0, 0.0  # evaluations and seconds when the current phase began
+        self._watch = watch
         self._started = time.perf_counter()
+        if watch is not None:
+            watch(self)
 
     @property
     def seconds(self) -> float:
@@ -116,4 +123,6 @@ class Search(Generic[P_co]):
             self.best, self.best_cost = np.array(assignment, np.int64), cost
             self.best_refinement = None if refinement is None else np.array(refinement, np.float64)
             self.trace.append(TracePoint(self.evaluations, self.seconds, cost.total))
+            if self._watch is not None:
+                self._watch(self)
         return cost
