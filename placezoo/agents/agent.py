@@ -31,6 +31,8 @@ class Agent(ABC, Generic[P]):
     Class attributes:
         name: kebab-case.
         problem_class: the problems that the agent is for, a class or several; by default those in its brackets, or all.
+        counts_evaluations: False for one that looks at candidates without counting them, in a solver of others for
+            example: under budgets of evaluations it does not compare.
 
     Raises:
         ValueError: a hyperparameter has the wrong type, is not finite or is out of bounds.
@@ -38,6 +40,7 @@ class Agent(ABC, Generic[P]):
 
     name: ClassVar[str]
     problem_class: ClassVar[Any] = PlacementProblem
+    counts_evaluations: ClassVar[bool] = True
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()

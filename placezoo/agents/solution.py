@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from placezoo.agents.search.clock import clock
 from placezoo.cost_models.cost import Cost
 from placezoo.datasets.files import sha256, write_atomically
 from placezoo.datasets.json_content import read_record
@@ -243,6 +244,7 @@ def describe_machine() -> dict[str, str]:
         "machine": f"{platform.system()} {platform.machine()}",
         "processor": _processor_name(),
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        **({} if clock() == "wall" else {"clock": clock()}),
     }
 
 

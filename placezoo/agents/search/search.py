@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any, Generic
 
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from typing_extensions import TypeVar  # with a default
 
 from placezoo.agents.budget import Budget
+from placezoo.agents.search.clock import now
 from placezoo.agents.solution import TracePoint
 from placezoo.cost_models.cost import Cost
 from placezoo.envs.problem import PlacementProblem
@@ -56,14 +56,14 @@ class Search(Generic[P_co]):
         self.bound: float | None = None
         self._phase = 0, 0.0  # evaluations and seconds when the current phase began
         self._watch = watch
-        self._started = time.perf_counter()
+        self._started = now()
         if watch is not None:
             watch(self)
 
     @property
     def seconds(self) -> float:
         """Seconds since the search began."""
-        return time.perf_counter() - self._started
+        return now() - self._started
 
     @property
     def seconds_to_answer(self) -> float | None:
