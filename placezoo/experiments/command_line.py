@@ -332,4 +332,5 @@ def _print_solution(solution: Solution) -> None:
         console.print(
             f"proved: no assignment costs less than {solution.bound:g}; this one is at most {gap:.2f} % above"
         )
-    console.print(f"{solution.evaluations:,} evaluations in {solution.seconds:.2f} s")
+    allowed = f" ({solution.budget['evaluations']:,} were allowed)" if solution.is_over_budget else ""
+    console.print(f"{solution.evaluations:,} evaluations{allowed} in {solution.seconds:.2f} s")
