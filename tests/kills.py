@@ -30,7 +30,7 @@ from placezoo.experiments.train import TrainingRun, read_curve, resume, train
 from placezoo.experiments.tune import RESULTS, TuneRun, tune_agent
 
 RUN = TrainingRun(
-    "GraphPartition-v0", dataset="grid", parameters={"num_parts": 2}, timesteps=640, validations=10,
+    "GraphPartition-v0", instance="karate", parameters={"num_parts": 2}, timesteps=640, validations=10,
     hyperparameters={"num_envs": 4, "num_steps": 4, "batch_size": 16, "width": 8, "layers": 1}, checkpoint_minutes=0.0,
 )  # fmt: skip
 TUNE = TuneRun(

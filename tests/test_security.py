@@ -4,11 +4,13 @@ import gzip
 import json
 import math
 import os
+import pickle
 import re
 import subprocess
 import sys
 from dataclasses import replace
 
+import gymnasium
 import numpy as np
 import pytest
 import torch
@@ -20,6 +22,7 @@ from placezoo.cost_models import Cost
 from placezoo.datasets.files import read_bytes
 from placezoo.datasets.json_content import read_json
 from placezoo.datasets.yaml_content import parse_yaml
+from placezoo.envs.memory import available_bytes, estimated_bytes
 from placezoo.envs.problem import table_text
 from placezoo.envs.registration import PROBLEMS
 from placezoo.envs.rendering import figure_to_rgb
@@ -551,3 +554,15 @@ def test_names_are_no_formulas():
     assert figure_bytes(draw, "png")
     assert panel_bytes([draw], "png")
     assert figure_to_rgb(draw).size
+
+
+@pytest.mark.parametrize("formulation", ["construct", "improve", "one-shot"])
+def test_as_many_environments_as_memory_holds(formulation):
+    many = 10**7
+    with pytest.raises(ValueError, match=r"^num_envs=10000000: .* take about [\d,.]+ GB, [\d,.]+ GB are free$"):
+        gymnasium.make_vec("GraphPartition-v0", num_envs=many, instance="karate", formulation=formulation)
+    env = gymnasium.make_vec("GraphPartition-v0", num_envs=3, instance="karate", formulation=formulation).unwrapped
+    env.reset(seed=0)
+    each = estimated_bytes(env.envs[0])
+    assert len(pickle.dumps(env.envs[0])) < each < 1e6
+    assert each * many > available_bytes() > 0
