@@ -111,6 +111,7 @@ def readable(folder):
 
 def trainings(kills, rng, root):
     """Kill trainings, each up to five times before it may end; print what came of them."""
+    train(RUN, root / "loaded")  # once here: what is compiled and loaded is there in all forks
     begun = time.perf_counter()
     assert forked(lambda: train(RUN, root / "whole"))
     whole = time.perf_counter() - begun
