@@ -27,7 +27,7 @@ from placezoo.envs.problem import table_text
 from placezoo.envs.registration import PROBLEMS
 from placezoo.envs.rendering import figure_to_rgb
 from placezoo.envs.tally import Tally
-from placezoo.experiments.evaluate import verify
+from placezoo.experiments.evaluate import claimed_problem, verify
 from placezoo.experiments.folder_lock import alone_in
 from placezoo.experiments.leaderboard import Leaderboard, load_suite
 from placezoo.experiments.leaderboard.best_known import BestKnown
@@ -534,6 +534,16 @@ def test_odd_claims_are_refused_in_one_line(claim, tmp_path):
     replace(claim, parameters={**claim.parameters, "instance": "x"}).save(tmp_path / "s.json")
     with pytest.raises(ValueError, match="'instance' is no parameter"):
         Solution.load(tmp_path / "s.json")
+
+
+def test_names_of_any_length_are_refused_in_a_short_line(claim, tmp_path):
+    for name in ("x" * 10**6, "x/" * 10**5, "a\0b", "transformers:" + "x" * 10**6):
+        replace(claim, instance=name).save(tmp_path / "s.json")
+        solution = Solution.load(tmp_path / "s.json")
+        for check in (lambda s=solution: claimed_problem(s, tmp_path / "s.json"), lambda s=solution: verify(s)):
+            with pytest.raises(ValueError, match=r"unknown|is not here") as refusal:
+                check()
+            assert len(str(refusal.value)) < 3000
 
 
 def test_numbers_of_numpy_are_saved(claim, tmp_path):

@@ -38,6 +38,7 @@ from placezoo.experiments.settings import parse_settings, split_settings
 from placezoo.experiments.training_commands import finetune, pretrain_policy, train_agent, tune
 
 TRACEBACK_VARIABLE = "PLACEZOO_TRACEBACK"
+_MOST = 4000  # characters of an error, which may hold a stranger's names
 
 # The base of what typer raises for bad arguments; where its module lies depends on typer's version.
 _UsageError: Any = typer.BadParameter.__base__
@@ -85,6 +86,7 @@ _python_shows = warnings.showwarning
 
 
 def _say(message: str, code: int) -> int:
+    message = message if len(message) <= _MOST else f"{message[:_MOST]} [...]"
     print(f"placezoo: {printable(message)}", file=sys.stderr)
     return code
 
