@@ -88,14 +88,17 @@ class Agent(ABC, Generic[P]):
             classes = self.problem_class if isinstance(self.problem_class, tuple) else (self.problem_class,)
             ours = " and ".join(one.env_id for one in classes)
             raise ValueError(f"{self.name} is for {ours}, it cannot solve {problem.env_id}")
+        begun = problem.tally.copy()
         seen = self.presented(problem)
         self.prepare(seen)
-        seen.evaluate(seen.initial_assignment(np.random.default_rng(0)))  # compiles what every search calls
+        with seen.tally.paused():
+            seen.evaluate(seen.initial_assignment(np.random.default_rng(0)))  # compiles what every search calls
         search = Search(seen, budget or DEFAULT_BUDGET, seed, watch)
         self._search(search)
         assert search.best is not None
         assert search.best_cost is not None
-        return Solution(
+        end = TracePoint(max(search.evaluations, search.records), search.seconds, search.best_cost.total)
+        solution = Solution(
             **problem_record(problem),
             agent=self.name,
             hyperparameters=asdict(self),
@@ -103,11 +106,12 @@ class Agent(ABC, Generic[P]):
             budget=budget_record(search.budget),
             assignment=search.best,
             cost=search.best_cost,
-            trace=(*search.trace, TracePoint(search.evaluations, search.seconds, search.best_cost.total)),
+            trace=(*search.trace, end),
             provenance=describe_machine(),
             bound=search.bound,
             refinement=search.best_refinement,
         )
+        return solution.counted(problem.tally.since(begun))
 
     def presented(self, problem: P) -> P:
         """Return the problem as the agent's policy was trained to see it; by default, as it is.

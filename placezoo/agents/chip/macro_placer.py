@@ -88,8 +88,9 @@ class MacroPlacer(Agent[ChipPlaceProblem]):
         search.evaluations += 1
         _record(search, joint)
         search.seconds_aside = search.seconds
-        self._anneal(search, joint)
-        _record(search, joint)
+        if not search.is_over:
+            self._anneal(search, joint)
+            _record(search, joint)
 
     def _anneal(self, search: Search[ChipPlaceProblem], joint: JointPlacement) -> None:
         proxy = joint.trials.proxy
