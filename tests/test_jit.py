@@ -95,3 +95,18 @@ def test_a_loop_is_kept_until_a_function_changes(tmp_path):
     rules.write_text(FUNCTION.format("10 * x"))
     assert run() == ["60", "0"]
     assert run() == ["60", "1"]
+
+
+def test_a_loop_of_some_functions_is_a_function_for_other_loops():
+    @jit.kernel
+    def thrice(state, x):
+        return 3.0 * x
+
+    inner = added.of(plus)
+    assert inner is added.of(plus)
+    assert total(np.array([7.0]), inner, 4, thrice) == sum(3.0 * (7.0 + x + 1.0) for x in range(4))
+
+
+@jit.generic_loop
+def added(state, x, f):
+    return f(state, x) + 1.0
