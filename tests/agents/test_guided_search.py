@@ -167,3 +167,14 @@ def test_training_tells_moves_that_improve_from_others(problem):
         assert better > 0.7
     with pytest.raises(ValueError, match="variants must be a list of parameters"):
         GuidedSearchConfig(variants=["grouping"])
+
+
+def test_the_network_of_the_package_is_small_and_better_than_none(problem):
+    folder = checkpoint_folder("pretrained", "guided-search", ENV)
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 100_000
+    agent, twin = GuidedSearch(checkpoint="pretrained"), GuidedSearch(filter="none")
+    ours, theirs = (
+        np.mean([one.solve(problem, Budget(evaluations=100), seed).cost.total for seed in range(5)])
+        for one in (agent, twin)
+    )
+    assert ours < theirs

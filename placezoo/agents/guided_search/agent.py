@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Annotated
 
 from placezoo.agents.agent import Agent
@@ -53,23 +52,21 @@ class GuidedSearch(Agent):
 
     checkpoint: str | None = None
     filter: Annotated[str | None, one_of(*FILTERS)] = None
-    candidates: Annotated[int, at_least(1)] = 8
+    candidates: Annotated[int, at_least(1)] = 16
     exploration: Annotated[float, between(0, 1)] = 0.1
     acceptance: Annotated[str, one_of(*ACCEPTANCES)] = LOCAL_SEARCH
     patience: Annotated[float, at_least(1)] = PATIENCE
     kick: Annotated[float, above(0), at_most(1)] = KICK
 
-    @cached_property
-    def policy(self) -> Checkpoint | None:
-        """The checkpoint's content, None where there is none."""
-        if self.checkpoint is None:
-            return None
-        return Checkpoint.load(checkpoint_folder(self.checkpoint, self.name))
-
-    @property
-    def chosen_filter(self) -> str:
-        """Which filter is used."""
-        return self.filter or (BY_HAND if self.policy is None else NETWORK)
+    def policy_for(self, problem: PlacementProblem) -> Checkpoint | None:
+        """Return the checkpoint's network for a problem's environment, None where no checkpoint was given."""
+        if self.checkpoint is None or "policy" in self.__dict__:
+            return self.__dict__.get("policy")
+        known: dict[str, Checkpoint] = self.__dict__.setdefault("_policies", {})
+        if problem.env_id not in known:
+            folder = checkpoint_folder(self.checkpoint, self.name, problem.env_id)
+            known[problem.env_id] = Checkpoint.load(folder)
+        return known[problem.env_id]
 
     def _score(self, problem: PlacementProblem) -> Score:
         """Return the score of moves.
@@ -77,22 +74,19 @@ class GuidedSearch(Agent):
         Raises:
             ValueError: it needs a checkpoint, and there is none, or one that does not fit.
         """
-        candidates = candidates_of(problem)
-        names = move_feature_names(candidates.names)
-        if self.chosen_filter == BY_HAND:
+        candidates, policy = candidates_of(problem), self.policy_for(problem)
+        if self.filter == BY_HAND or (self.filter is None and policy is None):
+            names = move_feature_names(candidates.names)
             return linear_score([candidates.by_hand.get(name, 0.0) for name in names])
-        policy = self.policy
         if policy is None:
-            raise ValueError(
-                f"{self.name}: filter={self.filter} needs a checkpoint, --checkpoint pretrained for example"
-            )
+            raise ValueError(f"{self.name}: filter={self.filter} needs a checkpoint (--checkpoint pretrained)")
         if not isinstance(policy.network, MoveScoreNetwork):
             raise ValueError(f"{self.name}: {self.checkpoint} holds another kind of policy ({policy.architecture})")
         policy.check_fits(problem)
-        return policy.network.score(self.chosen_filter == LINEAR)
+        return policy.network.score(linear=self.filter == LINEAR)
 
     def _guide(self, problem: PlacementProblem, kernel: Kernel) -> Kernel:
-        if self.chosen_filter == NONE:
+        if self.filter == NONE:
             return kernel
         return guide_kernel(kernel, problem, self._score(problem), self.candidates, self.exploration)
 
