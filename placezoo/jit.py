@@ -119,12 +119,23 @@ class GenericLoop:
             special = self._special[chosen] = _specialised(self._function, chosen)
         return special(*[one for one, function in zip(arguments, chosen, strict=True) if function is None])
 
+    def of(self, *functions: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the loop compiled for its last arguments, itself a jitted function that loops may take.
+
+        Args:
+            functions: jitted.
+        """
+        chosen = (None,) * (len(inspect.getfullargspec(self._function).args) - len(functions)) + functions
+        if chosen not in self._special:
+            self._special[chosen] = _specialised(self._function, chosen)
+        return self._special[chosen]
+
 
 generic_loop = GenericLoop
 """A ``GenericLoop``, as a decorator."""
 
 
-def _specialised(loop: Callable[..., Any], chosen: tuple[Dispatcher | None, ...]) -> Callable[..., Any]:
+def _specialised(loop: Callable[..., Any], chosen: tuple[Any, ...]) -> Callable[..., Any]:
     """Return a loop compiled for some of its arguments: those that are not None."""
     names = inspect.getfullargspec(loop).args
     functions = {name: function for name, function in zip(names, chosen, strict=True) if function is not None}
