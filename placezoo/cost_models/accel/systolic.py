@@ -18,15 +18,16 @@ from placezoo.parameters import Parameter, at_least, at_most, check_fields, one_
 
 DATAFLOWS = ("os", "ws", "is")
 OS, WS, IS = range(3)
-_MOST = 2**20  # of a size: products of three stay within 64 bits
+_MOST = 2**20  # of a size
+_MOST_PRODUCTS = 2**50  # what kernels count stays exact
 Size = Annotated[int, at_least(1), at_most(_MOST)]
 _SIZE = Parameter.of(Size)
 
 
 @jit.inlined
 def ceil_div(a, b):
-    """Return a / b, rounded up; both are whole numbers above 0."""
-    return (a + b - 1) // b
+    """Return a / b, rounded up; whole numbers as floats, for which this is exact below 2^53, and fast."""
+    return np.ceil(a / b)
 
 
 @jit.inlined
@@ -61,7 +62,7 @@ def _trimmed_cycles(dataflow, rows, columns, m, k, n):
     """Return the cycles of a product whose folds take only the rows and columns that they use."""
     down, across, steps = (m, n, k) if dataflow == OS else (k, n, m) if dataflow == WS else (k, m, n)
     row_folds, column_folds = ceil_div(down, rows), ceil_div(across, columns)
-    filling = down * column_folds * (1 if dataflow == OS else 2) + across * row_folds  # used, over all folds
+    filling = down * column_folds * (1.0 if dataflow == OS else 2.0) + across * row_folds  # used, over all folds
     return row_folds * column_folds * (steps - 2) + filling
 
 
@@ -71,6 +72,11 @@ def _counts(dataflow, rows, columns, m, k, n):
     cycles = gemm_cycles(dataflow, rows, columns, m, k, n)
     inputs, filters, outputs = gemm_traffic(dataflow, rows, columns, m, k, n)
     return cycles, inputs, filters, outputs, folds
+
+
+@jit.kernel
+def _separable_cycles(rows, columns, lines, line_length, kernel, stride):
+    return separable_cycles(rows, columns, lines, line_length, kernel, stride)
 
 
 @dataclass(frozen=True)
@@ -174,21 +180,22 @@ class SystolicArray:
             "separable_convolution", height=height, width=width, channels=channels, kernel=kernel, stride=stride
         )
         outputs = windows_along(width, kernel, stride) * -(-height // stride) * channels
-        cycles = int(separable_cycles(self.rows, self.columns, height * channels, width, kernel, stride))
+        shape = self.rows, self.columns, height * channels, width, kernel, stride
+        cycles = int(_separable_cycles(*map(float, shape)))
         share = outputs * kernel / (self.rows * self.columns * cycles)
         return ArrayRun(cycles, height * width * channels, kernel * channels, outputs, share)
 
     def _run(self, m: int, k: int, n: int) -> ArrayRun:
-        if m * k * n >= 2**62:
-            raise ValueError(f"a product of {m} x {k} by {k} x {n} is beyond 2^62 multiply-adds")
-        shape = DATAFLOWS.index(self.dataflow), self.rows, self.columns, m, k, n
+        if m * k * n >= _MOST_PRODUCTS:
+            raise ValueError(f"a product of {m} x {k} by {k} x {n} is beyond 2^50 multiply-adds")
+        shape = DATAFLOWS.index(self.dataflow), float(self.rows), float(self.columns), float(m), float(k), float(n)
         cycles, inputs, filters, outputs, folds = _counts(*shape)
         if self.trimmed:
             cycles = _trimmed_cycles(*shape)
         if self.drains and self.dataflow == "os":
             outputs += folds * (self.rows + self.columns)
-        share = np.float64(m * k * n) / (self.rows * self.columns * cycles)
-        return ArrayRun(int(cycles), int(inputs), int(filters), int(outputs), float(share))
+        share = m * k * n / (self.rows * self.columns * cycles)
+        return ArrayRun(int(cycles), int(inputs), int(filters), int(outputs), share)
 
 
 def _check_sizes(owner: str, **sizes: int) -> None:
