@@ -85,6 +85,12 @@ AGENTS = {
     "portfolio": AgentEntry(
         "edge.list_scheduling:Portfolio", "the best of HEFT, PEFT, CPOP and greedy construction", "", _EDGE
     ),
+    "guided-search": AgentEntry(
+        "guided_search.agent:GuidedSearch",
+        "local search that evaluates the moves a small network picks by cheap features",
+        "agents",
+        _DEVICES,
+    ),
     "random-task-eft": AgentEntry(
         "edge.random_task_eft:RandomTaskEFT", "random tasks to their earliest finish devices", "", _EDGE
     ),

@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable
 
+_LONGEST = 200  # characters of a name; one from a file may have a million
 _MOST = 3  # names that are suggested
 _BREAK = re.compile(r"[-_ ./:]")
 
@@ -35,6 +36,7 @@ def near_names(name: str, known: Iterable[str]) -> list[str]:
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> str:
     """Return ``unknown KIND 'NAME'; did you mean ...`` (or, with nothing near, the known names)."""
+    name = name if len(name) <= _LONGEST else f"{name[:_LONGEST]}..."
     known = sorted(known)
     near = near_names(name, known)
     hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(known)}"

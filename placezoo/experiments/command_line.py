@@ -63,6 +63,7 @@ from placezoo.experiments.training_commands import (
 
 TRACEBACK_VARIABLE = "PLACEZOO_TRACEBACK"
 _INTERRUPTED = 130  # the exit code
+_MOST = 4000  # characters of an error, which may hold a stranger's names
 
 # The base of what typer raises for bad arguments; where its module lies depends on typer's version.
 _UsageError: Any = typer.BadParameter.__base__
@@ -114,6 +115,7 @@ _python_shows = warnings.showwarning
 
 
 def _say(message: str, code: int) -> int:
+    message = message if len(message) <= _MOST else f"{message[:_MOST]} [...]"
     print(f"placezoo: {printable(message)}", file=sys.stderr)
     return code
 
@@ -382,7 +384,8 @@ def data_verify(
 def _print_solution(solution: Solution) -> None:
     cost, state = solution.cost, "feasible" if solution.cost.feasible else "infeasible"
     terms = ", ".join(f"{name} {value:g}" for name, value in cost.terms.items())
-    spent = f"{solution.evaluations:,} evaluations in {solution.seconds:.2f} s"
+    allowed = f" ({solution.budget['evaluations']:,} were allowed)" if solution.is_over_budget else ""
+    spent = f"{solution.evaluations:,} evaluations{allowed} in {solution.seconds:.2f} s"
     proof = ""
     if solution.bound is not None:
         gap = 100 * (cost.total - solution.bound) / max(abs(solution.bound), 1e-12)

@@ -241,7 +241,8 @@ def check_device(device: str, owner: str) -> None:
 def mean_greedy_cost(problem: PlacementProblem) -> float:
     """Return the mean cost of 4 greedy constructions (one where moves are dear), or 1 where they are free of cost."""
     rng = np.random.default_rng(0)
-    if not problem.cheap_moves:
-        return problem.evaluate(problem.greedy(rng)).total
-    mean = float(np.mean([problem.evaluate(repair(problem, problem.greedy(rng))).total for _ in range(4)]))
+    with problem.tally.paused():  # the scale of rewards, and no candidates
+        if not problem.cheap_moves:
+            return problem.evaluate(problem.greedy(rng)).total
+        mean = float(np.mean([problem.evaluate(repair(problem, problem.greedy(rng))).total for _ in range(4)]))
     return mean if mean > 0 else 1.0
