@@ -141,3 +141,18 @@ def test_an_empty_file_is_compiled_again(tmp_path):
         command = [sys.executable, "-c", program]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, cwd=tmp_path)
         assert done.stdout.split() == ["6", hits]
+
+
+def test_a_loop_of_some_functions_is_a_function_for_other_loops():
+    @jit.kernel
+    def thrice(state, x):
+        return 3.0 * x
+
+    inner = added.of(plus)
+    assert inner is added.of(plus)
+    assert total(np.array([7.0]), inner, 4, thrice) == sum(3.0 * (7.0 + x + 1.0) for x in range(4))
+
+
+@jit.generic_loop
+def added(state, x, f):
+    return f(state, x) + 1.0

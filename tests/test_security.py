@@ -25,14 +25,14 @@ from placezoo.datasets.yaml_content import parse_yaml
 from placezoo.envs.memory import available_bytes, estimated_bytes
 from placezoo.envs.problem import table_text
 from placezoo.envs.registration import PROBLEMS
-from placezoo.envs.rendering import figure_to_rgb
+from placezoo.envs.rendering import figure_to_rgb, panel_bytes
 from placezoo.envs.tally import Tally
 from placezoo.experiments.evaluate import claimed_problem, verify
 from placezoo.experiments.folder_lock import alone_in
 from placezoo.experiments.leaderboard import Leaderboard, load_suite
 from placezoo.experiments.leaderboard.best_known import BestKnown
 from placezoo.experiments.own_code import names_own_code
-from placezoo.experiments.plots import figure_bytes, panel_bytes
+from placezoo.experiments.plots import figure_bytes
 from placezoo.experiments.progress import printable
 from placezoo.experiments.train import TrainingRun, train
 from tests.instances import small_problem

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Generic, get_args, get_origin
 
@@ -30,6 +31,8 @@ class Agent(ABC, Generic[P]):
     Class attributes:
         name: kebab-case.
         problem_class: the problems that the agent is for, a class or several; by default those in its brackets, or all.
+        counts_evaluations: False for one that looks at candidates without counting them, in a solver of others for
+            example: under budgets of evaluations it does not compare.
 
     Raises:
         ValueError: a hyperparameter has the wrong type, is not finite or is out of bounds.
@@ -37,6 +40,7 @@ class Agent(ABC, Generic[P]):
 
     name: ClassVar[str]
     problem_class: ClassVar[Any] = PlacementProblem
+    counts_evaluations: ClassVar[bool] = True
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -61,13 +65,21 @@ class Agent(ABC, Generic[P]):
         if not condition:
             raise ValueError(f"{self.name}: {message}")
 
-    def solve(self, problem: P, budget: Budget | None = None, seed: int = 0) -> Solution:
+    def solve(
+        self,
+        problem: P,
+        budget: Budget | None = None,
+        seed: int = 0,
+        watch: Callable[[Search[Any]], None] | None = None,
+    ) -> Solution:
         """Search for a good assignment.
 
         Args:
             problem: any problem that the agent is for.
             budget: how long, default 10 seconds.
             seed: of everything random in the search.
+            watch: called with the search when its clock starts, and after each improvement: ``search.best_cost``,
+                ``search.progress``. Its own time counts.
 
         Raises:
             ValueError: the agent is not for this problem.
@@ -81,7 +93,7 @@ class Agent(ABC, Generic[P]):
         self.prepare(seen)
         with seen.tally.paused():
             seen.evaluate(seen.initial_assignment(np.random.default_rng(0)))  # compiles what every search calls
-        search = Search(seen, budget or DEFAULT_BUDGET, seed)
+        search = Search(seen, budget or DEFAULT_BUDGET, seed, watch)
         self._search(search)
         assert search.best is not None
         assert search.best_cost is not None
@@ -114,6 +126,10 @@ class Agent(ABC, Generic[P]):
         Raises:
             ValueError: the agent is not for this problem.
         """
+
+    def account(self, problem: P) -> str:
+        """Return a line on how the agent answers and when it stops, for who wonders; by default nothing."""
+        return ""
 
     @abstractmethod
     def _search(self, search: Search[P]) -> None:

@@ -15,11 +15,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from placezoo.agents.search.clock import clock
 from placezoo.cost_models.cost import Cost
 from placezoo.datasets.files import sha256, write_atomically
 from placezoo.datasets.json_content import read_record
 from placezoo.datasets.refusal import refuses_in_one_line
 from placezoo.envs.problem import PlacementProblem
+from placezoo.envs.registration import make_problem
+from placezoo.envs.rendering import check_picture, write_picture
 from placezoo.envs.tally import Tally
 
 FORMAT = "placezoo.Solution/1"
@@ -133,6 +136,22 @@ class Solution:
             ) from None
         write_atomically(path, gzip.compress(text, mtime=0) if str(path).endswith(".gz") else text)
 
+    def render(self, path: str | Path, problem: PlacementProblem | None = None, panel: int | None = None) -> None:
+        """Draw the solution: a PNG or SVG, or a GIF of how its assignment is constructed, by the path's ending.
+
+        Args:
+            path: of the picture.
+            problem: that it solves; default the one that its instance's name and parameters make.
+            panel: which drawing alone, from 1; default all that the problem has, side by side.
+
+        Raises:
+            ValueError: another ending, no such panel, or an instance that is not known by name.
+        """
+        check_picture(Path(path))
+        if problem is None:
+            problem = make_problem(self.env_id, self.instance, **self.parameters)
+        write_picture(problem.refined(self.refinement), self.assignment, Path(path), panel)
+
     def to_pandas(self, problem: PlacementProblem) -> Any:
         """Return the assignment as a DataFrame, a row an item, with the columns of ``problem.table``.
 
@@ -245,6 +264,7 @@ def describe_machine() -> dict[str, str]:
         "machine": f"{platform.system()} {platform.machine()}",
         "processor": _processor_name(),
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        **({} if clock() == "wall" else {"clock": clock()}),
     }
 
 

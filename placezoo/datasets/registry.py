@@ -68,6 +68,11 @@ def register_public_format(name: str, read: Callable[[Path, Path | None, str], A
     _PUBLIC[name] = read
 
 
+def public_reader(name: str) -> Callable[[Path, Path | None, str], Any]:
+    """Return what reads public files of a format of ``registry.toml``."""
+    return _PUBLIC[name]
+
+
 def register_prefix(prefix: str, make: Callable[[str], Any]) -> None:
     """Let ``load`` make instances of all names that begin so, ``torch:`` for example: (name) -> instance."""
     _PREFIXES[prefix] = make

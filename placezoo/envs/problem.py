@@ -23,6 +23,7 @@ from placezoo.datasets.arrays import read_only
 from placezoo.datasets.csv_cells import inert
 from placezoo.datasets.files import write_atomically
 from placezoo.envs.greedy import place_greedily
+from placezoo.envs.kernel import Candidates as Candidates
 from placezoo.envs.kernel import Kernel as Kernel
 from placezoo.envs.kernel import StepKernel as StepKernel
 from placezoo.envs.tally import Tally
@@ -131,6 +132,7 @@ class PlacementProblem(ABC):
             (state, assignments, totals), over the states of ``cost_model``; a domain without one has its own ``kernel``
             and ``cost_of``. Where there are several kinds of instances, a problem sets ``moves``, ``step_kernel`` and
             ``term_names`` of its own.
+        candidates: moves that can be seen before they are evaluated, for ``guided-search``; None where there are none.
         presentation: the parameters that change how a problem is presented and not what an assignment costs.
         short_name: what parts of suites, tables and folders call the environment: ``partition``.
         feature_roles: the features that general code reads for what they mean.
@@ -156,6 +158,7 @@ class PlacementProblem(ABC):
     term_names: tuple[str, ...]
     step_kernel: StepKernel
     moves: Any = None
+    candidates: Candidates | None = None
     presentation: ClassVar[tuple[str, ...]] = ()
     short_name: ClassVar[str]
     feature_roles: ClassVar[FeatureRoles] = FeatureRoles()

@@ -105,6 +105,14 @@ class PPO(Agent):
         """Return the most likely allowed action for an observation, as it is or of ``PadGraph``."""
         return self.policy.reader.act(observation)
 
+    def account(self, problem: PlacementProblem) -> str:
+        """Say which policy answered, and how often it answers at most."""
+        policy = self.policy_for(problem)
+        if policy is None:
+            return f"ppo: no checkpoint was given, so {_TRAINING_SHARE:.0%} of the budget went into training here"
+        share = f", {self.finetune:.0%} of the budget went into training it on" if self.finetune else ""
+        return f"ppo: the policy is {self.checkpoint}{share}; it stops after {self.samples} answers (--set samples=N)"
+
     def _search(self, search: Search) -> None:
         left = search.seconds_to_answer
         if not arrays_within(None if left is None else _OBSERVING_SHARE * left, search.problem):

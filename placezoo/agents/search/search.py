@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import time
-from typing import Generic
+from collections.abc import Callable
+from typing import Any, Generic
 
 import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import TypeVar  # with a default
 
 from placezoo.agents.budget import Budget
+from placezoo.agents.search.clock import now
 from placezoo.agents.solution import TracePoint
 from placezoo.cost_models.cost import Cost
 from placezoo.envs.problem import PlacementProblem
@@ -27,6 +28,7 @@ class Search(Generic[P_co]):
         problem: to solve.
         budget: how long.
         seed: of the run's generator.
+        watch: called with the search when it begins, and after each improvement.
 
     Attributes:
         evaluations: how many evaluations were spent so far; agents add to it.
@@ -40,7 +42,9 @@ class Search(Generic[P_co]):
         bound: what no assignment costs less than, where the agent has proved one.
     """
 
-    def __init__(self, problem: P_co, budget: Budget, seed: int) -> None:
+    def __init__(
+        self, problem: P_co, budget: Budget, seed: int, watch: Callable[[Search[Any]], None] | None = None
+    ) -> None:
         self.problem = problem
         self.budget = budget
         self.rng = np.random.default_rng(seed)
@@ -53,12 +57,15 @@ class Search(Generic[P_co]):
         self.trace: list[TracePoint] = []
         self.bound: float | None = None
         self._phase = 0, 0.0  # evaluations and seconds when the current phase began
-        self._started = time.perf_counter()
+        self._watch = watch
+        self._started = now()
+        if watch is not None:
+            watch(self)
 
     @property
     def seconds(self) -> float:
         """Seconds since the search began."""
-        return time.perf_counter() - self._started
+        return now() - self._started
 
     @property
     def seconds_to_answer(self) -> float | None:
@@ -125,4 +132,6 @@ class Search(Generic[P_co]):
             self.best, self.best_cost = np.array(assignment, np.int64), cost
             self.best_refinement = None if refinement is None else np.array(refinement, np.float64)
             self.trace.append(TracePoint(self.evaluations, self.seconds, cost.total))
+            if self._watch is not None:
+                self._watch(self)
         return cost
