@@ -86,7 +86,7 @@ if __name__ == "__main__":
             ("--groupings", {"nargs": "+", "default": ["own", "layers"], "help": "of operators"}),
             ("--seconds", {"type": float, "nargs": "+", "default": [0.1, 1.0, 10.0]}),
             ("--seeds", {"type": int, "default": 2}),
-            ("--twins", {"nargs": "+", "choices": TWINS, "default": DEFAULT_TWINS, "help": "the first is compared with"}),
+            ("--twins", {"nargs": "+", "choices": TWINS, "default": DEFAULT_TWINS, "help": "the first is the base"}),
             ("--topology", {"choices": TOPOLOGIES, "default": "v100x8-pcie", "help": "of devices"}),
             ("--split", {"choices": ("validation", "test"), "default": "test", "help": "of the networks"}),
         )  # fmt: skip
