@@ -91,6 +91,10 @@ LEARNERS = {
         "giph.learner:PlacetoConfig", {"fast": "giph.learner:ImprovementLearner"}, "giph.agents:Placeto",
         "improve", {}, _one_episode,
     ),
+    "guided-search": LearnerEntry(
+        "guided_search.learner:GuidedSearchConfig", {"fast": "guided_search.learner:GuidedSearchLearner"},
+        "guided_search.agent:GuidedSearch", "improve", {}, lambda problem: Budget(evaluations=4000),
+    ),
     "gdp": LearnerEntry(
         "one_shot.learner:GDPConfig", {"fast": "one_shot.learner:OneShotLearner"}, "one_shot.agents:GDP", "one-shot",
         {"finetune": False}, lambda problem: Budget(evaluations=1),
