@@ -21,6 +21,7 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python tools/prose.py
 
 bench: $(STAMP)
 	set -e; for domain in partition chip edge device mcm; do $(BIN)/python -m benchmarks.$$domain.cost; done

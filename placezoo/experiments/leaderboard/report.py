@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from placezoo.agents.registry import describe_agent
-from placezoo.agents.solution import describe_machine
+from placezoo.agents.solution import REPORTED, describe_machine
 from placezoo.experiments.leaderboard.cases import Case
 from placezoo.experiments.leaderboard.charts import agent_colours, anytime_chart, front_chart, profile_chart
 from placezoo.experiments.leaderboard.claims import Claim
@@ -144,6 +144,7 @@ def render_report(contents: Contents) -> str:
         first={agent: mine[0] for agent, mine in by_agent(rows).items()},
         failures=[f"{row.agent} on {row.case}: {row.error}" for row in rows if row.error],
         late=Counter(row.agent for row in rows if _overran(row)),
+        reported=sorted({row.agent for row in rows if _is_uncounted(row)}),
     )
 
 
@@ -176,6 +177,11 @@ def _about(row: Row) -> str:
     name = row.solution.agent if row.solution is not None else row.agent
     known = "" if row.is_submission else describe_agent(name)  # a stranger's file must not say what is imported
     return " · ".join(part for part in (known, _settings(row.hyperparameters)) if part)
+
+
+def _is_uncounted(row: Row) -> bool:
+    """Return whether a budget of evaluations was kept by what the agent says, not by what the problem counted."""
+    return bool(row.budget.get("evaluations")) and row.evaluations_source == REPORTED
 
 
 def _overran(row: Row) -> bool:

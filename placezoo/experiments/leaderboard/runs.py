@@ -12,7 +12,7 @@ from typing import Any
 from placezoo.agents.agent import Agent
 from placezoo.agents.budget import Budget
 from placezoo.agents.registry import make_agent
-from placezoo.agents.solution import ClaimError, Solution, budget_record
+from placezoo.agents.solution import REPORTED, ClaimError, Solution, budget_record
 from placezoo.cost_models.cost import Cost
 from placezoo.datasets.registry import load
 from placezoo.envs.registration import make_problem, problem_class
@@ -48,6 +48,7 @@ class Row:
         feasible: whether every constraint holds.
         seconds: that the search took.
         evaluations: that it took.
+        evaluations_source: who counted them, see ``Solution.counted``.
         random_cost: mean cost of random assignments.
         best_known: the best cost in the table of best known solutions, NaN if there is none.
         best: the least cost of the problem in the table and on the board, at whatever budget; NaN if there is none.
@@ -78,6 +79,7 @@ class Row:
     seconds: float
     evaluations: int
     random_cost: float
+    evaluations_source: str = ""
     best_known: float = math.nan
     best: float = math.nan
     lower_bound: float = math.nan
@@ -118,6 +120,7 @@ class Row:
             "lower_bound": self.lower_bound, "gap": self.gap, "score": self.score, "feasible": self.feasible,
             "seconds": round(self.seconds, 4), "evaluations": self.evaluations, **self.terms,
             "is_learned": self.is_learned, "twin": self.twin, "counts_evaluations": self.counts_evaluations,
+            "evaluations_source": self.evaluations_source,
             "is_submission": self.is_submission, "error": self.error, "file": self.file,
         }  # fmt: skip
         return finite(flat)
@@ -156,6 +159,7 @@ def row_of(run: Run, solution: Solution | None, **others: Any) -> Row:
         feasible=solution is not None and solution.cost.feasible,
         seconds=math.nan if solution is None else solution.seconds,
         evaluations=0 if solution is None else solution.evaluations,
+        evaluations_source="" if solution is None else solution.provenance.get("evaluations", REPORTED),
         random_cost=problem.reference_cost,
         lower_bound=math.nan if bound is None else bound,
         is_learned=run.agent.is_learned,
@@ -209,7 +213,8 @@ def perform(task: Task) -> Solution:
     problem = make_problem(task.env_id, _instance(task.instance), **task.parameters)
     agent = task.prototype or make_agent(task.agent, **task.hyperparameters)
     solution = agent.solve(problem, Budget(**task.budget), task.seed)
-    return replace(solution, agent=task.agent)  # an agent from elsewhere is named by where it is
+    solution = replace(solution, agent=task.agent)  # an agent from elsewhere is named by where it is
+    return solution.counted(problem.tally)  # of this run alone, also what it asked for before or beside its search
 
 
 def verified(run: Run, solution: Solution) -> Solution:
@@ -236,6 +241,8 @@ def verified(run: Run, solution: Solution) -> Solution:
     ):
         if _text(claimed) != _text(wanted):
             raise ClaimError(f"{what}: the run's is {_text(wanted):.60}, the solution's is {_text(claimed):.60}")
+    if solution.is_over_budget:
+        raise ClaimError(f"budget: {solution.evaluations:,} evaluations of {solution.budget['evaluations']:,} allowed")
     cost: Cost = verify(solution, problem)
     return replace(solution, cost=cost)
 

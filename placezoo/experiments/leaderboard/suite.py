@@ -128,7 +128,8 @@ class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         training: arguments of ``TrainingRun``, or None where nothing is trained.
 
     Raises:
-        ValueError: two agents have one label on one environment, or an agent's twin is not among them.
+        ValueError: there is nothing to run, two agents have one label on one environment, or an agent's twin is not
+            among them.
     """
 
     name: str
@@ -139,6 +140,8 @@ class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     training: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
+        if not any(group.instances and group.seeds for group in self.problems):
+            raise ValueError("problems: at least one instance and one seed")
         for env in dict.fromkeys(group.env for group in self.problems):
             labels = [agent.label for agent in self.agents if agent.env in (None, env)]
             for label in labels:
