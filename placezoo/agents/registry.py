@@ -143,6 +143,11 @@ def require_extra(extra: str, owner: str) -> None:
             raise ImportError(f"{owner} needs {package}, which is not installed: pip install 'placezoo[{extra}]'")
 
 
+def extra_is_here(extra: str) -> bool:
+    """Return whether the packages of an extra are installed."""
+    return all(importlib.util.find_spec(package) is not None for package in _EXTRA_PACKAGES.get(extra, ()))
+
+
 def register_agent(name: str, location: str, description: str = "", problems: tuple[str, ...] = ()) -> None:
     """Give an agent of another package a name, besides ``module:Class``.
 

@@ -6,6 +6,7 @@ import lzma
 import shutil
 import threading
 
+import networkx as nx
 import numpy as np
 import pytest
 
@@ -182,14 +183,17 @@ def generated_datasets():
     return {
         name: dataset
         for name, dataset in datasets.DATASETS.items()
-        if not dataset.files and dataset.max_nodes is not None
+        if not dataset.files and dataset.max_nodes is not None and dataset.max_nodes <= LARGE
     }
+
+
+LARGE = 10_000  # nodes: instances of more take seconds to draw, and their generators are tested on small ones
 
 
 def test_members_of_datasets_are_the_same_every_time_and_splits_differ():
     for name, dataset in generated_datasets().items():
         first = datasets.load(f"{name}/train/3")
-        registry_copy = dataset.generate(np.random.default_rng([*name.encode(), 0, 3]), "again")
+        registry_copy = dataset.generate(np.random.default_rng([*name.encode(), 0, 3]), f"{name}/train/3")
         assert first == registry_copy
         members = {datasets.load(f"{name}/{split}/{i}").digest for split in datasets.SPLITS for i in range(3)}
         assert len(members) == (9 if name != "grid" else 8)  # of 49 lattices, two of the nine are the same
@@ -197,7 +201,7 @@ def test_members_of_datasets_are_the_same_every_time_and_splits_differ():
 
 def test_datasets_keep_their_bounds():
     for dataset in generated_datasets().values():
-        for index in range(100):
+        for index in range(100 if dataset.max_nodes <= 1000 else 9):  # of large ones each kind three times
             instance = dataset.instance("train", index)
             if isinstance(instance, datasets.Graph):
                 assert instance.num_nodes <= dataset.max_nodes
@@ -224,6 +228,27 @@ def test_generators_make_what_they_say():
     assert delaunay.num_edges <= 3 * 100 - 6
 
 
+def test_road_like_graphs_are_connected_sparse_and_part_of_the_lattice():
+    lattice = {tuple(edge) for edge in generators.grid(20, 30).edges.tolist()}
+    for crossings in (0.0, 0.3, 1.0):
+        road = generators.road_like(20, 30, np.random.default_rng(1), crossings=crossings)
+        assert road.num_nodes == 600
+        assert {tuple(edge) for edge in road.edges.tolist()} <= lattice
+        assert nx.is_connected(datasets.to_networkx(road))
+        beyond = (road.num_edges - 599) / (len(lattice) - 599)
+        assert beyond == pytest.approx(crossings, abs=0.1)
+
+
+def test_rmat_graphs_are_skewed_as_their_shares_say():
+    even = generators.rmat(8, 8, np.random.default_rng(2), shares=(0.25, 0.25, 0.25))
+    skewed = generators.rmat(8, 8, np.random.default_rng(2))
+    assert even.num_nodes == skewed.num_nodes == 256
+    assert skewed.num_edges < even.num_edges <= 8 * 256  # more draws fall on one pair
+    assert np.diff(skewed.indptr).max() > 2 * np.diff(even.indptr).max()
+    corner = generators.rmat(3, 50, np.random.default_rng(3), shares=(0.0, 1.0, 0.0))
+    assert corner.num_edges == 1  # from the first node to the last, whatever their numbers
+
+
 @pytest.mark.parametrize(
     "call",
     [
@@ -232,11 +257,13 @@ def test_generators_make_what_they_say():
         lambda rng: generators.erdos_renyi(4, 7, rng),
         lambda rng: generators.barabasi_albert(3, 3, rng),
         lambda rng: generators.planted_partition(4, 5, 0.5, 0.5, rng),
+        lambda rng: generators.road_like(4, 4, rng, crossings=1.5),
+        lambda rng: generators.rmat(4, 1, rng, shares=(0.5, 0.5, 0.5)),
         lambda rng: generators.planted_partition(4, 2, float("nan"), 0.5, rng),
     ],
 )
 def test_generators_refuse_bad_sizes(call):
-    with pytest.raises(ValueError, match=r"must be|needs|room"):
+    with pytest.raises(ValueError, match=r"must be|needs|room|shares"):
         call(np.random.default_rng(0))
 
 

@@ -59,8 +59,14 @@ def test_a_broken_off_training_goes_on_with_its_own_configuration(agent, tmp_pat
     assert not (tmp_path / "state.safetensors").exists()
     record = json.loads((tmp_path / "policy.json").read_text())["training"]
     assert record["timesteps"] == run.timesteps
-    with pytest.raises(FileNotFoundError, match="no training to go on with"):
+    with pytest.raises(FileNotFoundError, match=r"no training to go on with .* it is complete, --seconds"):
         resume(tmp_path)
+    with pytest.raises(ValueError, match="say how much it has in all"):
+        resume(tmp_path, timesteps=run.timesteps)
+    longer = resume(tmp_path, timesteps=curve[-1].timesteps + run.timesteps)
+    assert [point.timesteps for point in longer[: len(curve)]] == [point.timesteps for point in curve]
+    assert longer[-1].timesteps >= curve[-1].timesteps + run.timesteps
+    assert sum(np.isfinite(point.validation_cost) for point in longer) > run.validations
 
 
 @pytest.mark.parametrize("backend", ["fast", pytest.param("sb3", marks=pytest.mark.slow)])

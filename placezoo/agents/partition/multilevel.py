@@ -55,6 +55,7 @@ class Multilevel(Agent[GraphPartitionProblem]):
     """
 
     name = "multilevel"
+    counts_evaluations = False  # moves of refinement are not counted
 
     agent: str = "fm"
     checkpoint: str | None = None

@@ -77,9 +77,10 @@ def ray_session(address: str | None = None, cpus: int | None = None) -> Iterator
                 )  # fmt: skip
             else:
                 ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
-        except (ConnectionError, RuntimeError, TimeoutError) as error:
-            what = str(error).splitlines()[0]
-            raise ValueError(f"no Ray cluster could be reached at {address!r}: {what}") from None
+        except Exception as error:  # a machine that is too busy to start it in time raises just that
+            what = (str(error).splitlines() or [type(error).__name__])[0]
+            where = "Ray could not be started here" if address is None else f"no Ray cluster was reached at {address!r}"
+            raise ValueError(f"{where}: {what}") from None
     try:
         yield
     finally:
