@@ -5,7 +5,7 @@ BIN := .venv/bin
 RUN_STAMP := .venv/.installed
 STAMP := .venv/.installed-dev
 
-.PHONY: leaderboard test test-slow lint bench bench-check fuzz docs clean
+.PHONY: leaderboard test test-slow lint bench bench-check fuzz search docs clean
 
 leaderboard: $(RUN_STAMP)
 	$(BIN)/placezoo leaderboard quick --out leaderboard
@@ -30,6 +30,10 @@ bench-check: $(STAMP)
 
 fuzz: $(STAMP)
 	$(BIN)/python -W ignore -m tests.fuzzing 30
+
+# Property tests on thousands of new examples each.
+search: $(STAMP)
+	HYPOTHESIS_PROFILE=search $(BIN)/python -m pytest -W error -n auto --dist loadgroup -m "not slow" $$(grep -rlE "^@given" tests)
 
 docs: $(STAMP)
 	$(BIN)/mkdocs build --strict

@@ -1,4 +1,4 @@
-"""What tests share: the reference data where it is, and how many examples hypothesis draws."""
+"""What tests share: the reference data where it is."""
 
 import os
 
@@ -6,14 +6,10 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
-from hypothesis import HealthCheck, settings
 
+import tests.examples  # noqa: F401 (sets hypothesis up)
 from placezoo.datasets import Graph
 from placezoo.datasets.public_files import find_file, public_files
-
-# Kernels compile or load within the first example; a deadline would only measure that.
-settings.register_profile("placezoo", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("placezoo")
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 
 import placezoo
 from placezoo import Budget
@@ -26,6 +26,7 @@ from placezoo.envs.edge.gp_net import EDGE_FEATURES, NODE_FEATURES, GpNetBuilder
 from placezoo.envs.edge.list_scheduling import cpop_placement, heft_placement, peft_placement
 from placezoo.envs.source import ProblemSource
 from placezoo.envs.wrappers import GpNet
+from tests.examples import examples
 from tests.instances import edge_instances
 
 ENV = "EdgePlace-v0"
@@ -145,7 +146,7 @@ def test_heft_against_sagas(saga):
 
 
 @given(edge_instances(max_tasks=5, max_devices=3))
-@settings(max_examples=25)
+@examples(25)
 def test_cp_sat_finds_and_proves_the_optimum(instance):
     problem = problem_of(instance)
     choices = [np.flatnonzero(row) for row in instance.allowed]

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import placezoo
@@ -17,13 +17,14 @@ from placezoo.datasets import similarity_graph
 from placezoo.datasets.partition.landmarks import landmark_distances
 from placezoo.envs.registration import problem_class
 from placezoo.envs.source import ProblemSource
+from tests.examples import examples
 from tests.instances import random_graph
 
 ENV = "GraphPartition-v0"
 
 
 @given(st.integers(0, 2**32 - 1))
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_contraction_keeps_weights_and_cuts(seed):
     """A partition of the coarse graph cuts what its projection cuts, and parts weigh the same."""
     rng = np.random.default_rng(seed)
@@ -43,7 +44,7 @@ def test_contraction_keeps_weights_and_cuts(seed):
 
 
 @given(st.integers(0, 2**32 - 1))
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_coarsening_matches_neighbours_within_weight_and_parts(seed):
     rng = np.random.default_rng(seed)
     graph = random_graph(rng)

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import placezoo
@@ -15,6 +15,7 @@ from placezoo.cost_models.mcm.pipeline_interval import PipelineInterval
 from placezoo.datasets import OpGraph
 from placezoo.datasets.mcm.package import MultiChipModule
 from tests.cost_models.mcm.slow_pipeline import is_valid, links_of, valid_partitions
+from tests.examples import examples
 from tests.instances import built, random_model, replicating_models
 
 ENV = "MCMPartition-v0"
@@ -189,7 +190,7 @@ def test_the_program_follows_the_order(graph, count, sram, aimed, slack, seed):
 
 
 @given(replicating_models(6, 8, 1e9, 1e6))
-@settings(max_examples=40)
+@examples(40)
 def test_order_search_finds_the_best_chain(graph):
     problem = built(
         lambda: placezoo.make_problem(ENV, graph, package="mcm4", sram_mb=100.0),

@@ -6,7 +6,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import placezoo
@@ -20,6 +20,7 @@ from placezoo.datasets.chip.netlist import Netlist, NodeType
 from placezoo.datasets.instance_warning import InstanceWarning
 from placezoo.envs.chip.problem import ChipPlaceProblem
 from placezoo.envs.wrappers import CanvasImage
+from tests.examples import examples
 
 FORMULATIONS = ("construct", "improve", "one-shot")
 
@@ -152,7 +153,7 @@ def test_masks_are_as_defined(netlist):
 @pytest.mark.parametrize("movable", ["macros", "all"])
 @pytest.mark.parametrize("flips", [True, False])
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=10)
+@examples(10)
 def test_moves_equal_fresh_evaluations(movable, flips, seed):
     """Proposals of all five actions, and arbitrary ones, legal or not; undone at times."""
     netlist = generate_netlist(num_hard=6, num_soft=10, seed=4, grid=(9, 8), hard_utilization=0.25)

@@ -255,7 +255,8 @@ class DifferentiableProxyCost(nn.Module):
 def _without_last_if_partial(overlap: Tensor, centre: Tensor, extent: Tensor, size: Tensor) -> Tensor:
     """Return 1 where a macro overlaps a line, but 0 on the last of several lines if the first or last is partial.
 
-    The last line is that of the upper edge even where the edge only touches it.
+    The last line is that of the upper edge even where the edge only touches it. Lines before the first are out even
+    where rounding leaves a sliver of overlap there, as ``ProxyCost`` does not visit them.
 
     Args:
         overlap: [B, macros, lines], micron.
@@ -263,14 +264,14 @@ def _without_last_if_partial(overlap: Tensor, centre: Tensor, extent: Tensor, si
         extent: [macros], micron.
         size: of a cell, micron.
     """
-    inside = (overlap > 0).to(overlap.dtype)
     most = overlap.shape[2] - 1
+    lines = torch.arange(most + 1, device=overlap.device)
     first = ((centre - extent / 2) / size).floor().long().clamp(0, most)[:, :, None]
     last = ((centre + extent / 2) / size).floor().long().clamp(0, most)[:, :, None]
     partial = (overlap.gather(2, first) - size).abs() > 1e-5
     partial |= (overlap.gather(2, last) - size).abs() > 1e-5
-    dropped = partial & (last > first) & (torch.arange(most + 1, device=overlap.device) == last)
-    return torch.where(dropped, 0.0, inside)
+    dropped = partial & (last > first) & (lines == last)
+    return ((overlap > 0) & (first <= lines) & (lines <= last) & ~dropped).to(overlap.dtype)
 
 
 def _spreading(count: int, reach: int) -> np.ndarray:

@@ -1,25 +1,45 @@
 """The smooth cost: exact at smoothing 0, near it nearby, and its gradient against differences."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from placezoo import datasets
 from placezoo.cost_models import DifferentiableProxyCost, ProxyCost
+from tests.examples import examples
 from tests.instances import netlists
 
 NAMES = ("wirelength", "density", "congestion")
 
 
 @given(netlists(), st.integers(0, 2))
-@settings(max_examples=40)
+@examples(40)
 def test_without_smoothing_it_is_the_exact_cost(netlist, smoothing_range):
     exact = ProxyCost(netlist, smoothing_range).evaluate(netlist.placement)
     smooth = DifferentiableProxyCost(netlist, smoothing_range)
     terms = smooth.terms(smooth.places(netlist.placement))
     assert [float(terms[name]) for name in NAMES] == pytest.approx([exact.terms[n] for n in NAMES], rel=1e-9, abs=1e-9)
+
+
+def test_rounding_puts_no_macro_into_the_column_before_it():
+    """Every cell of a grid holds a macro of its size, whose edges are those of the cells but for rounding."""
+    for columns in range(2, 12):
+        netlist = datasets.generate_netlist(num_hard=columns, num_soft=2, grid=(columns, 3), seed=columns)
+        cell = np.array([55.0 / columns, 20.0 / 3])
+        sizes = netlist.sizes.copy()
+        hard = netlist.hard_macros
+        sizes[hard] = cell
+        canvas = dataclasses.replace(netlist.canvas, width=55.0, height=20.0, macro_routes=(9.0, 9.0))
+        centers = netlist.centers.copy()
+        centers[hard] = (np.stack([np.arange(columns), np.full(columns, 2)], 1) + 0.5) * cell
+        netlist = dataclasses.replace(netlist, canvas=canvas, sizes=sizes, centers=centers)
+        smooth = DifferentiableProxyCost(netlist)
+        congestion = float(smooth.terms(smooth.places(netlist.placement))["congestion"])
+        assert congestion == pytest.approx(ProxyCost(netlist).evaluate(netlist.placement).terms["congestion"], rel=1e-9)
 
 
 def spread_out(seed, **sizes):

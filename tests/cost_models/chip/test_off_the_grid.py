@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from placezoo.agents.chip.macro_placer import MacroPlacer
@@ -15,6 +15,7 @@ from placezoo.datasets import generate_netlist
 from placezoo.datasets.chip.netlist import Placement
 from placezoo.envs.chip.problem import ChipPlaceProblem
 from tests.cost_models.chip.slow_proxy import slow_proxy
+from tests.examples import examples
 from tests.instances import netlists
 
 
@@ -46,7 +47,7 @@ def test_equal_nets_are_merged():
 
 
 @given(netlists(), st.integers(0, 2**32), st.integers(0, 2))
-@settings(max_examples=60)
+@examples(60)
 def test_quick_trials_are_exact(netlist, seed, smoothing_range):
     """Any sequence of trials of one or two blocks, kept and taken back, against the slow version and a fresh state."""
     model = ProxyCost(netlist, smoothing_range)
@@ -89,7 +90,7 @@ def test_quick_trials_are_exact(netlist, seed, smoothing_range):
 
 
 @given(netlists(), st.integers(0, 2**32), st.integers(0, 2))
-@settings(max_examples=60)
+@examples(60)
 def test_trials_stop_early_only_above_the_limit(netlist, seed, smoothing_range):
     """Soft macros, and flips of hard ones, anywhere: whatever is within the limit is told exactly."""
     state = ProxyCost(netlist, smoothing_range).merged_state()

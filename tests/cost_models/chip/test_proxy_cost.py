@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from placezoo import datasets
@@ -17,6 +17,7 @@ from placezoo.cost_models.chip import proxy_state
 from placezoo.datasets.chip.canvas import Canvas
 from placezoo.datasets.chip.netlist import ORIENTATIONS, Netlist, NodeType
 from tests.cost_models.chip.slow_proxy import slow_proxy
+from tests.examples import examples
 from tests.instances import netlists
 
 EXACT = {"rel": 1e-9, "abs": 1e-9}
@@ -112,7 +113,7 @@ def test_any_netlist_against_the_slow_version(netlist, smoothing_range):
 
 
 @given(netlists(), st.integers(0, 2**32), st.integers(0, 2))
-@settings(max_examples=40)
+@examples(40)
 def test_any_sequence_of_changes_leaves_what_a_fresh_evaluation_gives(netlist, seed, smoothing_range):
     """Changes of up to four blocks: moved, turned, taken away and put back; some tried only."""
     model = ProxyCost(netlist, smoothing_range)

@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from placezoo.cost_models.edge import outlook
 from placezoo.cost_models.edge.ranks import mean_times
 from placezoo.datasets import DeviceCluster, EdgeInstance, TaskGraph
 from placezoo.envs.edge.problem import EdgePlaceProblem
+from tests.examples import examples
 from tests.instances import edge_instances
 
 
@@ -57,7 +58,7 @@ def slow_optimistic(problem, task, device):
     return longest
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(edge_instances(max_tasks=6), st.sampled_from(["makespan", "slr", "total-cost"]), st.integers(0, 2**32))
 def test_features_are_those_of_placing_the_task_on_each_device(instance, objective, seed):
     problem = EdgePlaceProblem(instance, objective=objective)

@@ -2,17 +2,18 @@
 
 import gymnasium as gym
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 
 import placezoo
 from placezoo.cost_models.mcm import outlook
 from placezoo.cost_models.mcm.pipeline_interval import PipelineInterval
+from tests.examples import examples
 from tests.instances import built, pipelines
 
 REFUSALS = ("nothing to partition", "a chiplet of mcm has")
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(pipelines())
 def test_what_is_known_beforehand(drawn):
     graph, package, _ = drawn

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from placezoo.datasets import read_def, read_lef, write_def
 from placezoo.datasets.chip.netlist import ORIENTATIONS
+from tests.examples import examples
 
 db = pytest.importorskip("klayout.db")
 
@@ -108,7 +109,7 @@ def pin_boxes(layout, cell):
     return boxes
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(libraries())
 def test_sizes_and_pin_boxes(tmp_path_factory, text):
     path = tmp_path_factory.mktemp("lef") / "b.lef"
@@ -146,7 +147,7 @@ def check_components(layout, netlist, origin):
     return found
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(libraries(), designs(), st.sampled_from(ORIENTATIONS))
 def test_places_orientations_and_the_die_there_and_back(tmp_path_factory, library, design, turn):
     folder = tmp_path_factory.mktemp("def")
