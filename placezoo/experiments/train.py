@@ -322,7 +322,7 @@ class Training:
 
     def _note(self, learner: Any, status: Any) -> None:
         """Validate if it is time, and write what there is to write."""
-        run, curve = self._run, self._curve
+        run, curve, seconds = self._run, self._curve, status.seconds - self._validating
         validated = sum(np.isfinite(point.validation_cost) for point in curve)
         validation_cost = np.nan
         if status.done >= validated / self._validations or status.done >= 1.0:
@@ -332,7 +332,7 @@ class Training:
         point = CurvePoint(
             status.timesteps,
             status.episodes,
-            round(status.seconds - self._validating, 2),
+            round(seconds, 2),
             status.relative_cost,
             validation_cost,
         )
@@ -346,11 +346,14 @@ class Training:
             self._on_progress(point, status.done)
 
     def _validate(self, learner: Any, status: Any) -> float:
-        """Score each policy on its held-out problems, and keep those that were never better; return the mean score."""
+        """Score each policy on its held-out problems, and keep those that were never better; return the mean score.
+
+        Of some agents the last are kept; ``best`` is the score of the policy that is kept.
+        """
         scores = []
         for part, policy in zip(learner.parts, self._policies, strict=True):
             scores.append(self._score(part, policy))
-            if scores[-1] < policy.best:
+            if scores[-1] < policy.best or self._entry.keeps_last:
                 policy.best = scores[-1]
                 part.checkpoint(**_training_record(self._run, policy, status)).save(policy.folder)
         return float(np.mean(scores))
