@@ -9,6 +9,7 @@ run some of the same inputs. Memory is limited to 3 GB more than at the start an
 from __future__ import annotations
 
 import copy
+import dataclasses
 import functools
 import gzip
 import json
@@ -34,7 +35,9 @@ from placezoo.agents.networks.checkpoint import checkpoint_folder
 from placezoo.agents.solution import Solution, assignment_digest
 from placezoo.datasets import (
     OpGraph,
+    Workload,
     load,
+    load_technology,
     read_bookshelf,
     read_def,
     read_hmetis,
@@ -44,7 +47,9 @@ from placezoo.datasets import (
     read_op_graph,
     read_partition,
     read_plc,
+    read_workload,
     write_op_graph,
+    write_workload,
 )
 from placezoo.datasets.chip.netlist_grouping import read_groups
 from placezoo.datasets.edge.edge_format import read_cluster, read_published_giph, read_task_graph
@@ -62,7 +67,7 @@ from tests.datasets.test_edge import GOOD as EDGE
 from tests.datasets.test_edge import OLDER_WORKFLOW, WORKFLOW
 from tests.datasets.test_topology import GOOD as TOPOLOGY
 from tests.experiments.test_leaderboard import SUITE
-from tests.instances import small_problem
+from tests.instances import small_network, small_problem
 
 LIMIT_SECONDS = 5.0
 LIMIT_BYTES = 3 << 30
@@ -216,6 +221,11 @@ def targets() -> dict[str, Target]:
     hypergraph = b"% a comment\n4 7 11\n2 1 2\n3 1 7 5 6\n8 5 6 4\n7 2 3 4\n5\n1\n8\n7\n3\n9\n3\n"
     chain = OpGraph([1e9] * 4, [1e6] * 4, [1e5] * 4, [1e6] * 4, [[0, 1], [1, 2], [2, 3]])
     op_graph = _written(lambda path: write_op_graph(chain, path), "chain.json")
+    workload = _written(lambda path: write_workload(Workload.of(small_network()), path), "w.json")
+    fixed = "{columns: 8, input_sram: 1e4, weight_sram: 1e4, output_sram: 1e4}"
+    space = f"parameters:\n  rows: {{options: [4, 8], sets: {{rows: 1}}}}\nfixed: {fixed}\nlimits: {{area_mm2: 9}}\n"
+    numbers = dataclasses.asdict(load_technology("dosa"))
+    technology = "\n".join(f"{name}: {number}" for name, number in numbers.items() if name != "name")
     answer = karate_answer()
     solution = _written(answer.save, "s.json")
 
@@ -254,6 +264,12 @@ def targets() -> dict[str, Target]:
     def with_package(path: Path) -> None:
         make_problem("MCMPartition-v0", chain, package=str(path))
 
+    def with_space(path: Path) -> None:
+        make_problem("AccelSearch-v0", small_network(), space=str(path))
+
+    def with_technology(path: Path) -> None:
+        make_problem("AccelSearch-v0", small_network(), technology=str(path))
+
     return {
         "METIS": Target({"g.graph": graph}, _then(read_metis, _placed("GraphPartition-v0"))),
         "hMETIS": Target({"h.hgr": hypergraph}, _then(read_hmetis, _placed("GraphPartition-v0"))),
@@ -285,6 +301,9 @@ def targets() -> dict[str, Target]:
         ),
         "topology": Target({"t.yaml": topology}, with_topology),
         "chiplet package": Target({"p.yaml": mcm + b"value_bytes: 1\n"}, with_package),
+        "workload": Target({"w.json": workload}, _then(read_workload, _placed("AccelSearch-v0"))),
+        "design space": Target({"s.yaml": space.encode()}, with_space),
+        "technology": Target({"t.yaml": technology.encode()}, with_technology),
         "ONNX": Target({"m.onnx": _onnx()}, load),
         "JSON": Target({"j.json": json.dumps(WORKFLOW).encode()}, read_json),
         "solution": Target({"s.json": solution}, Solution.load),

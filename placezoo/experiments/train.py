@@ -312,10 +312,8 @@ class Training:
         return {}
 
     def _note_start(self, learner: Any) -> None:
-        """Score the policy that training starts from: what it learns is to be seen."""
-        from placezoo.agents.learning.learner import TrainingStatus
-
-        cost = self._validate(learner, TrainingStatus(0, 0.0, np.nan, 0, 0.0))
+        """Score the policy that training starts from: what it learns is to be seen. What is kept is a trained one."""
+        cost = float(np.mean([self._score(*one) for one in zip(learner.parts, self._policies, strict=True)]))
         self._curve.append(CurvePoint(0, 0, 0.0, np.nan, cost))
         for tracker in self._trackers:
             tracker.log(self._curve[0], {})
@@ -354,12 +352,16 @@ class Training:
         """
         scores = []
         for part, policy in zip(learner.parts, self._policies, strict=True):
-            agent = with_policy(self._agent_class(**self._entry.validation), part.checkpoint())
-            scores.append(relative_score(agent, self._entry.validation_budget, policy.held_out))
+            scores.append(self._score(part, policy))
             if scores[-1] < policy.best or self._entry.keeps_last:
                 policy.best = scores[-1]
                 part.checkpoint(**_training_record(self._run, policy, status)).save(policy.folder)
         return float(np.mean(scores))
+
+    def _score(self, part: Any, policy: _Policy) -> float:
+        """Return a policy's cost on its held-out problems over greedy construction's."""
+        agent = with_policy(self._agent_class(**self._entry.validation), part.checkpoint())
+        return relative_score(agent, self._entry.validation_budget, policy.held_out)
 
     def _save_state(self, learner: Any, status: Any, name: str | None = None) -> None:
         from placezoo.agents.learning.training_state import STATE, Progress, TrainingState

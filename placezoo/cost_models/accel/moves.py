@@ -30,7 +30,9 @@ from placezoo.cost_models.accel.layer_cost import (
 
 TERM_NAMES = ("latency", "energy", "power", "area", "tdp", "memory", "accuracy")
 OPTION_FEATURE_NAMES = ("position", "share")
+OPTION_POSITION, OPTION_SHARE = range(2)  # columns of those features
 PAIR_FEATURE_NAMES = ("cost", "area", "tdp")
+PAIR_COST, PAIR_AREA, PAIR_TDP = range(3)
 (TOTAL, LATENCY, ENERGY_SUM, POWER, AREA, TDP, MEMORY_SUM, ACCURACY, VALUE, EXCESS, UNPLACED) = range(11)  # of totals
 HARDWARE, DATAFLOW, CHOICE, LAYER_DATAFLOW, FUSION = range(5)  # kinds of items
 _MAKE_ROOM = 4  # times that another decision is drawn
@@ -457,11 +459,11 @@ def observe(state, features, values):
     """
     options = features.shape[0]
     for option in range(options):
-        features[option, 0] = option / max(options - 1, 1)
-        features[option, 1] = 0.0
+        features[option, OPTION_POSITION] = option / max(options - 1, 1)
+        features[option, OPTION_SHARE] = 0.0
     for item in range(state.assignment.size):
         if state.assignment[item] >= 0:
-            features[state.assignment[item], 1] += 1.0 / state.assignment.size
+            features[state.assignment[item], OPTION_SHARE] += 1.0 / state.assignment.size
     totals = state.totals
     values[0] = totals[TOTAL]
     values[1] = totals[EXCESS] == 0.0 and totals[UNPLACED] == 0.0
@@ -496,6 +498,6 @@ def look(state, item, mask, features):
     tdp_scale = bounds[TDP_LIMIT] if bounds[TDP_LIMIT] < np.inf else most_tdp
     for option in range(mask.size):
         if mask[option]:
-            features[option, 0] = 1.0 - best / values[option, 0] if values[option, 0] > 0.0 else 0.0
-            features[option, 1] = min(values[option, 1] / area_scale, 1.0)
-            features[option, 2] = min(values[option, 2] / tdp_scale, 1.0)
+            features[option, PAIR_COST] = 1.0 - best / values[option, 0] if values[option, 0] > 0.0 else 0.0
+            features[option, PAIR_AREA] = min(values[option, 1] / area_scale, 1.0)
+            features[option, PAIR_TDP] = min(values[option, 2] / tdp_scale, 1.0)

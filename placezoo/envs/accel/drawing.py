@@ -78,6 +78,8 @@ def draw_roofline(model: AcceleratorCost, assignment: NDArray[np.int64], axes: A
         axes.scatter(intensity[chosen], reached[chosen], s=14, color=color, label=label)
     axes.set_xscale("log")
     axes.set_yscale("log")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter("{x:g}")
     axes.set_xlabel("multiply-adds for each byte over DRAM")
     axes.set_ylabel("billion multiply-adds a second")
     axes.legend(loc="lower right", fontsize="small")
