@@ -7,6 +7,8 @@ not an import (seconds); what a call allocates, caches or breaks ends with its p
 from __future__ import annotations
 
 import atexit
+import contextlib
+import importlib
 import os
 import signal
 import subprocess
@@ -58,9 +60,16 @@ _server = _Server()
 atexit.register(_server.end)
 
 
-def start_server() -> None:
-    """Start what ``call_within`` needs, before a clock starts."""
-    _server.start()
+def start_server(*modules: str) -> None:
+    """Start what ``call_within`` needs, before a clock starts.
+
+    Args:
+        modules: which the server imports now, so that calls need not; those that are not installed are passed over.
+    """
+    connection = _server.start()
+    if modules:
+        connection.send((None, modules, ()))
+        connection.recv()
 
 
 def call_within(seconds: float | None, function: Callable[..., Any], *arguments: Any) -> Any:
@@ -102,9 +111,11 @@ def _ask(
     if any(limit is not None and limit <= 0 for limit in limits):
         return
     connection = _server.start()
+    now = time.monotonic()  # which is one clock for all processes: sending and forking count too
+    deadlines = tuple(None if limit is None else now + limit for limit in limits)
     is_over = False
     try:
-        connection.send((function, arguments, limits))
+        connection.send((function, arguments, deadlines))
         while True:
             kind, answer = connection.recv()
             is_over = kind != _ANSWER
@@ -129,12 +140,18 @@ def serve(descriptor: int) -> None:
     connection.send(None)
     while True:
         try:
-            function, arguments, limits = connection.recv()
+            function, arguments, deadlines = connection.recv()
         except EOFError:
             return
+        if function is None:
+            for module in arguments:
+                with contextlib.suppress(ImportError):
+                    importlib.import_module(module)
+            connection.send(None)
+            continue
         child = os.fork()
         if child == 0:
-            _answer(connection, function, arguments, limits)
+            _answer(connection, function, arguments, deadlines)
         _, status = os.waitpid(child, 0)
         if status != 0:
             connection.send((_ENDED, os.WTERMSIG(status) if os.WIFSIGNALED(status) else -1))
@@ -144,23 +161,22 @@ def _answer(
     connection: Connection,
     function: Callable[..., Any],
     arguments: Any,
-    limits: tuple[float | None, float | None],
+    deadlines: tuple[float | None, float | None],
 ) -> None:
     """Send what the function returns or yields, and end this process; or be ended by the alarm, also in compiled code.
 
     The alarm rests while an answer is sent, so that no answer is torn.
     """
-    started = time.monotonic()
 
-    def alarm(limit: float | None) -> None:
-        if limit is not None:
-            signal.setitimer(signal.ITIMER_REAL, max(limit - (time.monotonic() - started), 1e-6))
+    def alarm(deadline: float | None) -> None:
+        if deadline is not None:
+            signal.setitimer(signal.ITIMER_REAL, max(deadline - time.monotonic(), 1e-6))
 
     def send(kind: int, answer: Any) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
         connection.send((kind, answer))
 
-    first, later = limits
+    first, later = deadlines
     alarm(first)
     try:
         answer = function(*arguments)
