@@ -21,12 +21,13 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python tools/prose.py
 
 bench: $(STAMP)
-	set -e; for domain in partition chip edge device mcm; do $(BIN)/python -m benchmarks.$$domain.cost; done
+	set -e; for domain in partition chip edge device mcm accel; do $(BIN)/python -m benchmarks.$$domain.cost; done
 
 bench-check: $(STAMP)
-	missed=0; for domain in partition chip edge device mcm; do $(BIN)/python -m benchmarks.$$domain.cost --check || missed=1; done; exit $$missed
+	missed=0; for domain in partition chip edge device mcm accel; do $(BIN)/python -m benchmarks.$$domain.cost --check || missed=1; done; exit $$missed
 
 fuzz: $(STAMP)
 	$(BIN)/python -W ignore -m tests.fuzzing 30

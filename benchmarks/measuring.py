@@ -135,9 +135,12 @@ def run(description: str | None, parts: dict[str, Callable[..., Iterable[Row]]],
     part, checking = given.pop("part", next(iter(parts))), given.pop("check")
     print(machine_line())
     rows = []
-    for row in parts[part](**given):  # what takes an hour says on the way how far it is
-        rows.append(row)
-        print(" | ".join([row.name, row.column, row.text]), file=sys.stderr, flush=True)
+    try:
+        for row in parts[part](**given):  # what takes an hour says on the way how far it is
+            rows.append(row)
+            print(" | ".join([row.name, row.column, row.text]), file=sys.stderr, flush=True)
+    except FileNotFoundError as error:  # a folder or a file that the user named
+        sys.exit(str(error))
     show(rows)
     if checking and check(rows):
         sys.exit(1)

@@ -210,6 +210,7 @@ class QuadraticAssignmentProblem(PlacementProblem):
 
     def kernel(self, assignment: NDArray[np.int64] | None = None) -> Kernel:
         """Return the compiled moves over a fresh state."""
+        self.tally.kernels += 1
         places = np.full(self.num_items, -1) if assignment is None else assignment
         places = check_assignment(places, self.num_items, self.num_resources)
         penalty = np.array([self.infeasible_penalty])

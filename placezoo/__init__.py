@@ -15,11 +15,12 @@ from typing import Any
 from placezoo import cost_models, datasets
 from placezoo.agents import Agent, Budget, Solution, make_agent, register_agent
 from placezoo.cost_models import Cost
+from placezoo.envs.checking import check_problem
 from placezoo.envs.registration import make_problem, register_entry_points, register_problem
 
 __all__ = [
-    "Agent", "Budget", "Cost", "Solution", "cost_models", "datasets", "leaderboard", "make_agent", "make_problem",
-    "register_agent", "register_problem",
+    "Agent", "Budget", "Cost", "Solution", "check_problem", "cost_models", "datasets", "leaderboard", "make_agent",
+    "make_problem", "register_agent", "register_problem",
 ]  # fmt: skip
 
 register_entry_points()

@@ -8,27 +8,36 @@ run some of the same inputs. Memory is limited to 3 GB more than at the start an
 
 from __future__ import annotations
 
+import copy
+import dataclasses
+import functools
 import gzip
 import json
+import math
 import resource
 import signal
 import sys
 import tempfile
 import time
+import tomllib
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 import placezoo
-from placezoo.agents.solution import Solution
+from placezoo.agents.networks.checkpoint import checkpoint_folder
+from placezoo.agents.solution import Solution, assignment_digest
 from placezoo.datasets import (
     OpGraph,
+    Workload,
     load,
+    load_technology,
     read_bookshelf,
     read_def,
     read_hmetis,
@@ -38,14 +47,19 @@ from placezoo.datasets import (
     read_op_graph,
     read_partition,
     read_plc,
+    read_workload,
     write_op_graph,
+    write_workload,
 )
 from placezoo.datasets.chip.netlist_grouping import read_groups
 from placezoo.datasets.edge.edge_format import read_cluster, read_published_giph, read_task_graph
 from placezoo.datasets.instance_warning import InstanceWarning
 from placezoo.datasets.json_content import read_json
+from placezoo.datasets.yaml_content import parse_yaml
 from placezoo.envs.registration import make_problem
-from placezoo.experiments.leaderboard import BestKnown, load_suite
+from placezoo.envs.tally import Tally
+from placezoo.experiments.evaluate import claimed_problem, verify
+from placezoo.experiments.leaderboard import BestKnown, Leaderboard, load_suite
 from tests.datasets.chip.test_bookshelf_format import FILES as BOOKSHELF
 from tests.datasets.chip.test_lef_def import DEF, LEF, TOKENS
 from tests.datasets.chip.test_netlist_format import PLC, TINY
@@ -53,6 +67,7 @@ from tests.datasets.test_edge import GOOD as EDGE
 from tests.datasets.test_edge import OLDER_WORKFLOW, WORKFLOW
 from tests.datasets.test_topology import GOOD as TOPOLOGY
 from tests.experiments.test_leaderboard import SUITE
+from tests.instances import small_network, small_problem
 
 LIMIT_SECONDS = 5.0
 LIMIT_BYTES = 3 << 30
@@ -67,11 +82,14 @@ class Target:
         files: name -> content of a valid set of files; the first one is what is read.
         read: called with the first file's path; what it returns is used as a user would use it.
         damaged: which files are damaged, by default all.
+        is_record: whether the files are JSON or TOML that stay so: single values of them are damaged. A claim's digest
+            is made right again, as whoever forges one does.
     """
 
     files: dict[str, bytes]
     read: Callable[[Path], Any]
     damaged: tuple[str, ...] = ()
+    is_record: bool = False
 
 
 def _placed(env: str, **parameters: Any) -> Callable[[Any], None]:
@@ -109,6 +127,88 @@ def _checkpoint(path: Path) -> None:
     Checkpoint.load(path.parent)
 
 
+def _policy(path: Path) -> None:
+    from placezoo.agents.ppo.agent import PPO
+
+    problem = small_problem("GraphPartition-v0")
+    agent = PPO(checkpoint=str(path.parent), samples=2)
+    agent.solve(problem, placezoo.Budget(evaluations=2))
+
+
+def _claim(path: Path) -> None:
+    solution = Solution.load(path)
+    verify(solution, claimed_problem(solution, path))
+    solution.counted(Tally()).save(path.with_name("again.json"))
+    table_of(path).update(solution)
+
+
+def table_of(path: Path) -> BestKnown:
+    """Return a table beside a file, as it is after earlier inputs."""
+    return BestKnown(path.parent / "table")
+
+
+def _table(path: Path) -> None:
+    """Score the entries of a table again, and put an answer into it."""
+    table = BestKnown(path.parent)
+    for record in table:
+        table.verify(record)
+    table.update(karate_answer())
+
+
+@functools.cache
+def karate_answer() -> Solution:
+    """Return an answer to a small problem."""
+    karate = placezoo.make_problem("GraphPartition-v0", instance="karate")
+    return placezoo.make_agent("greedy").solve(karate, placezoo.Budget(evaluations=1))
+
+
+RUN_SUITE = """
+version = 1
+description = "one run"
+evaluations = 20
+seeds = [0]
+[[problems]]
+env = "GraphPartition-v0"
+instances = ["karate"]
+[[agents]]
+name = "random"
+"""
+
+
+def _board(path: Path) -> Leaderboard:
+    suite = path.with_name("suite.toml")
+    suite.write_text(RUN_SUITE)
+    return Leaderboard(load_suite(str(suite)), path.parent / "board")
+
+
+def _run_file(path: Path) -> None:
+    """Put a file into a board's folder in the place of its run, and go on with the board."""
+    board = _board(path)
+    (run,) = board.runs()
+    board._path(run).parent.mkdir(parents=True, exist_ok=True)
+    board._path(run).write_bytes(path.read_bytes())
+    (row,) = board.run()
+    assert row.is_new or row.total == row.solution.cost.total  # type: ignore[union-attr]
+    board.write([row, *_submitted(board, path)])
+
+
+def _submitted(board: Leaderboard, path: Path) -> list[Any]:
+    return [board.submission(path)]
+
+
+def _run() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        board = _board(Path(folder) / "s.json")
+        (row,) = board.run()
+        return (board.folder / row.file).read_bytes()
+
+
+def _suite(path: Path) -> None:
+    board = Leaderboard(load_suite(str(path)), path.parent / "board")
+    for run in board.runs():
+        board._task(run, board._path(run)).to_json()
+
+
 def _written(write: Callable[[Path], Any], name: str) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         write(Path(folder) / name)
@@ -121,14 +221,20 @@ def targets() -> dict[str, Target]:
     hypergraph = b"% a comment\n4 7 11\n2 1 2\n3 1 7 5 6\n8 5 6 4\n7 2 3 4\n5\n1\n8\n7\n3\n9\n3\n"
     chain = OpGraph([1e9] * 4, [1e6] * 4, [1e5] * 4, [1e6] * 4, [[0, 1], [1, 2], [2, 3]])
     op_graph = _written(lambda path: write_op_graph(chain, path), "chain.json")
-    karate = placezoo.make_problem("GraphPartition-v0", instance="karate")
-    answer = placezoo.make_agent("greedy").solve(karate, placezoo.Budget(evaluations=1))
+    workload = _written(lambda path: write_workload(Workload.of(small_network()), path), "w.json")
+    fixed = "{columns: 8, input_sram: 1e4, weight_sram: 1e4, output_sram: 1e4}"
+    space = f"parameters:\n  rows: {{options: [4, 8], sets: {{rows: 1}}}}\nfixed: {fixed}\nlimits: {{area_mm2: 9}}\n"
+    numbers = dataclasses.asdict(load_technology("dosa"))
+    technology = "\n".join(f"{name}: {number}" for name, number in numbers.items() if name != "name")
+    answer = karate_answer()
     solution = _written(answer.save, "s.json")
 
     def table(path: Path) -> None:
         BestKnown(path).update(answer)
 
     index = _written(lambda path: table(path.parent), "index.json")
+    (entry,) = msgspec.json.decode(index)["records"]
+    tables = {entry["file"]: _written(lambda path: table(path.parent), entry["file"])}
     saga = {
         "tasks": [{"name": "a", "cost": 1.0}, {"name": "b", "cost": 2.0}],
         "dependencies": [{"source": "a", "target": "b", "size": 3.0}],
@@ -140,7 +246,9 @@ def targets() -> dict[str, Target]:
     }
     clustered = load("synthetic-chips/test/0")
     shipped = Path(placezoo.__file__).parent / "agents" / "pretrained" / "giph"
+    shipped_ppo = checkpoint_folder("pretrained", "ppo", "GraphPartition-v0")
     topology = TOPOLOGY.encode()
+    topology_json = json.dumps(parse_yaml("t.yaml", TOPOLOGY)).encode()
     edge = _placed("EdgePlace-v0")
     mcm = b"count: 4\npeak_flops: 1e12\nmemory_bandwidth: 1e11\nsram: 1e7\nlink_bandwidth: 1e10\nlink_latency: 1e-6\n"
 
@@ -155,6 +263,12 @@ def targets() -> dict[str, Target]:
 
     def with_package(path: Path) -> None:
         make_problem("MCMPartition-v0", chain, package=str(path))
+
+    def with_space(path: Path) -> None:
+        make_problem("AccelSearch-v0", small_network(), space=str(path))
+
+    def with_technology(path: Path) -> None:
+        make_problem("AccelSearch-v0", small_network(), technology=str(path))
 
     return {
         "METIS": Target({"g.graph": graph}, _then(read_metis, _placed("GraphPartition-v0"))),
@@ -187,6 +301,9 @@ def targets() -> dict[str, Target]:
         ),
         "topology": Target({"t.yaml": topology}, with_topology),
         "chiplet package": Target({"p.yaml": mcm + b"value_bytes: 1\n"}, with_package),
+        "workload": Target({"w.json": workload}, _then(read_workload, _placed("AccelSearch-v0"))),
+        "design space": Target({"s.yaml": space.encode()}, with_space),
+        "technology": Target({"t.yaml": technology.encode()}, with_technology),
         "ONNX": Target({"m.onnx": _onnx()}, load),
         "JSON": Target({"j.json": json.dumps(WORKFLOW).encode()}, read_json),
         "solution": Target({"s.json": solution}, Solution.load),
@@ -195,6 +312,19 @@ def targets() -> dict[str, Target]:
         "checkpoint": Target(
             {name: (shipped / name).read_bytes() for name in ("policy.json", "policy.safetensors")}, _checkpoint
         ),
+        "claim, its values": Target({"s.json": solution}, _claim, is_record=True),
+        "run file, its values": Target({"s.json": _run()}, _run_file, is_record=True),
+        "suite, its values": Target({"s.toml": RUN_SUITE.encode()}, _suite, is_record=True),
+        "best known, its values": Target(
+            {"index.json": index, **{path: content for path, content in tables.items()}}, _table, ("index.json",), True
+        ),
+        "policy, its values": Target(
+            {name: (shipped_ppo / name).read_bytes() for name in ("policy.json", "policy.safetensors")},
+            _policy,
+            ("policy.json",),
+            True,
+        ),
+        "topology, its values": Target({"t.yaml": topology_json}, with_topology, is_record=True),
     }
 
 
@@ -334,12 +464,73 @@ def attempt(target: Target, files: dict[str, bytes], folder: Path) -> str | None
     return None
 
 
+# --- Values -----------------------------------------------------------------------------------------------------------
+
+_VALUES: tuple[Any, ...] = (
+    None, True, False, 0, -1, 1, 2, 3.5, -0.0, 1e308, 5e-324, math.nan, math.inf, 10**9, 2**63, -(2**63), 10**30,
+    "", "x", "0", "karate", "../../etc/passwd", "/dev/zero", "/proc/self/mem", "a\nb", "\x1b[31m", "$\\foo{$", "=1+1",
+    "\ud800", "x" * 100_000, "antigravity:Agent", "os.path:join", "t.yaml", "transformers:x/../../y", [], {},
+    [[]], [None], {"": None}, [0] * 1000, ["x"], {"x": {"x": {}}}, [1e308] * 3, "GraphPartition-v1",
+)  # fmt: skip
+
+
+def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Return the way to each value in nested dicts and lists; of long lists to some of theirs."""
+    found = [path]
+    if isinstance(value, dict):
+        found += [place for name, one in value.items() for place in _places(one, (*path, name))]
+    elif isinstance(value, list):
+        found += [place for number, one in enumerate(value[:5]) for place in _places(one, (*path, number))]
+    return found
+
+
+def damage_record(content: bytes, rng: np.random.Generator, is_toml: bool) -> bytes:
+    """Return a record, JSON or TOML, with one to three values, names or entries changed."""
+    record = tomllib.loads(content.decode()) if is_toml else json.loads(content)
+    for _ in range(int(rng.integers(1, 4))):
+        *way, last = (places := _places(record)[1:])[rng.integers(len(places))]
+        parent = functools.reduce(lambda value, key: value[key], way, record)
+        kind = rng.integers(6)
+        if kind == 0:
+            del parent[last]
+        elif kind == 1 and isinstance(parent, dict):
+            parent[str(_VALUES[rng.integers(len(_VALUES))])[:50]] = parent.pop(last)
+        elif kind == 2:  # what stands elsewhere
+            source = places[rng.integers(len(places))]
+            with suppress(LookupError, TypeError):
+                parent[last] = copy.deepcopy(functools.reduce(lambda value, key: value[key], source, record))
+        elif kind == 3 and isinstance(parent, list):
+            parent.insert(int(rng.integers(len(parent) + 1)), _VALUES[rng.integers(len(_VALUES))])
+        else:
+            parent[last] = copy.deepcopy(_VALUES[rng.integers(len(_VALUES))])
+        if not record:
+            break
+    if isinstance(record.get("assignment_sha256"), str) and rng.random() < 0.8:
+        with suppress(LookupError, TypeError, ValueError, OverflowError):
+            record["assignment_sha256"] = assignment_digest(np.array(record["assignment"], np.int64))
+    return _toml(record).encode("utf-8", "surrogatepass") if is_toml else json.dumps(record).encode()
+
+
+def _toml(value: Any, depth: int = 0) -> str:
+    """Return a record as TOML, with inline tables; what TOML has not is left out."""
+    if isinstance(value, dict):
+        entries = [f"{json.dumps(str(k))} = {_toml(v, depth + 1)}" for k, v in value.items() if v is not None]
+        return "{" + ", ".join(entries) + "}" if depth else "\n".join(entries) + "\n"
+    if isinstance(value, list):
+        return "[" + ", ".join(_toml(one, depth + 1) for one in value if one is not None) + "]"
+    return json.dumps(value).replace("Infinity", "inf").replace("NaN", "nan")
+
+
 def inputs(target: Target, seed: int) -> dict[str, bytes]:
     """Return input number ``seed``: the valid files, one of them damaged."""
     rng = np.random.default_rng(seed)
     names = list(target.damaged or target.files)
     hit = names[rng.integers(len(names))]
-    return {name: damage(content, rng) if name == hit else content for name, content in target.files.items()}
+
+    def damaged(content: bytes) -> bytes:
+        return damage_record(content, rng, hit.endswith(".toml")) if target.is_record else damage(content, rng)
+
+    return {name: damaged(content) if name == hit else content for name, content in target.files.items()}
 
 
 def main(seconds: float, chosen: list[str]) -> int:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import placezoo
 from placezoo.datasets import DeviceCluster, EdgeInstance, Graph, Hypergraph, TaskGraph, generate_netlist
+from placezoo.datasets.accel.layer_graph import Layer, LayerGraph, convolution, separable_convolution
 from placezoo.datasets.chip.canvas import Canvas
 from placezoo.datasets.chip.netlist import Netlist, NodeType
 from placezoo.datasets.device.topology import DeviceTopology
@@ -33,6 +34,18 @@ def random_model(n: int = 30, seed: int = 0, held: float = 1e5) -> OpGraph:
         sorted(edges), kinds=tuple(rng.choice(["aten.linear", "aten.mm", "aten.layer_norm"], n)), state_bytes=3.0,
         name="random model",
     )  # fmt: skip
+
+
+def small_network() -> LayerGraph:
+    """Return a network with a layer of each kind, one of which two read."""
+    layers = (
+        convolution("stem", 16, 3, 8, 3, 2),
+        convolution("depthwise", 8, 8, 8, 3, groups=8),
+        separable_convolution("rows", 8, 8, 3),
+        Layer("add", "elementwise", 1024.0, 0.0, 512.0),
+        Layer("classifier", "product", 512.0, 5120.0, 10.0, 1, 1, 512, 10),
+    )
+    return LayerGraph(layers, [(0, 1), (1, 2), (0, 3), (2, 3), (3, 4)], name="small network")
 
 
 def random_graph(rng: np.random.Generator, nodes: int | None = None) -> Graph:
@@ -63,6 +76,7 @@ class Small(NamedTuple):
 
 # What tests over all environments run on: an environment that is registered and not here fails them.
 SMALL = {
+    "AccelSearch-v0": Small(small_network, {"space": "fast"}),
     "ChipPlace-v0": Small(lambda: generate_netlist(num_hard=6, num_soft=10, seed=1, grid=(8, 7))),
     "DevicePlace-v0": Small(lambda: random_model(24)),
     "EdgePlace-v0": Small(lambda: "giph/test/3"),

@@ -1,9 +1,11 @@
-"""Kill -9 during writes: trainings and leaderboards that write all the time are killed at random, and go on.
+"""Kill -9 during writes: trainings, searches and leaderboards that write all the time are killed at random, and go on.
 
-``python -m tests.kills 200`` prints what was left behind and how the end compares with runs that nobody killed. The
-program is loaded once and forked for each trial, so that kills hit the work and its writes, not the start-up.
+``python -m tests.kills 200 [boards|trainings|tunings ...]`` prints what was left behind and how the end compares with
+runs that nobody killed. The program is loaded once and forked for each trial, so that kills hit the work and its
+writes, not the start-up.
 """
 
+import csv
 import json
 import os
 import random
@@ -12,6 +14,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
 from dataclasses import replace
 from functools import partial
@@ -24,10 +27,18 @@ from placezoo.agents.solution import Solution
 from placezoo.experiments.evaluate import verify
 from placezoo.experiments.leaderboard import Leaderboard, load_suite
 from placezoo.experiments.train import TrainingRun, read_curve, resume, train
+from placezoo.experiments.tune import RESULTS, TuneRun, tune_agent
 
 RUN = TrainingRun(
-    "GraphPartition-v0", dataset="grid", parameters={"num_parts": 2}, timesteps=640, validations=10,
+    "GraphPartition-v0", instance="karate", parameters={"num_parts": 2}, timesteps=640, validations=10,
     hyperparameters={"num_envs": 4, "num_steps": 4, "batch_size": 16, "width": 8, "layers": 1}, checkpoint_minutes=0.0,
+)  # fmt: skip
+TUNE = TuneRun(
+    replace(
+        RUN, timesteps=None, seconds=1.0, validations=4,
+        hyperparameters={**RUN.hyperparameters, "encoder": "graph-sage", "num_epochs": 2},
+    ),
+    samples=2,
 )  # fmt: skip
 SUITE = """
 version = 1
@@ -48,23 +59,32 @@ name = "fm"
 
 
 def forked(work, seconds=None):
-    """Run a function in a forked process, killed after some seconds; return whether it ended by itself, and well."""
+    """Run a function in a forked process, killed after some seconds; return whether it ended before.
+
+    Raises:
+        RuntimeError: it ended by itself, and not well.
+    """
     child = os.fork()
     if child == 0:
         code = 1
         try:
             work()
             code = 0
+        except Exception:
+            traceback.print_exc()
         finally:
             os._exit(code)
+    ended, status = 0, 0
     if seconds is not None:
         time.sleep(seconds)
-        if os.waitpid(child, os.WNOHANG)[0] == 0:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if not ended:
             os.kill(child, signal.SIGKILL)
-        else:
-            return True
-    status = os.waitpid(child, 0)[1]
-    return os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0
+    if not ended:
+        status = os.waitpid(child, 0)[1]
+    if os.WIFEXITED(status) and os.WEXITSTATUS(status) != 0:
+        raise RuntimeError("what nobody killed has failed")
+    return os.WIFEXITED(status)
 
 
 def go_on(folder):
@@ -91,6 +111,7 @@ def readable(folder):
 
 def trainings(kills, rng, root):
     """Kill trainings, each up to five times before it may end; print what came of them."""
+    train(RUN, root / "loaded")  # once here: what is compiled and loaded is there in all forks
     begun = time.perf_counter()
     assert forked(lambda: train(RUN, root / "whole"))
     whole = time.perf_counter() - begun
@@ -109,9 +130,7 @@ def trainings(kills, rng, root):
             found[readable(folder) or "whole"] += 1
             found["left a temporary file"] += any(folder.glob(".*.tmp")) if folder.exists() else 0
         else:
-            if not forked(partial(go_on, folder)):
-                found["does not go on"] += 1
-                continue
+            forked(partial(go_on, folder))
         curve = read_curve(folder / "curve.csv")
         found["ended at other timesteps"] += curve[-1].timesteps != RUN.timesteps
         found["state left over"] += (folder / "state.safetensors").exists()
@@ -120,6 +139,7 @@ def trainings(kills, rng, root):
         )
         resumed.append(best(folder))
         shutil.rmtree(folder)
+        print(f"  {killed} kills so far: {dict(found)}", flush=True)
     print(f"training: {killed} kills of {number} trainings ({whole:.2f} s each): {dict(found)}")
     for what, values in (("uninterrupted", scores), ("resumed", resumed)):
         print(f"  cost over greedy, {what}: mean {np.mean(values):.4f}, {min(values):.4f} to {max(values):.4f}")
@@ -128,6 +148,48 @@ def trainings(kills, rng, root):
 def best(folder):
     """Return the validation cost of the policy in a folder."""
     return json.loads((folder / "policy.json").read_text())["training"]["validation_cost_over_greedy"]
+
+
+def tunings(kills, rng, root):
+    """Kill searches for hyperparameters, each up to four times before it may end; print what came of them."""
+    os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
+    import ray.tune  # noqa: F401 - before the forks, so that kills do not hit its loading
+
+    begun = time.perf_counter()
+    assert forked(lambda: tune_agent(TUNE, root / "tuned"))
+    whole = time.perf_counter() - begun
+    expected, found, killed, number = configurations(root / "tuned"), Counter(), 0, 0
+    while killed < kills:
+        folder = root / f"tuning-{number}"
+        number += 1
+        for _ in range(4):
+            if forked(lambda folder=folder: tune_agent(TUNE, folder), rng.uniform(0.25, 1.0) * whole):
+                break
+            killed += 1
+            try:
+                configurations(folder)
+                if (folder / "best").exists():
+                    Checkpoint.load(folder / "best")
+                found["whole"] += 1
+            except Exception as error:
+                found[f"{type(error).__name__}: {error}"] += 1
+            found["left a temporary file"] += any(folder.rglob(".*.tmp")) if folder.exists() else 0
+        else:
+            forked(lambda folder=folder: tune_agent(TUNE, folder))
+        mine = configurations(folder)
+        found["other configurations"] += [row[1:] for row in sorted(mine)] != [row[1:] for row in sorted(expected)]
+        found["best is not the table's"] += not np.isclose(best(folder / "best"), mine[0][0], atol=1e-4)
+        shutil.rmtree(folder)
+        print(f"  {killed} kills so far: {dict(found)}", flush=True)
+    print(f"tuning: {killed} kills of {number} searches ({whole:.1f} s each): {dict(found)}")
+
+
+def configurations(folder):
+    """Return the validation cost and the hyperparameters of each configuration of a search, the best first."""
+    if not (folder / RESULTS).exists():
+        return []
+    rows = list(csv.reader((folder / RESULTS).read_text().splitlines()))[1:]
+    return [(float(cost), *varied) for _, cost, _, *varied in rows]
 
 
 def answers(rows):
@@ -173,14 +235,13 @@ def boards(kills, rng, root):
     print(f"leaderboard: {killed} kills of {number} boards ({whole:.2f} s each): {dict(found)}")
 
 
-def main(kills, seed=0):
-    """Kill so many trainings and so many leaderboards."""
-    rng = random.Random(seed)
-    with tempfile.TemporaryDirectory() as root:
-        boards(kills, rng, Path(root))
+def main(kills, chosen, seed=0):
+    """Kill so many of each kind."""
+    for kind in chosen or ("boards", "trainings", "tunings"):
+        with tempfile.TemporaryDirectory() as root:
+            {"boards": boards, "trainings": trainings, "tunings": tunings}[kind](kills, random.Random(seed), Path(root))
         sys.stdout.flush()
-        trainings(kills, rng, Path(root))
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 200)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 200, sys.argv[2:])

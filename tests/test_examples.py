@@ -30,8 +30,13 @@ def test_some_docstrings_have_examples():
     assert len(found) > 20
 
 
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+SLOW_PAGES = ("rllib.md",)  # starts Ray
+
+
 @pytest.mark.parametrize(
-    "page", [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))], ids=lambda page: page.name
+    "page",
+    [pytest.param(page, marks=pytest.mark.slow if page.name in SLOW_PAGES else (), id=page.name) for page in PAGES],
 )
 def test_python_blocks(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -42,7 +47,7 @@ def test_python_blocks(page, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     "page",
-    [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))],
+    [*PAGES, ROOT / "CONTRIBUTING.md"],
     ids=lambda page: page.name,
 )
 def test_links_and_pictures_exist(page):
@@ -59,11 +64,12 @@ def test_named_files_exist():
 def test_the_site_builds(tmp_path):
     """Strictly: a broken link, anchor or reference is an error."""
     pytest.importorskip("mkdocs", reason="mkdocs is not installed")
+    pytest.importorskip("mkdocs_jupyter", reason="mkdocs-jupyter is not installed")
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path / "site")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     pages = {path.parent.name for path in (tmp_path / "site").rglob("index.html")}
-    assert {"leaderboard", "results", "adding", "chip-place", "core"} <= pages
+    assert {"leaderboard", "results", "adding", "chip-place", "core", "start-here", "fine-tune"} <= pages
     assert (tmp_path / "site" / "results" / "standard.html").exists()
 
 

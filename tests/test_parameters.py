@@ -26,6 +26,7 @@ from placezoo.envs.registration import PROBLEMS, make_env, make_vector_env
 from placezoo.envs.vector import PlacementVectorEnv
 from placezoo.envs.wrappers import TimeLimitBudget
 from placezoo.parameters import above, at_least, at_most, below, between, check_fields, one_of, parameters_of
+from tests.instances import small_network
 
 
 @dataclass(frozen=True)
@@ -168,6 +169,7 @@ def operators() -> OpGraph:
 @pytest.mark.parametrize(
     ("env_id", "instance", "bounds"),
     [
+        ("AccelSearch-v0", small_network, 8),
         ("ChipPlace-v0", lambda: generate_netlist(num_hard=4, num_soft=4, seed=0), 2),
         ("DevicePlace-v0", operators, 7),
         ("EdgePlace-v0", lambda: "giph/test/0", 8),

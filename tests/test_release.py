@@ -23,7 +23,7 @@ budget = placezoo.Budget(evaluations=20)
 chain = placezoo.datasets.OpGraph([1e9] * 50, [1e6] * 50, [1e5] * 50, [1e6] * 50, [[i, i + 1] for i in range(49)])
 instances = {
     "ChipPlace-v0": "synthetic-chips/test/0", "DevicePlace-v0": chain, "EdgePlace-v0": "giph/test/1",
-    "GraphPartition-v0": "karate", "MCMPartition-v0": chain,
+    "GraphPartition-v0": "karate", "MCMPartition-v0": chain, "AccelSearch-v0": "nasbench201:301423",
 }
 solved, refused = [], {}
 for env_id, instance in instances.items():
@@ -91,7 +91,9 @@ def test_the_core_without_extras(wheel, tmp_path):
     )
     assert done.returncode == 0, done.stderr[-3000:]
     said = json.loads(done.stdout.splitlines()[-1])
-    for env_id in ("ChipPlace-v0", "DevicePlace-v0", "EdgePlace-v0", "GraphPartition-v0", "MCMPartition-v0"):
+    for env_id in (
+        "AccelSearch-v0", "ChipPlace-v0", "DevicePlace-v0", "EdgePlace-v0", "GraphPartition-v0", "MCMPartition-v0",
+    ):  # fmt: skip
         for agent in ("random", "greedy", "local-search", "simulated-annealing"):
             assert [env_id, agent] in said["solved"]
     for agent, extra in (("metis", "solvers"), ("ppo", "agents"), ("giph", "agents"), ("cp-sat", "solvers")):

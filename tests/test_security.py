@@ -4,30 +4,35 @@ import gzip
 import json
 import math
 import os
+import pickle
+import re
 import subprocess
 import sys
 from dataclasses import replace
 
+import gymnasium
 import numpy as np
 import pytest
 import torch
 
 import placezoo
 from placezoo.agents.networks.checkpoint import Checkpoint, checkpoint_folder
-from placezoo.agents.solution import ClaimError, Solution
+from placezoo.agents.solution import COUNTED, REPORTED, ClaimError, Solution
 from placezoo.cost_models import Cost
 from placezoo.datasets.files import read_bytes
 from placezoo.datasets.json_content import read_json
 from placezoo.datasets.yaml_content import parse_yaml
+from placezoo.envs.memory import available_bytes, estimated_bytes
 from placezoo.envs.problem import table_text
 from placezoo.envs.registration import PROBLEMS
-from placezoo.envs.rendering import figure_to_rgb
-from placezoo.experiments.evaluate import verify
+from placezoo.envs.rendering import figure_to_rgb, panel_bytes
+from placezoo.envs.tally import Tally
+from placezoo.experiments.evaluate import claimed_problem, verify
 from placezoo.experiments.folder_lock import alone_in
 from placezoo.experiments.leaderboard import Leaderboard, load_suite
 from placezoo.experiments.leaderboard.best_known import BestKnown
 from placezoo.experiments.own_code import names_own_code
-from placezoo.experiments.plots import figure_bytes, panel_bytes
+from placezoo.experiments.plots import figure_bytes
 from placezoo.experiments.progress import printable
 from placezoo.experiments.train import TrainingRun, train
 from tests.instances import small_problem
@@ -259,6 +264,7 @@ import sys
 import time
 from dataclasses import dataclass, replace
 
+import numpy as np
 import placezoo
 from placezoo.cost_models import Cost
 
@@ -304,6 +310,38 @@ class OutOfRange(Liar):
         return replace(honest, assignment=honest.assignment + 1000)
 
 
+class Spender(Liar):
+
+    def _search(self, search):
+        for _ in range(50):
+            search.problem.evaluate(search.problem.greedy(search.rng))
+        super()._search(search)
+
+
+class Recorder(Liar):
+    def _search(self, search):
+        for _ in range(50):
+            search.record(search.problem.initial_assignment(search.rng))
+
+
+class Preparer(Liar):
+    def prepare(self, problem):
+        problem.totals(np.zeros((50, problem.num_items), np.int64))
+
+    solve = placezoo.Agent.solve
+
+
+class Scout(Liar):
+
+    def solve(self, problem, budget=None, seed=0):
+        found = placezoo.Agent.solve(self, problem, budget, seed)
+        other = problem.presented({**problem.parameters, "order": "spectral"})
+        for _ in range(25):
+            other.evaluate(found.assignment)
+            other.move_cost(found.assignment, 0, 1)
+        return found
+
+
 class Dead(Liar):
     def spoil(self, honest):
         os._exit(0)
@@ -322,7 +360,8 @@ class Hang(Liar):
             time.sleep(3600)
         time.sleep(3600)
 """
-HERE = ("Liar", "Leaver", "Unserialisable", "NoSolution", "Another", "OutOfRange")
+SPENDERS = ("Spender", "Recorder", "Preparer", "Scout")
+HERE = ("Liar", "Leaver", "Unserialisable", "NoSolution", "Another", "OutOfRange", *SPENDERS)
 
 
 @pytest.fixture
@@ -345,10 +384,51 @@ def test_an_agent_that_misbehaves_fails_alone(misbehaving, jobs, monkeypatch):
     names = {0: HERE, 1: ("Liar", "Unserialisable", "ForkAndDie"), 2: (*HERE, "Dead", "ForkAndDie", "Hang")}[jobs]
     board = misbehaving(*names)
     rows = list(board.run(jobs))
-    assert {row.agent.removeprefix("misbehaving:") for row in rows if row.error} == set(names)
+    errors = {row.agent.removeprefix("misbehaving:"): row.error for row in rows if row.error}
+    assert set(errors) == set(names)
+    for name in set(names) & set(SPENDERS):
+        assert re.fullmatch(r"refused: budget: 5[01] evaluations of 20 allowed", errors[name]), name
     assert {row.agent for row in rows if not row.error} == {"random", "fm"}
     board.write(rows)
     assert len(list((board.folder / "runs").glob("*.json"))) == 2
+
+
+class Direct(placezoo.Agent):
+    """Evaluates through the problem alone; or through a kernel as well."""
+
+    name = "direct"
+
+    def _search(self, search):
+        for _ in range(10):
+            search.evaluate(search.problem.initial_assignment(search.rng))
+
+
+class Kernels(Direct):
+    def _search(self, search):
+        super()._search(search)
+        kernel = search.problem.kernel(search.best)
+        for item in range(5_000):
+            kernel.delta(kernel.state, (item % search.problem.num_items, 0, 1, -1))
+
+
+def test_a_solution_says_who_counted_its_evaluations(claim):
+    problem = placezoo.make_problem("GraphPartition-v0", "karate")
+    for agent, evaluations, source in (
+        (Direct(), 10, COUNTED),
+        (Kernels(), 10, REPORTED),
+        (placezoo.make_agent("random"), 200, COUNTED),
+        (placezoo.make_agent("local-search"), 200, REPORTED),
+    ):
+        for _ in range(2):  # what an earlier search asked for is not this one's
+            solution = agent.solve(problem, placezoo.Budget(evaluations=200))
+            assert (solution.evaluations, solution.provenance["evaluations"]) == (evaluations, source)
+            assert not solution.is_over_budget
+    asked = problem.tally.copy()
+    problem.evaluate(solution.assignment)
+    problem.refined(None).totals(solution.assignment[None])
+    problem.move_cost(solution.assignment, 0, 1)
+    problem.allowed(solution.assignment, 0)
+    assert problem.tally.since(asked) == Tally(3, 0)
 
 
 def test_one_case_has_one_key_in_the_table(claim, tmp_path):
@@ -456,6 +536,16 @@ def test_odd_claims_are_refused_in_one_line(claim, tmp_path):
         Solution.load(tmp_path / "s.json")
 
 
+def test_names_of_any_length_are_refused_in_a_short_line(claim, tmp_path):
+    for name in ("x" * 10**6, "x/" * 10**5, "a\0b", "transformers:" + "x" * 10**6):
+        replace(claim, instance=name).save(tmp_path / "s.json")
+        solution = Solution.load(tmp_path / "s.json")
+        for check in (lambda s=solution: claimed_problem(s, tmp_path / "s.json"), lambda s=solution: verify(s)):
+            with pytest.raises(ValueError, match=r"unknown|is not here") as refusal:
+                check()
+            assert len(str(refusal.value)) < 3000
+
+
 def test_numbers_of_numpy_are_saved(claim, tmp_path):
     replace(claim, seed=np.int64(3), budget={"evaluations": np.int64(1)}).save(tmp_path / "s.json")
     assert Solution.load(tmp_path / "s.json").seed == 3
@@ -474,3 +564,90 @@ def test_names_are_no_formulas():
     assert figure_bytes(draw, "png")
     assert panel_bytes([draw], "png")
     assert figure_to_rgb(draw).size
+
+
+@pytest.mark.parametrize("formulation", ["construct", "improve", "one-shot"])
+def test_as_many_environments_as_memory_holds(formulation):
+    many = 10**7
+    with pytest.raises(ValueError, match=r"^num_envs=10000000: .* take about [\d,.]+ GB, [\d,.]+ GB are free$"):
+        gymnasium.make_vec("GraphPartition-v0", num_envs=many, instance="karate", formulation=formulation)
+    env = gymnasium.make_vec("GraphPartition-v0", num_envs=3, instance="karate", formulation=formulation).unwrapped
+    env.reset(seed=0)
+    each = estimated_bytes(env.envs[0])
+    assert len(pickle.dumps(env.envs[0])) < each < 1e6
+    assert each * many > available_bytes() > 0
+
+
+def external(location, shape):
+    """Return an ONNX model whose weight is said to lie in another file."""
+    onnx = pytest.importorskip("onnx")
+    weight = onnx.TensorProto(name="w", data_type=onnx.TensorProto.FLOAT, dims=shape)
+    weight.data_location = onnx.TensorProto.EXTERNAL
+    for key, value in (("location", location), ("offset", "0"), ("length", str(10**12))):
+        weight.external_data.add(key=key, value=value)
+    value = onnx.helper.make_tensor_value_info
+    rows, columns = shape
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("MatMul", ["x", "w"], ["y"])], "g", [value("x", 1, (2, rows))],
+        [value("y", 1, (2, columns))], [weight],
+    )  # fmt: skip
+    return onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)]).SerializeToString()
+
+
+@pytest.mark.parametrize("location", ["w.bin", "../w.bin", "/etc/passwd", "/dev/zero", "missing", "\0", "x" * 100_000])
+def test_weights_of_onnx_models_are_never_opened(location, tmp_path, monkeypatch):
+    (tmp_path / "w.bin").write_bytes(bytes(48))
+    (tmp_path / "m.onnx").write_bytes(external(location, (10**6, 10**6)))
+    opened = []
+    monkeypatch.setattr("os.open", lambda path, *others, real=os.open: opened.append(str(path)) or real(path, *others))
+    monkeypatch.setattr("builtins.open", lambda *_, **__: pytest.fail("it opens a file"))
+    assert placezoo.datasets.load(str(tmp_path / "m.onnx")).num_ops == 1
+    assert opened == [str(tmp_path / "m.onnx")]
+
+
+def test_what_is_written_replaces_links_and_does_not_follow_them(claim, board, tmp_path):
+    precious = tmp_path / "precious"
+    precious.write_text("precious")
+    (tmp_path / "out.json").symlink_to(precious)
+    claim.save(tmp_path / "out.json")
+    assert Solution.load(tmp_path / "out.json").agent == claim.agent
+    first = [row.total for row in board.run()]
+    for path in board.folder.glob("runs/*.json"):
+        path.unlink()
+        path.symlink_to(precious)
+    for name in ("results.json", "results.csv", "report.html"):
+        (board.folder / name).symlink_to(precious)
+    rows = list(board.run())
+    board.write(rows)
+    assert all(row.is_new for row in rows)
+    assert [row.total for row in rows] == first
+    assert not any(path.is_symlink() for path in board.folder.rglob("*"))
+    for folder in ("locked", "table"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / ".lock").symlink_to(precious)
+    with pytest.raises(OSError, match=r"\.lock"), alone_in(tmp_path / "locked", "training"):
+        pass
+    with pytest.raises(OSError, match=r"\.lock"):
+        BestKnown(tmp_path / "table").update(claim)
+    assert precious.read_text() == "precious"
+
+
+def test_a_table_keeps_its_index(claim, tmp_path):
+    table = BestKnown(tmp_path)
+    table.update(claim)
+    content = json.loads((tmp_path / "index.json").read_text())
+    for file in ("index.json", ".lock", "../index.json", "x.toml", ""):
+        content["records"][0].update(file=file, total=1e9)
+        (tmp_path / "index.json").write_text(json.dumps(content))
+        with pytest.raises(ValueError, match="must be a solution's file in the table's folder"):
+            BestKnown(tmp_path).update(claim)
+        assert (tmp_path / "index.json").exists()
+
+
+def test_budgets_do_not_go_by_the_clock_on_the_wall(claim, monkeypatch):
+    back = iter(range(10**9, 0, -1000))
+    monkeypatch.setattr("time.time", lambda: next(back))
+    problem = placezoo.make_problem(claim.env_id, claim.instance, **claim.parameters)
+    solution = placezoo.make_agent("local-search").solve(problem, placezoo.Budget(seconds=0.2))
+    assert 0.2 <= solution.seconds < 60
+    assert [point.seconds for point in solution.trace] == sorted(point.seconds for point in solution.trace)

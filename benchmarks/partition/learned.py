@@ -1,6 +1,6 @@
 """A trained policy beside the baselines on the 20 held-out Delaunay graphs, and on airfoil1 without retraining.
 
-Run with a folder that ``placezoo train`` wrote: ``python -m benchmarks.partition.learned runs/ppo``.
+Run with a folder that ``placezoo train`` wrote: ``python -m benchmarks.partition.learned runs/ppo``, or ``pretrained``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 
 import placezoo
 from benchmarks.measuring import Row, run
-from placezoo.agents.networks.checkpoint import Checkpoint
+from placezoo.agents.networks.checkpoint import Checkpoint, checkpoint_folder
 from placezoo.datasets.public_files import find_file, public_files
 from placezoo.envs.problem import PlacementProblem
 
@@ -21,7 +21,7 @@ BUDGET = placezoo.Budget(seconds=60)
 
 
 def costs_of(folder: str) -> Iterator[Row]:
-    training = Checkpoint.load(folder).training
+    training = Checkpoint.load(checkpoint_folder(folder, "ppo", ENV)).training
     parameters = training["parameters"]
     effort = f"{training['timesteps_done']:,} steps in {training['seconds_done']:g} s"
     rows = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Generic, get_args, get_origin
 
@@ -30,6 +31,8 @@ class Agent(ABC, Generic[P]):
     Class attributes:
         name: kebab-case.
         problem_class: the problems that the agent is for, a class or several; by default those in its brackets, or all.
+        counts_evaluations: False for one that looks at candidates without counting them, in a solver of others for
+            example: under budgets of evaluations it does not compare.
 
     Raises:
         ValueError: a hyperparameter has the wrong type, is not finite or is out of bounds.
@@ -37,6 +40,7 @@ class Agent(ABC, Generic[P]):
 
     name: ClassVar[str]
     problem_class: ClassVar[Any] = PlacementProblem
+    counts_evaluations: ClassVar[bool] = True
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -61,13 +65,21 @@ class Agent(ABC, Generic[P]):
         if not condition:
             raise ValueError(f"{self.name}: {message}")
 
-    def solve(self, problem: P, budget: Budget | None = None, seed: int = 0) -> Solution:
+    def solve(
+        self,
+        problem: P,
+        budget: Budget | None = None,
+        seed: int = 0,
+        watch: Callable[[Search[Any]], None] | None = None,
+    ) -> Solution:
         """Search for a good assignment.
 
         Args:
             problem: any problem that the agent is for.
             budget: how long, default 10 seconds.
             seed: of everything random in the search.
+            watch: called with the search when its clock starts, and after each improvement: ``search.best_cost``,
+                ``search.progress``. Its own time counts.
 
         Raises:
             ValueError: the agent is not for this problem.
@@ -76,14 +88,17 @@ class Agent(ABC, Generic[P]):
             classes = self.problem_class if isinstance(self.problem_class, tuple) else (self.problem_class,)
             ours = " and ".join(one.env_id for one in classes)
             raise ValueError(f"{self.name} is for {ours}, it cannot solve {problem.env_id}")
+        begun = problem.tally.copy()
         seen = self.presented(problem)
         self.prepare(seen)
-        seen.evaluate(seen.initial_assignment(np.random.default_rng(0)))  # compiles what every search calls
-        search = Search(seen, budget or DEFAULT_BUDGET, seed)
+        with seen.tally.paused():
+            seen.evaluate(seen.initial_assignment(np.random.default_rng(0)))  # compiles what every search calls
+        search = Search(seen, budget or DEFAULT_BUDGET, seed, watch)
         self._search(search)
         assert search.best is not None
         assert search.best_cost is not None
-        return Solution(
+        end = TracePoint(max(search.evaluations, search.records), search.seconds, search.best_cost.total)
+        solution = Solution(
             **problem_record(problem),
             agent=self.name,
             hyperparameters=asdict(self),
@@ -91,11 +106,12 @@ class Agent(ABC, Generic[P]):
             budget=budget_record(search.budget),
             assignment=search.best,
             cost=search.best_cost,
-            trace=(*search.trace, TracePoint(search.evaluations, search.seconds, search.best_cost.total)),
+            trace=(*search.trace, end),
             provenance=describe_machine(),
             bound=search.bound,
             refinement=search.best_refinement,
         )
+        return solution.counted(problem.tally.since(begun))
 
     def presented(self, problem: P) -> P:
         """Return the problem as the agent's policy was trained to see it; by default, as it is.
@@ -110,6 +126,10 @@ class Agent(ABC, Generic[P]):
         Raises:
             ValueError: the agent is not for this problem.
         """
+
+    def account(self, problem: P) -> str:
+        """Return a line on how the agent answers and when it stops, for who wonders; by default nothing."""
+        return ""
 
     @abstractmethod
     def _search(self, search: Search[P]) -> None:

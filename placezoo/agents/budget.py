@@ -12,7 +12,8 @@ from placezoo.parameters import above, at_least, check_parameters
 class Budget:
     """Seconds of wall time, evaluations, or both: whichever ends first.
 
-    An evaluation is one candidate whose cost, or whose difference in cost, the agent asked for.
+    An evaluation is one candidate whose cost, or whose difference in cost, the agent asked for. Seconds are of the
+    processor instead where the environment says ``PLACEZOO_CLOCK=cpu``.
 
     Args:
         seconds: above 0, or None for no limit.
@@ -32,3 +33,8 @@ class Budget:
             object.__setattr__(self, "evaluations", int(self.evaluations))  # 1e5 is how people write many
         # Checked and kept as given: 60 and 60.0 are told apart in the files of results.
         check_parameters(Budget, "budget", seconds=self.seconds, evaluations=self.evaluations)
+
+    @property
+    def limits(self) -> str:
+        """What it limits: ``seconds``, ``evaluations``, or ``seconds or evaluations``."""
+        return " or ".join(name for name, limit in vars(self).items() if limit is not None)

@@ -85,6 +85,12 @@ AGENTS = {
     "portfolio": AgentEntry(
         "edge.list_scheduling:Portfolio", "the best of HEFT, PEFT, CPOP and greedy construction", "", _EDGE
     ),
+    "guided-search": AgentEntry(
+        "guided_search.agent:GuidedSearch",
+        "local search that evaluates the moves a small network picks by cheap features",
+        "agents",
+        _DEVICES,
+    ),
     "random-task-eft": AgentEntry(
         "edge.random_task_eft:RandomTaskEFT", "random tasks to their earliest finish devices", "", _EDGE
     ),
@@ -135,6 +141,11 @@ def require_extra(extra: str, owner: str) -> None:
     for package in _EXTRA_PACKAGES.get(extra, ()):
         if importlib.util.find_spec(package) is None:
             raise ImportError(f"{owner} needs {package}, which is not installed: pip install 'placezoo[{extra}]'")
+
+
+def extra_is_here(extra: str) -> bool:
+    """Return whether the packages of an extra are installed."""
+    return all(importlib.util.find_spec(package) is not None for package in _EXTRA_PACKAGES.get(extra, ()))
 
 
 def register_agent(name: str, location: str, description: str = "", problems: tuple[str, ...] = ()) -> None:

@@ -6,7 +6,7 @@ import functools
 import gzip
 import json
 import platform
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -16,13 +16,18 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from placezoo.agents.search.clock import clock
 from placezoo.cost_models.cost import Cost
 from placezoo.datasets.files import sha256, write_atomically
 from placezoo.datasets.json_content import read_record
 from placezoo.datasets.refusal import refuses_in_one_line
 from placezoo.envs.problem import PlacementProblem
+from placezoo.envs.registration import make_problem
+from placezoo.envs.rendering import check_picture, write_picture
+from placezoo.envs.tally import Tally
 
 FORMAT = "placezoo.Solution/1"
+COUNTED, REPORTED = "counted by the problem", "reported by the agent"  # evaluations
 
 
 class ClaimError(ValueError):
@@ -53,7 +58,7 @@ class Solution:
         assignment: int64 [num_items].
         cost: its cost.
         trace: each improvement of the best cost, and a last point at the end of the search.
-        provenance: versions, machine and time.
+        provenance: versions, machine and time; ``evaluations`` says who counted them, see ``counted``.
         bound: what no assignment costs less than, as the agent has proved, or None.
         refinement: what the agent says beyond the assignment, float64 [num_items, k], or None; of a chip where each
             macro is, x and y in micron, and how it is turned (``PlacementProblem.refined``).
@@ -84,6 +89,24 @@ class Solution:
         """How many seconds the search took."""
         return self.trace[-1].seconds
 
+    @property
+    def is_over_budget(self) -> bool:
+        """Whether the search took more evaluations than it was allowed."""
+        allowed = self.budget.get("evaluations")
+        return allowed is not None and self.evaluations > allowed
+
+    def counted(self, tally: Tally) -> Solution:
+        """Return the solution with as many evaluations as its problem computed, where it says that it took fewer.
+
+        ``provenance["evaluations"]`` is ``counted by the problem`` where all went through it. Else it is ``reported by
+        the agent``: compiled searches evaluate by a kernel, and say how often.
+        """
+        last = self.trace[-1]
+        is_counted = tally.kernels == 0 and tally.evaluations >= last.evaluations
+        last = last._replace(evaluations=max(last.evaluations, tally.evaluations))
+        source = COUNTED if is_counted else REPORTED
+        return replace(self, trace=(*self.trace[:-1], last), provenance={**self.provenance, "evaluations": source})
+
     def save(self, path: str | Path) -> None:
         """Write the solution as JSON, compressed where the name ends in ``.gz``."""
         content = {
@@ -113,6 +136,22 @@ class Solution:
                 f"{path}: a solution with a cost, bound, trace or refinement that is not finite cannot be saved"
             ) from None
         write_atomically(path, gzip.compress(text, mtime=0) if str(path).endswith(".gz") else text)
+
+    def render(self, path: str | Path, problem: PlacementProblem | None = None, panel: int | None = None) -> None:
+        """Draw the solution: a PNG or SVG, or a GIF of how its assignment is constructed, by the path's ending.
+
+        Args:
+            path: of the picture.
+            problem: that it solves; default the one that its instance's name and parameters make.
+            panel: which drawing alone, from 1; default all that the problem has, side by side.
+
+        Raises:
+            ValueError: another ending, no such panel, or an instance that is not known by name.
+        """
+        check_picture(Path(path))
+        if problem is None:
+            problem = make_problem(self.env_id, self.instance, **self.parameters)
+        write_picture(problem.refined(self.refinement), self.assignment, Path(path), panel)
 
     def to_pandas(self, problem: PlacementProblem) -> Any:
         """Return the assignment as a DataFrame, a row an item, with the columns of ``problem.table``.
@@ -219,7 +258,8 @@ def assignment_digest(assignment: NDArray[np.int64], refinement: NDArray[np.floa
 
 def describe_machine() -> dict[str, str]:
     """Return the versions, the machine and the date that a result should be read with."""
-    return {**_installation(), "date": datetime.now(UTC).strftime("%Y-%m-%d")}
+    other_clock = {} if clock() == "wall" else {"clock": clock()}
+    return {**_installation(), "date": datetime.now(UTC).strftime("%Y-%m-%d"), **other_clock}
 
 
 @functools.cache

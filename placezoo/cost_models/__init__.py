@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from placezoo.cost_models.accel.systolic import SystolicArray
 from placezoo.cost_models.assignment import check_assignment
 from placezoo.cost_models.chip.proxy_cost import ProxyCost
 from placezoo.cost_models.cost import Cost
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Cost", "DifferentiableProxyCost", "HypergraphCost", "Makespan", "PartitionCost", "PipelineInterval", "ProxyCost",
-    "StepTime", "check_assignment",
+    "StepTime", "SystolicArray", "check_assignment",
 ]  # fmt: skip
 
 

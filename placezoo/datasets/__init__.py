@@ -6,6 +6,11 @@ This is where the domains are put together: nothing else on this floor knows whi
 import importlib
 from typing import Any
 
+from placezoo.datasets.accel import formats as accel_formats
+from placezoo.datasets.accel.design_space import DesignSpace, design_space_names, load_design_space
+from placezoo.datasets.accel.layer_graph import Choice, Layer, LayerGraph
+from placezoo.datasets.accel.technology import Technology, load_technology, technology_names
+from placezoo.datasets.accel.workload import Workload, read_workload, write_workload
 from placezoo.datasets.chip import families as chip_families
 from placezoo.datasets.chip import formats as chip_formats
 from placezoo.datasets.chip.bookshelf_format import read_bookshelf
@@ -65,7 +70,9 @@ __all__ = [
     "DATASETS",
     "SPLITS",
     "Canvas",
+    "Choice",
     "Dataset",
+    "DesignSpace",
     "DeviceCluster",
     "DeviceTopology",
     "EdgeInstance",
@@ -73,13 +80,18 @@ __all__ = [
     "FileFormat",
     "Graph",
     "Hypergraph",
+    "Layer",
+    "LayerGraph",
     "MultiChipModule",
     "Netlist",
     "NodeType",
     "OpGraph",
     "Placement",
     "TaskGraph",
+    "Technology",
+    "Workload",
     "cluster_cells",
+    "design_space_names",
     "fetch",
     "from_networkx",
     "from_scipy",
@@ -91,7 +103,9 @@ __all__ = [
     "group_netlist",
     "instance_names",
     "load",
+    "load_design_space",
     "load_package",
+    "load_technology",
     "load_topology",
     "model_tracing",
     "model_zoo",
@@ -110,12 +124,14 @@ __all__ = [
     "read_partition",
     "read_plc",
     "read_task_graph",
+    "read_workload",
     "register_dataset",
     "register_embedded",
     "register_format",
     "register_prefix",
     "register_public_format",
     "similarity_graph",
+    "technology_names",
     "to_networkx",
     "to_scipy",
     "topology_names",
@@ -128,19 +144,27 @@ __all__ = [
     "write_openroad_tcl",
     "write_partition",
     "write_plc",
+    "write_workload",
 ]
 
 
 def _put_together() -> None:
-    for module in (graph_formats, chip_formats, network_formats, edge_formats):  # METIS first: no suffix says more
+    for module in (
+        graph_formats,
+        chip_formats,
+        network_formats,
+        accel_formats,
+        edge_formats,
+    ):  # METIS first: no suffix says more
         for file_format in module.FORMATS:
             register_format(file_format)
-    for module in (graph_formats, chip_formats, edge_formats):
+    for module in (graph_formats, chip_formats, accel_formats, edge_formats):
         for name, read in module.PUBLIC_FORMATS.items():
             register_public_format(name, read)
-    for prefix, make in network_formats.NAMES.items():
-        register_prefix(prefix, make)
-    for embedded in graph_families.EMBEDDED:
+    for names in (network_formats.NAMES, accel_formats.NAMES):
+        for prefix, make in names.items():
+            register_prefix(prefix, make)
+    for embedded in (*graph_families.EMBEDDED, *accel_formats.EMBEDDED):
         register_embedded(embedded)
     for family in (graph_families, chip_families, edge_families, network_splits):
         for dataset in family.DATASETS:

@@ -68,6 +68,11 @@ def register_public_format(name: str, read: Callable[[Path, Path | None, str], A
     _PUBLIC[name] = read
 
 
+def public_reader(name: str) -> Callable[[Path, Path | None, str], Any]:
+    """Return what reads public files of a format of ``registry.toml``."""
+    return _PUBLIC[name]
+
+
 def register_prefix(prefix: str, make: Callable[[str], Any]) -> None:
     """Let ``load`` make instances of all names that begin so, ``torch:`` for example: (name) -> instance."""
     _PREFIXES[prefix] = make
@@ -134,14 +139,22 @@ def _plain(text: str) -> str:
     return text.removesuffix(".gz").removesuffix(".xz")
 
 
+def is_file(text: str | Path) -> bool:
+    """Return whether a text is a file's path; what no system takes for a path is none."""
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):  # too long, or with a null byte
+        return False
+
+
 def _looks_like_file(text: str) -> bool:
     first = text.split(",")[0]
     suffixes = tuple(suffix for format in _FORMATS for suffix in format.suffixes)
-    return Path(text).is_file() or Path(first).is_file() or _plain(first).endswith(suffixes)
+    return is_file(text) or is_file(first) or _plain(first).endswith(suffixes)
 
 
 def _load_file(text: str) -> Any:
-    first, *others = [text] if Path(text).is_file() else text.split(",")
+    first, *others = [text] if is_file(text) else text.split(",")
     for format in _FORMATS:
         if _plain(first).endswith(format.suffixes) and format.recognises(first, others):
             return format.read(first, others, text)

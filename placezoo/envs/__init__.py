@@ -3,6 +3,7 @@
 This is where the domains are put together: nothing else on this floor knows which there are.
 """
 
+from placezoo.envs.accel.problem import AccelSearchProblem
 from placezoo.envs.chip.problem import ChipPlaceProblem
 from placezoo.envs.construct import ConstructEnv
 from placezoo.envs.device.problem import DevicePlaceProblem
@@ -30,6 +31,7 @@ __all__ = [
 ]
 
 for _problem in (
-    ChipPlaceProblem, DevicePlaceProblem, EdgePlaceProblem, GraphPartitionProblem, MCMPartitionProblem,
+    AccelSearchProblem, ChipPlaceProblem, DevicePlaceProblem, EdgePlaceProblem, GraphPartitionProblem,
+    MCMPartitionProblem,
 ):  # fmt: skip
     register_problem(_problem)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -57,6 +57,26 @@ class StepKernel(NamedTuple):
     movable: Callable
     observe: Callable
     look: Callable | None = None
+
+
+class Candidates(NamedTuple):
+    """A problem's moves before they are evaluated: drawn, and seen by cheap features of the current state.
+
+    Worth offering where evaluating a move takes at least ten times as long as seeing it.
+
+    Attributes:
+        draw: (state, numpy Generator) -> move, as ``Kernel.propose`` but without evaluating anything. Where there is
+            nothing to move, source and target are equal.
+        see: (state, move, features [F]) -> None, writes float32 features of a move.
+        names: of the features.
+        by_hand: the weights of a score that needs no training, by the name of a feature; ``failures``, how often the
+            same item has gone there in vain lately, is a feature that every search adds.
+    """
+
+    draw: Callable
+    see: Callable
+    names: tuple[str, ...]
+    by_hand: Mapping[str, float]
 
 
 @jit.unkept

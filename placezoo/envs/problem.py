@@ -23,8 +23,10 @@ from placezoo.datasets.arrays import read_only
 from placezoo.datasets.csv_cells import inert
 from placezoo.datasets.files import write_atomically
 from placezoo.envs.greedy import place_greedily
+from placezoo.envs.kernel import Candidates as Candidates
 from placezoo.envs.kernel import Kernel as Kernel
 from placezoo.envs.kernel import StepKernel as StepKernel
+from placezoo.envs.tally import Tally
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,7 @@ class PlacementProblem(ABC):
             (state, assignments, totals), over the states of ``cost_model``; a domain without one has its own ``kernel``
             and ``cost_of``. Where there are several kinds of instances, a problem sets ``moves``, ``step_kernel`` and
             ``term_names`` of its own.
+        candidates: moves that can be seen before they are evaluated, for ``guided-search``; None where there are none.
         presentation: the parameters that change how a problem is presented and not what an assignment costs.
         short_name: what parts of suites, tables and folders call the environment: ``partition``.
         feature_roles: the features that general code reads for what they mean.
@@ -145,6 +148,7 @@ class PlacementProblem(ABC):
         parameters: what rebuilds the problem from its instance; JSON values only.
         num_items: how many items must be placed.
         num_resources: how many resources there are.
+        tally: how often it was asked for a cost; shared with what it is presented, refined and changed to.
     """
 
     env_id: ClassVar[str]
@@ -154,6 +158,7 @@ class PlacementProblem(ABC):
     term_names: tuple[str, ...]
     step_kernel: StepKernel
     moves: Any = None
+    candidates: Candidates | None = None
     presentation: ClassVar[tuple[str, ...]] = ()
     short_name: ClassVar[str]
     feature_roles: ClassVar[FeatureRoles] = FeatureRoles()
@@ -228,8 +233,17 @@ class PlacementProblem(ABC):
     def infeasible_penalty(self) -> float:
         """What a construction pays that breaks off: at least as much as any feasible assignment costs."""
 
+    @cached_property
+    def tally(self) -> Tally:
+        """How often this problem was asked for a cost."""
+        return Tally()
+
     def kernel(self, assignment: NDArray[np.int64] | None = None) -> Kernel:
-        """Return the compiled moves over a fresh state of the assignment (default: nothing placed)."""
+        """Return the compiled moves over a fresh state of the assignment (default: nothing placed).
+
+        A domain with a kernel of its own counts here that it hands one out: ``self.tally.kernels += 1``.
+        """
+        self.tally.kernels += 1
         moves = self.moves
         return Kernel(self.cost_model.state(assignment), moves.propose, moves.delta, moves.apply, moves.undo)
 
@@ -338,7 +352,12 @@ class PlacementProblem(ABC):
         Raises:
             ValueError: wrong shape or type, or a resource that does not exist.
         """
-        return self.cost_of(self.kernel(assignment).state)
+        tally = self.tally
+        tally.evaluations += 1
+        kernels = tally.kernels
+        cost = self.cost_of(self.kernel(assignment).state)
+        tally.kernels = kernels  # nobody else has seen this one
+        return cost
 
     def totals(self, assignments: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the total costs of many assignments, int64 [count, num_items]: float64 [count]."""
@@ -349,6 +368,7 @@ class PlacementProblem(ABC):
             raise ValueError(f"assignments are rows of {self.num_items} whole numbers, not of shape {rows.shape}")
         flat = check_assignment(rows.reshape(-1), len(rows) * self.num_items, self.num_resources)
         found = np.empty(len(rows))
+        self.tally.evaluations += len(rows)
         self.moves.evaluate_all(self.cost_model.state(), flat.reshape(rows.shape), found)
         return found
 
@@ -356,7 +376,9 @@ class PlacementProblem(ABC):
         """Return the resources that the item may be placed on, given where the others are: bool [num_resources]."""
         mask = np.zeros(self.num_resources, np.int8)
         item = check_index(item, self.num_items, "item")
-        self.step_kernel.allowed(self.kernel(assignment).state, item, mask)
+        with self.tally.paused():
+            state = self.kernel(assignment).state
+        self.step_kernel.allowed(state, item, mask)
         return mask.astype(bool)
 
     @cached_property
@@ -397,7 +419,9 @@ class PlacementProblem(ABC):
         wanted = {name: parameters.get(name, defaults[name].default) for name in self.presentation}
         if all(self.parameters[name] == value for name, value in wanted.items()):
             return self
-        return make(self.instance, **{**self.parameters, **wanted})
+        presented = make(self.instance, **{**self.parameters, **wanted})
+        presented.tally = self.tally
+        return presented
 
     @property
     def changes_between_steps(self) -> bool:
@@ -450,7 +474,9 @@ class PlacementProblem(ABC):
             check_index(item, self.num_items, "item"),
             check_index(resource, self.num_resources, "resource"),
         )
-        kernel = self.kernel(assignment)
+        with self.tally.paused():
+            kernel = self.kernel(assignment)
+        self.tally.evaluations += 1
         return float(kernel.delta(kernel.state, (item, int(kernel.state.assignment[item]), resource, -1)))
 
     @classmethod  # noqa: B027 - most domains remember nothing
@@ -466,7 +492,8 @@ class PlacementProblem(ABC):
     def reference_cost(self) -> float:
         """The mean total cost of 8 random assignments: the instance's own scale, for relative rewards and scores."""
         rng = np.random.default_rng(0)
-        return float(np.mean([self.evaluate(self.initial_assignment(rng)).total for _ in range(8)]))
+        with self.tally.paused():
+            return float(np.mean([self.evaluate(self.initial_assignment(rng)).total for _ in range(8)]))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuilt, (type(self), self.instance, self.parameters)  # elsewhere it works out anew what it remembers

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
+from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_type_hints
 
 import gymnasium as gym
 
@@ -104,6 +106,20 @@ def _load(point: EntryPoint) -> None:
     except (ImportError, AttributeError) as error:
         raise ImportError(f"environment {point.name}, from {point.value}: {error}") from None
     register_problem(problem)
+
+
+def environments_of(make: Callable[..., Any]) -> list[str]:
+    """Return the environments that take what a function returns, by its annotation; none if it has no such one."""
+    function = make.func if isinstance(make, functools.partial) else make
+    made = get_type_hints(function).get("return")
+    return [env_id for env_id, domain in problem_classes().items() if made is not None and made in _taken(domain)]
+
+
+def _taken(domain: Any) -> tuple[Any, ...]:
+    """Return the kinds of instances that a problem class takes: its first parameter's annotation."""
+    first = next(iter(inspect.signature(domain).parameters))
+    hint = get_type_hints(domain.__init__, include_extras=False).get(first)
+    return get_args(hint) or (hint,)
 
 
 def problem_parameters(env_id: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from placezoo.envs.actions import MaskedMultiDiscrete, read_actions
 from placezoo.envs.construct import ConstructBatch, ConstructEnv
 from placezoo.envs.env_batch import EnvBatch, Outcome
 from placezoo.envs.improve import ImproveBatch, ImproveEnv
+from placezoo.envs.memory import check_memory
 from placezoo.envs.one_shot import OneShotBatch, OneShotEnv
 from placezoo.envs.placement_env import PlacementEnv
 from placezoo.envs.source import ProblemSource
@@ -51,6 +52,9 @@ class PlacementVectorEnv(VectorEnv):
             step returns the next episode's first observation; ``info["final_obs"]`` is an array of the last
             observations, None where no episode has ended, and ``info["final_info"]`` the last ``info``).
         settings: keyword arguments of the formulation (``num_moves``, ``refinements``).
+
+    Raises:
+        ValueError: something in these is wrong, or so many environments take more memory than is free.
     """
 
     metadata: dict[str, Any] = {"render_modes": [], "autoreset_mode": AutoresetMode.NEXT_STEP}  # noqa: RUF012 - declared so by VectorEnv
@@ -74,7 +78,9 @@ class PlacementVectorEnv(VectorEnv):
         self.source = source
         self.formulation = formulation
         # Each environment is a scalar one: it begins episodes; what happens at every step is done here for all at once.
-        self.envs = [FORMULATIONS[formulation](source, **settings) for _ in range(num_envs)]
+        self.envs = [FORMULATIONS[formulation](source, **settings)]
+        check_memory(self.envs[0], num_envs)
+        self.envs += [FORMULATIONS[formulation](source, **settings) for _ in range(num_envs - 1)]
         self.single_observation_space = self.envs[0].observation_space
         self.single_action_space = self.envs[0].action_space
         self.observation_space = batch_space(self.single_observation_space, num_envs)

@@ -26,24 +26,50 @@ from placezoo.datasets.public_files import (
     public_files,
     verify_file,
 )
-from placezoo.datasets.registry import EMBEDDED, load
+from placezoo.datasets.registry import EMBEDDED, load, public_reader
 from placezoo.datasets.suggestion import unknown_name
-from placezoo.envs.registration import make_problem, problem_classes, problem_parameters
+from placezoo.envs.look import short
+from placezoo.envs.registration import (
+    environments_of,
+    make_problem,
+    problem_class,
+    problem_classes,
+    problem_parameters,
+)
+from placezoo.envs.rendering import check_picture
 from placezoo.experiments.evaluate import claimed_problem, verify
+from placezoo.experiments.help import GroupedCommands
 from placezoo.experiments.leaderboard_commands import best_known_app, compare, run_leaderboard
-from placezoo.experiments.options import Environment, Exports, Settings
+from placezoo.experiments.options import (
+    Environment,
+    Exports,
+    Settings,
+    agent_names,
+    environment_ids,
+    names_of_instances,
+)
 from placezoo.experiments.own_code import look_here, names_own_code
-from placezoo.experiments.progress import clock, console, name_table, printable
+from placezoo.experiments.picture_commands import render as render_solution
+from placezoo.experiments.progress import console, name_table, printable, solving_bar, sparkline
 from placezoo.experiments.settings import parse_settings, split_settings
-from placezoo.experiments.training_commands import finetune, pretrain_policy, train_agent, tune
+from placezoo.experiments.training_commands import (
+    InterruptedTrainingError,
+    finetune,
+    pretrain_policy,
+    score_checkpoint,
+    train_agent,
+    tune,
+)
 
 TRACEBACK_VARIABLE = "PLACEZOO_TRACEBACK"
+_INTERRUPTED = 130  # the exit code
+_MOST = 4000  # characters of an error, which may hold a stranger's names
 
 # The base of what typer raises for bad arguments; where its module lies depends on typer's version.
 _UsageError: Any = typer.BadParameter.__base__
 
 app = typer.Typer(
-    name="placezoo", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+    name="placezoo", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None, cls=GroupedCommands,
     help="Environments and agents for problems that map the nodes of a graph onto limited resources.",
 )  # fmt: skip
 data_app = typer.Typer(no_args_is_help=True, help="Public instances: fetch, find, verify.", rich_markup_mode=None)
@@ -59,14 +85,18 @@ def main() -> None:
         code = app(standalone_mode=False)
     except ClaimError as error:
         sys.exit(_say(str(error), 1))
+    except InterruptedTrainingError as stop:
+        sys.exit(_say(str(stop), _INTERRUPTED))
     except (typer.Abort, KeyboardInterrupt):
-        sys.exit(_say("interrupted", 130))
+        sys.exit(_say("interrupted", _INTERRUPTED))
     except _UsageError as error:
         sys.exit(_say(error.format_message(), 2))
     except (ValueError, OSError, ImportError) as error:
         if os.environ.get(TRACEBACK_VARIABLE):
             raise
         sys.exit(_say(_one_line(error), 2))
+    if code == _INTERRUPTED:  # so typer answers Ctrl-C
+        _say("interrupted", _INTERRUPTED)
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -85,6 +115,7 @@ _python_shows = warnings.showwarning
 
 
 def _say(message: str, code: int) -> int:
+    message = message if len(message) <= _MOST else f"{message[:_MOST]} [...]"
     print(f"placezoo: {printable(message)}", file=sys.stderr)
     return code
 
@@ -132,18 +163,45 @@ def list_agents() -> None:
 @app.command("datasets")
 def list_datasets() -> None:
     """List the named instances and the datasets."""
-    table = name_table("name", "kind", "here", "what it is")
+    table = name_table("name", "for", "kind", "here", "what it is")
     for name, embedded in EMBEDDED.items():
-        table.add_row(name, "embedded", "yes", embedded.description)
+        table.add_row(name, _takers(embedded.make), "embedded", "yes", embedded.description)
     for name, entry in public_files().items():
         size = f"file, {entry.size / 1e6:.1f} MB" if entry.size else "file"
-        table.add_row(name, size, "yes" if is_here(entry) else "no", entry.description)
+        takers = _takers(public_reader(entry.format))
+        table.add_row(name, takers, size, "yes" if is_here(entry) else "no", entry.description)
     for name, dataset in DATASETS.items():
         sizes = ", ".join(f"{split} {size}" for split, size in dataset.sizes.items())
         here = all(is_here(public_files()[file]) for file in dataset.files)
         kind = "published" if dataset.files else "generated"
-        table.add_row(f"{name}/SPLIT/NUMBER", f"{kind} ({sizes})", "yes" if here else "no", dataset.description)
+        takers = _takers(dataset.generate)
+        table.add_row(f"{name}/SPLIT/NUMBER", takers, f"{kind} ({sizes})", "yes" if here else "no", dataset.description)
     console.print(table)
+
+
+def _takers(make: Any) -> str:
+    """Return the environments that take what a function makes."""
+    return ", ".join(problem_class(env_id).short_name for env_id in environments_of(make)) or "-"
+
+
+@app.command("warm-up")
+def compile_kernels(
+    envs: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="ENV ...", help="Environments; default all.", autocompletion=environment_ids),
+    ] = None,
+) -> None:
+    """Compile the kernels of environments and agents now, once, so that nothing waits for them later."""
+    from placezoo.experiments.warm_up import warm_up
+
+    chosen = list(envs or problem_classes())
+    for env_id in chosen:
+        problem_class(env_id)
+    total = 0.0
+    for warmed in warm_up(chosen):
+        console.print(f"{warmed.what}: {warmed.seconds:.1f} s, {warmed.compiling:.1f} s of it compiling")
+        total += warmed.compiling
+    console.print(f"ready; {total:.0f} s went into compiling, and are not needed again")
 
 
 @app.command()
@@ -166,9 +224,17 @@ def solve(
     env: Environment,
     instance: Annotated[
         str,
-        typer.Option(help="A name (see `placezoo datasets`) or a path: METIS .graph, .pb.txt,.plc, .aux, .def,.lef."),
+        typer.Option(
+            help="A name (see `placezoo datasets`) or a path: METIS .graph, .pb.txt,.plc, .aux, .def,.lef.",
+            autocompletion=names_of_instances,
+        ),
     ],
-    agent: Annotated[str, typer.Option(help="The agent's name (see `placezoo agents`), or module:Class of your own.")],
+    agent: Annotated[
+        str,
+        typer.Option(
+            help="The agent's name (see `placezoo agents`), or module:Class of your own.", autocompletion=agent_names
+        ),
+    ],
     settings: Settings = None,
     checkpoint: Annotated[str | None, typer.Option(help="The training folder of a learned agent.")] = None,
     seconds: Annotated[float | None, typer.Option(help="Wall time; 10 if no budget is given.")] = None,
@@ -180,10 +246,12 @@ def solve(
         Path | None, typer.Option(help="Write the instance here, for `evaluate --instance` on another machine.")
     ] = None,
     render: Annotated[
-        Path | None, typer.Option(help="Draw the solution here: a PNG, or a GIF of its construction.")
+        Path | None, typer.Option(help="Draw the solution here: .png, .svg, or a .gif of its construction.")
     ] = None,
 ) -> None:
     """Solve one instance with one agent."""
+    if render is not None:
+        check_picture(render)
     chosen = parse_settings(settings)
     if checkpoint is not None:
         chosen["checkpoint"] = checkpoint
@@ -191,8 +259,8 @@ def solve(
     solver = make_agent(agent, **hyperparameters)
     budget = Budget(10.0 if seconds is None and evaluations is None else seconds, evaluations)
     problem = make_problem(env, instance, **parameters)
-    with clock(f"{agent} on {problem.instance.name}", budget.seconds):
-        solution = solver.solve(problem, budget, seed)
+    with solving_bar(f"{agent} on {short(problem.instance.name, 32)}") as watch:
+        solution = solver.solve(problem, budget, seed, watch)
     if out is not None:
         solution.save(out)
     for path in export or ():
@@ -200,11 +268,15 @@ def solve(
     if save_instance is not None:
         problem.write_instance(save_instance)
     if render is not None:
-        _render(problem, solution, render)
+        solution.render(render, problem)
     _print_solution(solution)
+    if account := solver.account(problem):
+        console.print(account)
 
 
+app.command("render")(render_solution)
 app.command("train")(train_agent)
+app.command("test")(score_checkpoint)
 app.command("finetune")(finetune)
 app.command("pretrain")(pretrain_policy)
 app.command("tune")(tune)
@@ -309,27 +381,28 @@ def data_verify(
             raise ClaimError(str(error)) from None
 
 
-def _render(problem: Any, solution: Solution, path: Path) -> None:
-    from placezoo.datasets.files import write_atomically
-    from placezoo.experiments.plots import construction_gif, panel_bytes
-
-    problem = problem.refined(solution.refinement)
-    if path.suffix == ".gif":
-        picture = construction_gif(problem, solution.assignment)
-    else:
-        picture = panel_bytes(problem.panels(solution.assignment), "png")
-    write_atomically(path, picture)
-
-
 def _print_solution(solution: Solution) -> None:
-    cost = solution.cost
+    cost, state = solution.cost, "feasible" if solution.cost.feasible else "infeasible"
     terms = ", ".join(f"{name} {value:g}" for name, value in cost.terms.items())
-    console.print(f"total {cost.total:g} ({terms}), {'feasible' if cost.feasible else 'infeasible'}")
-    for violation in cost.violations:
-        console.print(f"  {violation}")
+    allowed = f" ({solution.budget['evaluations']:,} were allowed)" if solution.is_over_budget else ""
+    spent = f"{solution.evaluations:,} evaluations{allowed} in {solution.seconds:.2f} s"
+    proof = ""
     if solution.bound is not None:
         gap = 100 * (cost.total - solution.bound) / max(abs(solution.bound), 1e-12)
-        console.print(
-            f"proved: no assignment costs less than {solution.bound:g}; this one is at most {gap:.2f} % above"
-        )
-    console.print(f"{solution.evaluations:,} evaluations in {solution.seconds:.2f} s")
+        proof = f"no assignment costs less than {solution.bound:g}; this one is at most {gap:.2f} % above"
+    if console.is_terminal:
+        table = name_table("", "")
+        table.add_row("total", f"{cost.total:g}, {state}")
+        for name, value in cost.terms.items():
+            table.add_row(name, f"{value:g}")
+        if proof:
+            table.add_row("proved", proof)
+        table.add_row("search", f"{spent}  {sparkline([point.total for point in solution.trace])}")
+        console.print(table)
+    else:
+        console.print(f"total {cost.total:g} ({terms}), {state}")
+        if proof:
+            console.print(f"proved: {proof}")
+        console.print(spent)
+    for violation in cost.violations:
+        console.print(f"  {violation}")

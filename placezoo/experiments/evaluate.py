@@ -7,10 +7,11 @@ from pathlib import Path
 
 from placezoo.agents.solution import ClaimError, Solution
 from placezoo.cost_models.cost import Cost
-from placezoo.datasets.registry import is_named
+from placezoo.datasets.registry import is_file, is_named
 from placezoo.envs.problem import PlacementProblem
 from placezoo.envs.registration import make_problem, problem_class
 
+_MOST = 200  # characters of a name in an error
 _TOLERANCE = 1e-9  # relative; costs are sums of float64 in a fixed order
 
 
@@ -30,11 +31,12 @@ def claimed_problem(solution: Solution, path: Path, instance: str | None = None)
     name = solution.instance if instance is None else instance
     if instance is None and not is_named(name):
         files = name.split(",")
-        beside = [str(path.parent / file) if (path.parent / file).is_file() else file for file in files]
-        if not Path(files[0]).is_file():
+        beside = [str(path.parent / file) if is_file(path.parent / file) else file for file in files]
+        if not is_file(files[0]):
             name = ",".join(beside)
-        if not Path(name.split(",")[0]).is_file():
-            raise ValueError(f"{path}: its instance {solution.instance!r} is not here: give it by --instance PATH")
+        if not is_file(name.split(",")[0]):
+            named = solution.instance[:_MOST]
+            raise ValueError(f"{path}: its instance {named!r} is not here: give it by --instance PATH")
     return make_problem(solution.env_id, name, **solution.parameters)
 
 

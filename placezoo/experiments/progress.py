@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -48,20 +48,48 @@ def progress_bar(description: str, total: float | None) -> Iterator[tuple[Progre
         yield bar, bar.add_task(description, total=total)
 
 
+_TICKS = " ▁▂▃▄▅▆▇█"
+_SPARKS = 20  # characters
+
+
+def sparkline(values: Sequence[float], width: int = _SPARKS) -> str:
+    """Return values as a line of bars, the least as the lowest; of many, evenly chosen ones.
+
+    >>> sparkline([4.0, 3.0, 2.0, 1.0])
+    '█▆▃▁'
+    """
+    last = len(values) - 1
+    shown = list(values) if last < width else [values[round(i * last / (width - 1))] for i in range(width)]
+    low, high = min(shown, default=0.0), max(shown, default=0.0)
+    if not high > low:
+        return _TICKS[1] * len(shown)
+    return "".join(_TICKS[1 + int((value - low) / (high - low) * (len(_TICKS) - 2) + 0.5)] for value in shown)
+
+
 @contextmanager
-def clock(description: str, seconds: float | None) -> Iterator[None]:
-    """Show how much of a time budget is over, from a thread of its own: searches run in compiled loops."""
+def solving_bar(description: str) -> Iterator[Callable[[Any], None] | None]:
+    """Show how much of a search's budget is over, and the best cost so far; yields what ``solve`` is watched by.
+
+    From a thread of its own: searches run in compiled loops. A pipe gets nothing, and its search is not watched.
+    """
+    if not progress_console.is_terminal:
+        yield None
+        return
     stop = threading.Event()
-    with progress_bar(description, seconds) as (bar, task):
+    watched: list[Any] = []
+    with progress_bar(f"{description}: preparing", 1.0) as (bar, task):
 
         def tick() -> None:
             while not stop.wait(0.2):
-                bar.update(task, advance=0.2)
+                for search in watched:
+                    best = "" if search.best_cost is None else f" {search.best_cost.total:g}"
+                    line = sparkline([point.total for point in search.trace.copy()])
+                    bar.update(task, completed=search.progress, description=f"{description}{best} {line}")
 
         thread = threading.Thread(target=tick, daemon=True)
         thread.start()
         try:
-            yield
+            yield lambda search: None if watched else watched.append(search)
         finally:
             stop.set()
             thread.join()

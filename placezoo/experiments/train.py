@@ -6,12 +6,13 @@ import csv
 import io
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from placezoo import jit
 from placezoo.agents.agent import with_policy
 from placezoo.agents.budget import Budget
 from placezoo.agents.learning.learners import learner_entry
@@ -101,7 +102,8 @@ def train(
     """Train, and keep in the folder the policy that was best on the validation split.
 
     Writes ``policy.safetensors``, ``policy.json``, ``curve.csv`` and ``curve.png``; nothing before the first
-    validation. While it runs, ``state.safetensors`` is what ``resume`` goes on from.
+    validation. While it runs, ``state.safetensors`` is what ``resume`` goes on from; ``finished.safetensors`` is what a
+    longer run goes on from. A run that has a ``start`` begins its curve with that policy, zero-shot, at step 0.
 
     Args:
         run: what to train.
@@ -120,29 +122,52 @@ def resume(
     folder: str | Path,
     on_progress: Callable[[CurvePoint, float], None] | None = None,
     trackers: Sequence[Tracker] = (),
+    timesteps: int | None = None,
+    seconds: float | None = None,
 ) -> list[CurvePoint]:
     """Go on with a training that was broken off, with its own configuration; otherwise as ``train``.
 
+    Args:
+        folder: of the training.
+        on_progress: called with each point of the curve and the share of training done.
+        trackers: where to log the curve as well.
+        timesteps: how many it has in all from now on; with this or
+        seconds: how many, a complete training goes on too.
+
     Raises:
-        FileNotFoundError: there is none in the folder, or it is complete.
-        ValueError: its state is damaged.
+        FileNotFoundError: there is none in the folder, or it is complete and is not made longer.
+        ValueError: its state is damaged, or it has had as much already.
     """
-    run, state = broken_off(folder)
+    is_longer = timesteps is not None or seconds is not None
+    run, state = broken_off(folder, is_longer)
     if run.mixture:
         raise ValueError(f"{folder}: this is a pre-training, placezoo pretrain --resume goes on with it")
+    if is_longer:
+        run = replace(run, timesteps=timesteps, seconds=seconds)
+        done = state.progress
+        if (timesteps is not None and timesteps <= done.timesteps) or (seconds is not None and seconds <= done.seconds):
+            raise ValueError(
+                f"{folder}: the training has had {done.timesteps:,} steps and {done.seconds:.0f} s; "
+                "--timesteps and --seconds say how much it has in all"
+            )
     return Training(run, Path(folder), on_progress, trackers).go_on(state)
 
 
-def broken_off(folder: str | Path) -> tuple[TrainingRun, Any]:
+def broken_off(folder: str | Path, is_longer: bool = False) -> tuple[TrainingRun, Any]:
     """Return what was to be trained in a folder, and the state it was broken off in.
+
+    Args:
+        folder: of the training.
+        is_longer: whether a complete one will do as well.
 
     Raises:
         FileNotFoundError: nothing, or it is complete.
         ValueError: the state is damaged.
     """
-    from placezoo.agents.learning.training_state import TrainingState
+    from placezoo.agents.learning.training_state import FINISHED, STATE, TrainingState
 
-    state = TrainingState.load(Path(folder))
+    is_complete = is_longer and not (Path(folder) / STATE).exists()
+    state = TrainingState.load(Path(folder), FINISHED if is_complete else STATE)
     try:
         return TrainingRun(**state.record["run"]), state
     except (KeyError, TypeError) as error:
@@ -198,6 +223,7 @@ class Training:
         ]
         self._curve: list[CurvePoint] = []
         self._validating = 0.0  # seconds
+        self._validations = run.validations
         self._saved = -np.inf  # the first state is written at once
 
     @property
@@ -215,7 +241,7 @@ class Training:
             return self._go_on(state)
 
     def _go_on(self, state: Any) -> list[CurvePoint]:
-        from placezoo.agents.learning.training_state import STATE
+        from placezoo.agents.learning.training_state import FINISHED, STATE
         from placezoo.agents.networks.threads import single_thread
 
         run, learner = self._run, self._learner()
@@ -228,10 +254,16 @@ class Training:
                     policy.best = np.inf if best is None else best
                 self._validating = state.record["validating"]
                 self._curve = [CurvePoint(*row) for row in read_rows(state.record["curve"])]
+                self._validations = self._as_dense(state.progress)
             for policy in self._policies:
                 policy.held_out = validation_problems(policy.source)
             with single_thread():
-                learner.learn(run.timesteps, run.seconds, lambda status: self._note(learner, status), **progress)
+                if state is None and run.start is not None:
+                    self._note_start(learner)
+                status = learner.learn(
+                    run.timesteps, run.seconds, lambda status: self._note(learner, status), **progress
+                )
+            self._save_state(learner, status, FINISHED)
         finally:
             learner.close()
             for tracker in self._trackers:
@@ -239,6 +271,14 @@ class Training:
         _draw_curve(self._curve, self._folder / "curve.png", run)
         (self._folder / STATE).unlink(missing_ok=True)
         return self._curve
+
+    def _as_dense(self, done: Any) -> int:
+        """Return how many validations a run has in all that goes on: at least as often as before, if it is longer."""
+        from placezoo.agents.learning.learner import share_done
+
+        validated = sum(np.isfinite(point.validation_cost) for point in self._curve)
+        share = share_done(done.timesteps, done.seconds, self._run.timesteps, self._run.seconds)
+        return max(self._run.validations, int(np.ceil(validated / max(share, 1e-9))) if validated else 0)
 
     def _learner(self) -> Any:
         from placezoo.agents.networks.checkpoint import Checkpoint, checkpoint_folder
@@ -271,19 +311,28 @@ class Training:
             return {"method": run.method}
         return {}
 
+    def _note_start(self, learner: Any) -> None:
+        """Score the policy that training starts from: what it learns is to be seen. What is kept is a trained one."""
+        cost = float(np.mean([self._score(*one) for one in zip(learner.parts, self._policies, strict=True)]))
+        self._curve.append(CurvePoint(0, 0, 0.0, np.nan, cost))
+        for tracker in self._trackers:
+            tracker.log(self._curve[0], {})
+        if self._on_progress is not None:
+            self._on_progress(self._curve[0], 0.0)
+
     def _note(self, learner: Any, status: Any) -> None:
         """Validate if it is time, and write what there is to write."""
-        run, curve = self._run, self._curve
+        run, curve, seconds = self._run, self._curve, status.seconds - self._validating
         validated = sum(np.isfinite(point.validation_cost) for point in curve)
         validation_cost = np.nan
-        if status.done >= validated / run.validations or status.done >= 1.0:
-            started = time.perf_counter()
+        if status.done >= validated / self._validations or status.done >= 1.0:
+            started = jit.working_seconds()
             validation_cost = self._validate(learner, status)
-            self._validating += time.perf_counter() - started
+            self._validating += jit.working_seconds() - started
         point = CurvePoint(
             status.timesteps,
             status.episodes,
-            round(status.seconds - self._validating, 2),
+            round(seconds, 2),
             status.relative_cost,
             validation_cost,
         )
@@ -297,18 +346,25 @@ class Training:
             self._on_progress(point, status.done)
 
     def _validate(self, learner: Any, status: Any) -> float:
-        """Score each policy on its held-out problems, and keep those that were never better; return the mean score."""
+        """Score each policy on its held-out problems, and keep those that were never better; return the mean score.
+
+        Of some agents the last are kept; ``best`` is the score of the policy that is kept.
+        """
         scores = []
         for part, policy in zip(learner.parts, self._policies, strict=True):
-            agent = with_policy(self._agent_class(**self._entry.validation), part.checkpoint())
-            scores.append(relative_score(agent, self._entry.validation_budget, policy.held_out))
-            if scores[-1] < policy.best:
+            scores.append(self._score(part, policy))
+            if scores[-1] < policy.best or self._entry.keeps_last:
                 policy.best = scores[-1]
                 part.checkpoint(**_training_record(self._run, policy, status)).save(policy.folder)
         return float(np.mean(scores))
 
-    def _save_state(self, learner: Any, status: Any) -> None:
-        from placezoo.agents.learning.training_state import Progress, TrainingState
+    def _score(self, part: Any, policy: _Policy) -> float:
+        """Return a policy's cost on its held-out problems over greedy construction's."""
+        agent = with_policy(self._agent_class(**self._entry.validation), part.checkpoint())
+        return relative_score(agent, self._entry.validation_budget, policy.held_out)
+
+    def _save_state(self, learner: Any, status: Any, name: str | None = None) -> None:
+        from placezoo.agents.learning.training_state import STATE, Progress, TrainingState
 
         record = {
             "run": asdict(self._run),
@@ -317,7 +373,7 @@ class Training:
             "curve": curve_text(self._curve),
         }
         progress = Progress(status.timesteps, status.episodes, status.seconds)
-        TrainingState(learner.state(), progress, record).save(self._folder)
+        TrainingState(learner.state(), progress, record).save(self._folder, name or STATE)
         self._saved = time.monotonic()
 
 

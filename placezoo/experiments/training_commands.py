@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from placezoo.agents.budget import Budget
 from placezoo.agents.learning.learners import learner_entry
 from placezoo.envs.registration import problem_class, problem_parameters
 from placezoo.experiments.options import (
@@ -25,13 +28,15 @@ from placezoo.experiments.options import (
     Settings,
     Timesteps,
     Track,
+    dataset_names,
 )  # fmt: skip
-from placezoo.experiments.progress import console, progress_bar, training_bar
+from placezoo.experiments.progress import console, name_table, progress_bar, training_bar
 from placezoo.experiments.settings import parse_settings
 from placezoo.experiments.tracking import make_trackers
 from placezoo.experiments.train import CurvePoint, TrainingRun, resume, train
 
 _SECONDS = 300.0
+_STATE = "state.safetensors"  # what a broken off training leaves; importing its module needs torch
 
 
 def train_agent(
@@ -62,10 +67,14 @@ def train_agent(
     entry = learner_entry(agent)
     folder = out or Path("runs") / agent
     if go_on:
-        if dataset or instance or settings or timesteps or seconds or start:
-            raise ValueError("--resume goes on with the run's own configuration: give only ENV and --out with it")
-        with training_bar() as show:
-            _report(resume(folder, show, make_trackers(track, folder, {})), folder)
+        if dataset or instance or settings or start:
+            raise ValueError(
+                "--resume goes on with the run's own configuration: give only ENV and --out with it, "
+                "and --seconds or --timesteps to make it longer"
+            )
+        with _says_what_is_kept(env, folder), training_bar() as show:
+            trackers = make_trackers(track, folder, {})
+            _report(resume(folder, show, trackers, timesteps, seconds), folder)
         return
     scale = {"env_runners": env_runners, "learners": learners, "gpus": gpus, "address": address}
     parameters, hyperparameters = _split(env, settings)
@@ -86,8 +95,45 @@ def train_agent(
         scale={name: value for name, value in scale.items() if value is not None},
         checkpoint_minutes=checkpoint_minutes,
     )  # fmt: skip
-    with training_bar() as show:
+    with _says_what_is_kept(env, folder), training_bar() as show:
         _report(train(run, folder, show, make_trackers(track, folder, asdict(run))), folder)
+
+
+def score_checkpoint(
+    checkpoint: Annotated[str, typer.Argument(help="The folder of train or pretrain, or `pretrained`.")],
+    dataset: Annotated[str, typer.Option(help="A dataset, whose test split is solved.", autocompletion=dataset_names)],
+    env: Annotated[
+        str | None, typer.Option(help="The environment, where the folder holds policies for several.")
+    ] = None,
+    agent: Annotated[str | None, typer.Option(help="Whose policy it is; default what it says of itself.")] = None,
+    split: Annotated[str, typer.Option(help="train, validation or test.")] = "test",
+    cases: Annotated[int, typer.Option(help="How many instances, the first ones.")] = 20,
+    evaluations: Annotated[
+        int | None, typer.Option(help="Of every agent on an instance; default 16, or two an item where items move.")
+    ] = None,
+    seconds: Annotated[float | None, typer.Option(help="Of every agent on an instance, instead.")] = None,
+    beside: Annotated[
+        list[str] | None, typer.Option(help="Another agent to compare with, instead of heuristics; repeatable.")
+    ] = None,
+    settings: Settings = None,
+) -> None:
+    """Score a trained policy on held-out instances, beside heuristics that have the same budget."""
+    from placezoo.experiments.policy_test import score_policy
+
+    budget = None if evaluations is None and seconds is None else Budget(seconds, evaluations)
+    if cases < 1:
+        raise ValueError(f"--cases must be at least 1, not {cases}")
+    with progress_bar(f"{dataset}/{split}", float(cases)) as (bar, task):
+        scores = score_policy(
+            checkpoint, dataset, env, agent, split, cases, budget, beside, parse_settings(settings),
+            lambda done, total: bar.update(task, completed=done, total=total),
+        )  # fmt: skip
+    table = name_table("agent", "mean cost", "x greedy", "best of all on", "s an instance")
+    for score in scores:
+        table.add_row(
+            score.agent, f"{score.mean:.6g}", f"{score.relative:.4f}", str(score.wins), f"{score.seconds:.3f}"
+        )
+    console.print(table)
 
 
 def finetune(
@@ -122,7 +168,7 @@ def finetune(
         agent=before.training.get("agent", "ppo"),
         method=method,
     )  # fmt: skip
-    with training_bar() as show:
+    with _says_what_is_kept(env, out), training_bar() as show:
         _report(train(run, out, show, make_trackers(track, out, asdict(run))), out)
 
 
@@ -217,9 +263,27 @@ def _short(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
+class InterruptedTrainingError(Exception):
+    """The user ended a training; says what there is of it."""
+
+
+@contextmanager
+def _says_what_is_kept(env: str, folder: Path) -> Iterator[None]:
+    """Say of a training that is interrupted what there is of it, and how it goes on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        kept = [f"the best policy so far is in {folder}"] if (folder / "policy.json").exists() else []
+        kept += [f"go on by: placezoo train {env} --resume --out {folder}"] if (folder / _STATE).exists() else []
+        raise InterruptedTrainingError("; ".join(["interrupted", *kept])) from None
+
+
 def _report(curve: list[CurvePoint], folder: Path) -> None:
-    best = min((point.validation_cost for point in curve if math.isfinite(point.validation_cost)), default=math.nan)
+    scored = [point for point in curve if math.isfinite(point.validation_cost)]
+    best = min((point.validation_cost for point in scored if point.timesteps > 0), default=math.nan)
     last = curve[-1]
     console.print(f"{last.timesteps:,} steps, {last.episodes:,} episodes, {last.seconds:.0f} s")
+    if scored and scored[0].timesteps == 0:
+        console.print(f"validation cost before: {scored[0].validation_cost:.4f} x greedy construction's")
     console.print(f"best validation cost: {best:.4f} x greedy construction's")
     console.print(f"policy and curve: {folder}")

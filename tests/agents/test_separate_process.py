@@ -9,6 +9,8 @@ import pytest
 import placezoo
 from placezoo import Budget
 from placezoo.agents.partition.spectral import bisect_recursively
+from placezoo.agents.search import separate_process
+from placezoo.agents.search.clock import CLOCK, now
 from placezoo.agents.search.repair import repair
 from placezoo.agents.search.separate_process import answers_within, call_within, start_server
 from placezoo.datasets import Graph
@@ -51,6 +53,28 @@ def counting(count, seconds, divisor=1):
     for number in range(count):
         time.sleep(seconds)
         yield number // divisor
+
+
+@pytest.fixture
+def processor_clock(monkeypatch):
+    """Let the processor's clock run, in a fresh server too."""
+    separate_process._server.end()
+    monkeypatch.setenv(CLOCK, "cpu")
+    yield
+    separate_process._server.end()
+
+
+def test_on_the_processors_clock_waiting_is_free_and_work_elsewhere_is_not(processor_clock):
+    assert call_within(0.3, eval, "__import__('time').sleep(0.6) or 7") == 7
+    began = now()
+    assert call_within(0.2, eval, "[x for x in range(10**12) if x < 0]") is None
+    assert now() - began > 0.15  # the other process has spent it
+
+
+def test_a_clock_that_is_none(monkeypatch):
+    monkeypatch.setenv(CLOCK, "sun")
+    with pytest.raises(ValueError, match="PLACEZOO_CLOCK must be one of wall, cpu, not 'sun'"):
+        now()
 
 
 @pytest.mark.parametrize("agent", ["metis", "mt-kahypar"])

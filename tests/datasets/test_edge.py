@@ -1,5 +1,6 @@
 import itertools
 import json
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from placezoo.datasets import (
 )
 from placezoo.datasets.dag import both_directions
 from placezoo.datasets.edge.edge_generator import MAX_DEVICES, MIN_DEVICES, NUM_TYPES
+from placezoo.datasets.edge.workflow_generator import epigenomics, genome, montage
 from tests.instances import edge_instances
 
 ONE = {"speed": [1.0], "delay": [[0.0]], "inverse_bandwidth": [[0.0]], "supports": [[0]]}
@@ -240,6 +242,68 @@ def test_the_dataset_fits_its_bounds_and_its_splits_differ():
             assert MIN_DEVICES <= instance.cluster.num_devices <= MAX_DEVICES
             assert instance.name == f"giph/{split}/{number}"
     assert len(digests) == 220
+
+
+def test_large_families_have_the_sizes_they_say():
+    for name, fewest in (("giph-large", 200), ("workflows", 100)):
+        for number in range(9):
+            instance = load(f"{name}/test/{number}")
+            assert fewest <= instance.task_graph.num_tasks <= 2000
+            assert 20 <= instance.cluster.num_devices <= 100
+
+
+def test_a_third_of_the_devices_has_left_and_none_that_is_needed():
+    for number in range(20):
+        instance = load(f"giph-churn/test/{number}")
+        away = instance.cluster.num_devices - int(instance.cluster.present.sum())
+        assert 1 <= away <= instance.cluster.num_devices / 3
+        assert instance.allowed.any(axis=1).all()
+        assert not instance.allowed[:, ~instance.cluster.present].any()
+
+
+def names_of(graph):
+    """Return how many tasks there are of each kind, and the kinds that each kind reads from."""
+    kinds = [name.rsplit("_", 1)[0] for name in graph.task_names]
+    return Counter(kinds), {kind: {kinds[a] for a, b in graph.links if kinds[b] == kind} for kind in kinds}
+
+
+def test_workflows_have_the_shapes_of_their_papers():
+    rng = np.random.default_rng(0)
+    counts, reads = names_of(montage(9, rng, num_types=5))  # a square of 3 x 3 images
+    overlaps = 6 + 6 + 4  # beside, above, diagonally
+    assert counts == {
+        "mProject": 9, "mDiffFit": overlaps, "mConcatFit": 1, "mBgModel": 1, "mBackground": 9, "mImgtbl": 1, "mAdd": 1,
+        "mShrink": 1, "mJPEG": 1,
+    }  # fmt: skip
+    assert reads["mDiffFit"] == {"mProject"}
+    assert reads["mBackground"] == {"mProject", "mBgModel"}
+    assert reads["mAdd"] == {"mImgtbl", "mBackground"}
+
+    graph = epigenomics(2, 3, rng, work=50.0, size=7.0)
+    counts, reads = names_of(graph)
+    assert counts["map"] == counts["filterContams"] == 6
+    assert counts["mapMerge"] == 2
+    assert (reads["fastqSplit"], reads["mapMerge"], reads["pileup"]) == (set(), {"map"}, {"maqIndex"})
+    assert graph.depth.max() == 8
+    assert graph.compute.mean() == pytest.approx(50.0)
+    assert graph.bytes.mean() == pytest.approx(7.0)
+
+    counts, reads = names_of(genome(2, 4, rng))
+    assert counts == {
+        "individuals": 8, "individuals_merge": 2, "sifting": 2, "mutation_overlap": 14, "frequency": 14,
+    }  # fmt: skip
+    assert reads["frequency"] == {"individuals_merge", "sifting"}
+    for call in (lambda: montage(1, rng), lambda: epigenomics(0, 1, rng), lambda: genome(1, 0, rng)):
+        with pytest.raises(ValueError, match="at least"):
+            call()
+
+
+def test_tasks_of_one_kind_need_one_hardware_type():
+    graph = montage(30, np.random.default_rng(1), num_types=5)
+    kinds = [name.rsplit("_", 1)[0] for name in graph.task_names]
+    types = {kind: {int(t) for k, t in zip(kinds, graph.hardware_type, strict=True) if k == kind} for kind in kinds}
+    assert all(len(each) == 1 for each in types.values())
+    assert len(set().union(*types.values())) > 1
 
 
 WORKFLOW = {

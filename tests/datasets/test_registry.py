@@ -6,6 +6,7 @@ import lzma
 import shutil
 import threading
 
+import networkx as nx
 import numpy as np
 import pytest
 
@@ -38,7 +39,7 @@ def test_registry_entries_are_complete():
     for entry in public.public_files().values():
         assert entry.licence
         assert entry.citation
-        assert entry.format in ("metis", "netlist", "giph")
+        assert entry.format in ("metis", "netlist", "giph", "accel-table")
         assert (entry.format == "netlist") == (entry.placement is not None)
         for file in entry.files:
             assert len(file.sha256) == 64 or len(file.git_blob) == 40
@@ -177,19 +178,48 @@ def test_a_netlist_is_fetched_and_verified_by_its_git_blob_id(empty_machine, mon
             public.fetch("chip")
 
 
+@pytest.mark.parametrize("path", ["../x.graph", "/etc/x.graph", "a/../../x.graph", "..", "", "a\\..\\x"])
+def test_public_files_lie_below_their_folder(path):
+    with pytest.raises(ValueError, match="does not lie below a folder of data"):
+        public.PublicFile(name="x", path=path)
+
+
+def test_a_download_breaks_off_where_it_is_longer_than_published(empty_machine, monkeypatch):
+    """And one of another content, or from a file instead of the network, leaves nothing behind."""
+    site, cache = empty_machine / "site", empty_machine / "cache"
+    site.mkdir()
+    (site / "x.graph").write_bytes(bytes(3 << 20))
+    monkeypatch.setattr(public, "cache_folder", lambda: cache)
+    with serving(site) as server:
+        url = f"http://127.0.0.1:{server.server_port}/x.graph"
+        for address, size, message in (
+            (url, 5000, "longer than 15,050 bytes"),
+            (url, 3 << 20, "not the published x"),
+            (f"file://{site}/x.graph", 3 << 20, "cannot download x"),
+        ):
+            entry = public.PublicFile(name="x", path="graphs/x.graph", url=address, size=size, sha256="0" * 64)
+            monkeypatch.setattr(public, "public_files", lambda entry=entry: {"x": entry})
+            with pytest.raises((ValueError, OSError), match=message):
+                public.fetch("x")
+            assert [path for path in cache.rglob("*") if path.is_file()] == []
+
+
 def generated_datasets():
     """Return the datasets that need neither a file nor a model."""
     return {
         name: dataset
         for name, dataset in datasets.DATASETS.items()
-        if not dataset.files and dataset.max_nodes is not None
+        if not dataset.files and dataset.max_nodes is not None and dataset.max_nodes <= LARGE
     }
+
+
+LARGE = 10_000  # nodes: instances of more take seconds to draw, and their generators are tested on small ones
 
 
 def test_members_of_datasets_are_the_same_every_time_and_splits_differ():
     for name, dataset in generated_datasets().items():
         first = datasets.load(f"{name}/train/3")
-        registry_copy = dataset.generate(np.random.default_rng([*name.encode(), 0, 3]), "again")
+        registry_copy = dataset.generate(np.random.default_rng([*name.encode(), 0, 3]), f"{name}/train/3")
         assert first == registry_copy
         members = {datasets.load(f"{name}/{split}/{i}").digest for split in datasets.SPLITS for i in range(3)}
         assert len(members) == (9 if name != "grid" else 8)  # of 49 lattices, two of the nine are the same
@@ -197,7 +227,7 @@ def test_members_of_datasets_are_the_same_every_time_and_splits_differ():
 
 def test_datasets_keep_their_bounds():
     for dataset in generated_datasets().values():
-        for index in range(100):
+        for index in range(100 if dataset.max_nodes <= 1000 else 9):  # of large ones each kind three times
             instance = dataset.instance("train", index)
             if isinstance(instance, datasets.Graph):
                 assert instance.num_nodes <= dataset.max_nodes
@@ -224,6 +254,27 @@ def test_generators_make_what_they_say():
     assert delaunay.num_edges <= 3 * 100 - 6
 
 
+def test_road_like_graphs_are_connected_sparse_and_part_of_the_lattice():
+    lattice = {tuple(edge) for edge in generators.grid(20, 30).edges.tolist()}
+    for crossings in (0.0, 0.3, 1.0):
+        road = generators.road_like(20, 30, np.random.default_rng(1), crossings=crossings)
+        assert road.num_nodes == 600
+        assert {tuple(edge) for edge in road.edges.tolist()} <= lattice
+        assert nx.is_connected(datasets.to_networkx(road))
+        beyond = (road.num_edges - 599) / (len(lattice) - 599)
+        assert beyond == pytest.approx(crossings, abs=0.1)
+
+
+def test_rmat_graphs_are_skewed_as_their_shares_say():
+    even = generators.rmat(8, 8, np.random.default_rng(2), shares=(0.25, 0.25, 0.25))
+    skewed = generators.rmat(8, 8, np.random.default_rng(2))
+    assert even.num_nodes == skewed.num_nodes == 256
+    assert skewed.num_edges < even.num_edges <= 8 * 256  # more draws fall on one pair
+    assert np.diff(skewed.indptr).max() > 2 * np.diff(even.indptr).max()
+    corner = generators.rmat(3, 50, np.random.default_rng(3), shares=(0.0, 1.0, 0.0))
+    assert corner.num_edges == 1  # from the first node to the last, whatever their numbers
+
+
 @pytest.mark.parametrize(
     "call",
     [
@@ -232,11 +283,13 @@ def test_generators_make_what_they_say():
         lambda rng: generators.erdos_renyi(4, 7, rng),
         lambda rng: generators.barabasi_albert(3, 3, rng),
         lambda rng: generators.planted_partition(4, 5, 0.5, 0.5, rng),
+        lambda rng: generators.road_like(4, 4, rng, crossings=1.5),
+        lambda rng: generators.rmat(4, 1, rng, shares=(0.5, 0.5, 0.5)),
         lambda rng: generators.planted_partition(4, 2, float("nan"), 0.5, rng),
     ],
 )
 def test_generators_refuse_bad_sizes(call):
-    with pytest.raises(ValueError, match=r"must be|needs|room"):
+    with pytest.raises(ValueError, match=r"must be|needs|room|shares"):
         call(np.random.default_rng(0))
 
 

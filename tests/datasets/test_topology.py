@@ -17,6 +17,7 @@ efficiency: 0.4
 NUM_DEVICES = {
     "p100x2-pcie": 2, "xeon-p100x2-pcie": 3, "v100x4-nvlink": 4, "v100x8-pcie": 8, "v100x2x4-ethernet": 8,
     "a100x8-nvswitch": 8, "h100x8-nvswitch": 8, "tpu-v3x8": 8,
+    "v100x4x4-ethernet": 16, "tpu-v3x32-torus": 32,
 }  # fmt: skip
 
 
@@ -44,6 +45,18 @@ def test_reaching_the_other_host_takes_the_network():
     route = links[start[0 * 8 + 5] : start[0 * 8 + 6]]
     assert topology.link_bandwidth[route].min() == 12.5e9
     assert topology.link_bandwidth[links[start[1] : start[2]]].tolist() == [25e9]
+
+
+def test_a_torus_wraps_around():
+    """From each chip at most two links in each direction lead to any other."""
+    topology = load_topology("tpu-v3x32-torus")
+    start, _ = topology.routes
+    lengths = np.diff(start).reshape(32, 32)
+    chips = np.arange(32) // 2
+    rows, columns = np.divmod(chips, 4)
+    apart = [np.minimum(d, 4 - d) for d in (np.abs(x[:, None] - x[None, :]) for x in (rows, columns))]
+    hops = apart[0] + apart[1] + 2  # to the chip's switch, and from the other's
+    np.testing.assert_array_equal(lengths, np.where(np.eye(32, dtype=bool), 0, hops))
 
 
 def test_files(tmp_path):

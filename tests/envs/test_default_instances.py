@@ -14,7 +14,9 @@ sys.modules.update(dict.fromkeys(("torch", "transformers", "onnx")))  # as if th
 import gymnasium as gym
 import placezoo
 
-for env_id in ("ChipPlace-v0", "DevicePlace-v0", "EdgePlace-v0", "GraphPartition-v0", "MCMPartition-v0"):
+for env_id in (
+    "AccelSearch-v0", "ChipPlace-v0", "DevicePlace-v0", "EdgePlace-v0", "GraphPartition-v0", "MCMPartition-v0"
+):
     for formulation in ("construct", "improve", "one-shot"):
         env = gym.make(env_id, formulation=formulation)
         observation, info = env.reset(seed=0)
@@ -33,7 +35,7 @@ def test_every_environment_works_bare_without_torch():
     done = subprocess.run([sys.executable, "-W", "error", "-c", BARE], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     assert [line.split()[0] for line in done.stdout.splitlines()] == [
-        "ChipPlace-v0", "DevicePlace-v0", "EdgePlace-v0", "GraphPartition-v0", "MCMPartition-v0",
+        "AccelSearch-v0", "ChipPlace-v0", "DevicePlace-v0", "EdgePlace-v0", "GraphPartition-v0", "MCMPartition-v0",
     ]  # fmt: skip
 
 

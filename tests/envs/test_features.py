@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import placezoo
+from placezoo.cost_models.accel import moves as accel_moves
 from placezoo.cost_models.chip import moves as chip_moves
 from placezoo.cost_models.device import moves as device_moves
 from placezoo.cost_models.edge import moves as edge_moves
@@ -11,6 +12,7 @@ from placezoo.cost_models.mcm import moves as mcm_moves
 from placezoo.cost_models.partition import moves as partition_moves
 from placezoo.datasets import DeviceCluster, EdgeInstance, OpGraph, TaskGraph, generate_netlist
 from placezoo.envs.edge import gp_net
+from tests.instances import small_network
 
 
 def edge_problem():
@@ -26,6 +28,7 @@ def model():
 
 
 PROBLEMS = {
+    "OPTION": (accel_moves, lambda: placezoo.make_problem("AccelSearch-v0", small_network(), space="fast")),
     "PART": (partition_moves, lambda: placezoo.make_problem("GraphPartition-v0", "karate", num_parts=3)),
     "CELL": (chip_moves, lambda: placezoo.make_problem("ChipPlace-v0", generate_netlist(num_hard=4, num_soft=6))),
     "DEVICE of a cluster": (edge_moves, edge_problem),

@@ -152,6 +152,26 @@ def test_handing_in_a_solution(problem, tmp_path, monkeypatch):
         board.submission(tmp_path / "lie.json")
 
 
+def test_a_boards_runs_update_the_table(problem, tmp_path, run):
+    (tmp_path / "one.toml").write_text(SUITE)
+    board = Leaderboard(load_suite(str(tmp_path / "one.toml")), tmp_path / "out")
+    rows = list(board.run())
+    least = min(row.total for row in rows)
+    solve(problem, "random", 1).save(tmp_path / "out" / "runs" / "worse.json")
+    known = BestKnown(tmp_path / "table")
+    for better, line in ((1, "1 of 1 are better"), (0, "0 of 1 are better")):
+        code, text, _ = run("best-known", "update", tmp_path / "out", "--table", tmp_path / "table")
+        assert code == 0
+        assert line in text
+        assert text.count("is the best known now") == better
+    known = BestKnown(tmp_path / "table")
+    assert [record.total for record in known] == [least]
+    board.best_known = known
+    assert board.better_than_known(list(board.run())) == []
+    board.best_known = BestKnown(tmp_path / "nothing")
+    assert [solution.cost.total for solution in board.better_than_known(list(board.run()))] == [least]
+
+
 def test_compressed_solutions(problem, tmp_path):
     solution = solve(problem, "fm", 5)
     solution.save(tmp_path / "s.json.gz")

@@ -259,7 +259,7 @@ def test_training_and_using_giph(run, tmp_path):
     )  # fmt: skip
     assert code == 0
     assert {path.name for path in (tmp_path / "g").iterdir()} == {
-        "policy.json", "policy.safetensors", "curve.csv", "curve.png",
+        "policy.json", "policy.safetensors", "curve.csv", "curve.png", "finished.safetensors",
     }  # fmt: skip
     code, text, _ = run(
         "solve", "EdgePlace-v0", "--instance", "giph/test/0", "--agent", "giph", "--checkpoint", tmp_path / "g",

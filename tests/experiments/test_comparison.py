@@ -2,8 +2,10 @@
 
 import json
 
+import msgspec
 import pytest
 
+from placezoo.experiments.leaderboard.claims import claims
 from placezoo.experiments.leaderboard.comparison import BoardRun, compare_agents, compare_boards, read_board
 
 
@@ -71,6 +73,81 @@ def test_only_what_both_did_is_compared():
         compare_boards(before, runs("b", [[1]]), ("x", "y"))
     with pytest.raises(ValueError, match="unknown agent of this board 'bb'; did you mean b"):
         compare_agents(board, "a", "bb")
+
+
+def test_budgets_are_compared_apart():
+    def at(agent, budget, cost):
+        return BoardRun("E", f"case, {budget}", agent, 0, cost, 100.0, True, **budget)
+
+    seconds, evaluations = {"budget_seconds": 10.0}, {"budget_evaluations": 50}
+    board = [at("a", evaluations, 5.0), at("a", seconds, 8.0), at("b", seconds, 10.0), at("b", evaluations, 10.0)]
+    found = compare_agents(board, "a", "b")
+    assert [(one.budget, one.difference.value) for one in found] == [
+        ("10 s", pytest.approx(-0.2)),
+        ("50 evaluations", -0.5),
+    ]
+
+
+def learned(costs, twin="twin"):
+    return [msgspec.structs.replace(run, is_learned=True, twin=twin) for run in runs("ours", costs)]
+
+
+def scaled(factor, cases=20, seeds=5):
+    return [[factor * (10 + case + 0.01 * seed) for seed in range(seeds)] for case in range(cases)]
+
+
+def test_who_beats_everybody_and_its_twin_leads():
+    board = learned(scaled(0.9)) + runs("twin", scaled(0.95)) + runs("good", scaled(0.92)) + runs("bad", scaled(2.0))
+    (claim,) = claims(board)
+    assert (claim.leads, claim.verdict) == (True, "leads")
+    assert (claim.strongest.other, claim.against_twin.other) == ("good", "twin")
+    assert claim.strongest.difference.value == pytest.approx(0.9 / 0.92 - 1)
+
+
+@pytest.mark.parametrize(
+    ("board", "missing"),
+    [
+        (
+            learned(scaled(0.9)) + runs("twin", scaled(0.8)) + runs("good", scaled(1.0)),
+            ["its twin twin is better by 12.5 %"],
+        ),
+        (
+            learned(scaled(0.9)) + runs("twin", scaled(0.95)) + runs("good", scaled(0.8)) + runs("best", scaled(0.6)),
+            ["best is better by 50.0 %"],
+        ),
+        (
+            learned(scaled(0.9)) + runs("twin", scaled(0.95)) + runs("good", scaled(0.9)),
+            ["the interval against good includes 0 (0.0 to 0.0 %)"],
+        ),
+        (learned(scaled(0.9), "") + runs("good", scaled(1.0)), ["no twin is named"]),
+        (learned(scaled(0.9)) + runs("good", scaled(1.0)), ["its twin twin did not run on its cases"]),
+        (learned(scaled(0.9)) + runs("twin", scaled(0.95)), ["no classical agent ran on its cases"]),
+        (
+            learned(scaled(0.9, 19, 4)) + runs("twin", scaled(0.95, 19, 4)) + runs("good", scaled(1.0, 19, 4)),
+            ["19 cases, 20 are needed", "4 seeds, 5 are needed"],
+        ),
+        (
+            learned(scaled(0.9, 20)) + runs("twin", scaled(0.95, 20)) + runs("good", scaled(1.0, 21)),
+            ["it ran on 20 of 21 cases"],
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_missing_is_said(board, missing):
+    (claim,) = claims(board)
+    assert claim.missing == tuple(missing)
+    assert claim.verdict == "does not lead: " + "; ".join(missing)
+
+
+def test_evaluations_that_do_not_compare_are_no_rivals():
+    def by_evaluations(board, **others):
+        return [msgspec.structs.replace(run, budget_evaluations=50, **others) for run in board]
+
+    board = by_evaluations(learned(scaled(0.9)) + runs("twin", scaled(0.95)) + runs("good", scaled(1.0)))
+    board += by_evaluations(runs("solver", scaled(0.5)), counts_evaluations=False)
+    (claim,) = claims(board)
+    assert claim.leads
+    (claim,) = claims([msgspec.structs.replace(run, budget_seconds=1.0, budget_evaluations=None) for run in board])
+    assert claim.missing == ("solver is better by 80.0 %",)
 
 
 def test_files_that_are_no_board(tmp_path):

@@ -13,10 +13,12 @@ import numba
 import pytest
 
 from placezoo.agents.networks.checkpoint import Checkpoint, checkpoint_folder
-from placezoo.agents.registry import is_for
+from placezoo.agents.registry import is_for, make_agent
+from placezoo.agents.search.clock import CLOCK
 from placezoo.datasets import public_files as registry
 from placezoo.experiments.leaderboard import Leaderboard, load_suite, run, suite_names
 from placezoo.experiments.leaderboard.runs import Task
+from placezoo.experiments.leaderboard.trainings import training_line
 from placezoo.experiments.leaderboard.workers import perform_all
 
 SUITE = """
@@ -106,6 +108,11 @@ def test_a_changed_suite_is_run_again(suite_file, tmp_path):
     suite_file.write_text(text)
     assert sum(row.is_new for row in Leaderboard(load_suite(str(suite_file)), tmp_path / "out").run()) == 8
     suite_file.write_text(text.replace("starts = 5", "starts = 6"))
+    board = Leaderboard(load_suite(str(suite_file)), tmp_path / "out")
+    finished = list(board.run(finished_only=True))  # those of fm are others now
+    assert [row.agent for row in finished] == ["random"] * 4
+    assert board.write(finished).unfinished == 4
+    assert "4 runs of the suite are not finished" in (tmp_path / "out" / "report.html").read_text()
     assert sum(row.is_new for row in Leaderboard(load_suite(str(suite_file)), tmp_path / "out").run()) == 4
 
 
@@ -144,7 +151,7 @@ def test_optional_instances_may_be_missing_others_may_not(monkeypatch, tmp_path)
     )
     board = Leaderboard(load_suite("quick"), tmp_path)
     assert board.missing == ["airfoil1", "4elt", "ariane133-ng45"]
-    names = [case.title for case in board.cases]
+    names = list(dict.fromkeys(case.heading for case in board.cases))
     assert names[:4] == ["karate", "les-miserables", "delaunay/test/0", "synthetic-chips/test/0"]
     assert "transformers:bert-base,training,batch=8" in names
     path = tmp_path / "strict.toml"
@@ -239,6 +246,112 @@ def test_bad_suites_are_one_line(suite_file, change, message):
     with pytest.raises(ValueError, match=message) as caught:
         load_suite(str(suite_file))
     assert str(suite_file) in str(caught.value)
+
+
+BUDGETS = """
+version = 1
+description = "several budgets"
+seconds = [0.1, 2]
+seeds = [0, 1, 2]
+[[problems]]
+env = "GraphPartition-v0"
+instances = ["karate"]
+[[problems]]
+env = "EdgePlace-v0"
+instances = ["giph/test/0", "giph-churn/test/0"]
+seconds = [0.1]
+evaluations = [50, 200]
+[[problems]]
+env = "EdgePlace-v0"
+instances = ["giph/test/1"]
+seconds = 3
+evaluations = 9
+[[agents]]
+name = "random"
+[[agents]]
+name = "heft"
+where = { instance = "giph/*", budget = "seconds" }
+[[agents]]
+name = "cp-sat"
+"""
+
+
+def budgets_of(suite):
+    return [(group.env, group.seconds, group.evaluations) for group in suite.problems]
+
+
+def test_each_budget_of_a_list_is_one_of_its_own(tmp_path):
+    (tmp_path / "several.toml").write_text(BUDGETS)
+    suite = load_suite(str(tmp_path / "several.toml"))
+    graphs, edge = "GraphPartition-v0", "EdgePlace-v0"
+    assert budgets_of(suite) == [
+        (graphs, 0.1, None), (graphs, 2, None), (edge, 0.1, None), (edge, None, 50), (edge, None, 200), (edge, 3, 9),
+    ]  # fmt: skip
+    board = Leaderboard(suite, tmp_path / "out")
+    titles = [case.title for case in board.cases]
+    assert titles[:4] == ["karate, 0.1 s", "karate, 2 s", "giph/test/0, 0.1 s", "giph-churn/test/0, 0.1 s"]
+    assert [case.heading for case in board.cases[:2]] == ["karate", "karate"]
+    ran = {(run.case.title, run.agent.label) for run in board.runs() if run.agent.label == "heft"}
+    assert ran == {("giph/test/0, 0.1 s", "heft")}
+
+
+def test_a_cut_is_a_part_of_the_same_runs(tmp_path):
+    (tmp_path / "several.toml").write_text(BUDGETS)
+    suite = load_suite(str(tmp_path / "several.toml"))
+    whole = {str(path) for path in paths(suite, tmp_path)}
+    cut = suite.cut(seeds=2, seconds=[0.1], evaluations=[50])
+    assert budgets_of(cut) == [
+        ("GraphPartition-v0", 0.1, None),
+        ("EdgePlace-v0", 0.1, None),
+        ("EdgePlace-v0", None, 50),
+    ]
+    part = {str(path) for path in paths(cut, tmp_path)}
+    assert part < whole
+    assert {group.seeds for group in cut.problems} == {(0, 1)}
+    assert budgets_of(suite.cut(seeds=1)) == budgets_of(suite)
+    with pytest.raises(ValueError, match="has no budget of 7 s"):
+        suite.cut(seconds=[7])
+    with pytest.raises(ValueError, match="seeds must be at least 1, not 0"):
+        suite.cut(seeds=0)
+
+
+def paths(suite, folder):
+    board = Leaderboard(suite, folder)
+    return [board._path(run) for run in board.runs()]
+
+
+def test_results_on_the_processors_clock_are_other_results(tmp_path, monkeypatch):
+    (tmp_path / "several.toml").write_text(BUDGETS)
+    suite = load_suite(str(tmp_path / "several.toml")).cut(evaluations=[50])
+    by_wall = set(paths(suite, tmp_path))
+    monkeypatch.setenv(CLOCK, "cpu")
+    assert not by_wall & set(paths(suite, tmp_path))
+    (row, *_) = run(suite, ["random"], out=tmp_path / "out")
+    assert row.solution.provenance["clock"] == "cpu"
+
+
+def test_twins_and_what_does_not_compare(tmp_path):
+    text = BUDGETS + '[[agents]]\nname = "ppo"\ncheckpoint = "untrained"\ntwin = "random"\n'
+    (tmp_path / "twin.toml").write_text(text)
+    agents = {agent.label: agent for agent in load_suite(str(tmp_path / "twin.toml")).agents}
+    assert agents["ppo"].is_learned
+    assert not agents["random"].is_learned
+    assert not agents["cp-sat"].counts_evaluations
+    assert agents["random"].counts_evaluations
+    for twin in ("randon", "ppo"):
+        (tmp_path / "twin.toml").write_text(text.replace('twin = "random"', f'twin = "{twin}"'))
+        with pytest.raises(ValueError, match="the twin of ppo: unknown agent"):
+            load_suite(str(tmp_path / "twin.toml"))
+
+
+def test_how_policies_were_trained_is_told_where_checkpoints_know():
+    line = training_line("ours", make_agent("ppo", checkpoint="pretrained"), "EdgePlace-v0")
+    assert re.fullmatch(r"ours: [\d,]+ s on giph, [\d,]+ steps.* \(AMD EPYC 2026-.*\)", line)
+    assert training_line("fresh", make_agent("ppo", checkpoint="untrained"), "EdgePlace-v0") == ""
+    assert training_line("on the instance", make_agent("gdp"), "DevicePlace-v0") == ""
+    assert training_line("no policy", make_agent("random"), "EdgePlace-v0") == ""
+    inner = make_agent("multilevel", agent="ppo", checkpoint="pretrained")
+    assert "on delaunay" in training_line("inside", inner, "GraphPartition-v0")
 
 
 def test_agents_of_the_suites_fit_what_they_run_on():
@@ -499,8 +612,8 @@ def test_parts_of_a_suite_and_titles_of_cases(tmp_path):
     assert edge.name == "standard/edge"
     assert {group.env for group in edge.problems} == {"EdgePlace-v0"}
     titles = [case.title for case in Leaderboard(edge, tmp_path).cases]
-    assert len(set(titles)) == len(titles) == 10
-    assert "giph/test/0, 5 s" in titles
+    assert len(set(titles)) == len(titles) == 20 * (3 + 3) + 4 * (1 + 1)  # the last under small budgets only
+    assert "giph/test/0, 10 s" in titles
     assert "giph/test/0, 200 evaluations" in titles
     assert load_suite("quick/chip").training is None
     assert load_suite("quick/partition").training is not None

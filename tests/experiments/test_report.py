@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 import pytest
 
 from placezoo.experiments.leaderboard import Leaderboard, load_suite
+from placezoo.experiments.leaderboard.comparison import compare_agents, read_board
 from placezoo.experiments.leaderboard.runs import row_of
 
 SUITE = """
@@ -23,6 +24,8 @@ metrics = ["imbalance"]
 [[problems]]
 env = "EdgePlace-v0"
 instances = ["giph/test/1"]
+seconds = [0.1, 0.2]
+evaluations = [40]
 reference = "lower-bound"
 [[agents]]
 name = "random"
@@ -31,6 +34,7 @@ name = "greedy"
 [[agents]]
 name = "simulated-annealing"
 label = "annealing </script><script>alert(1)</script>"
+twin = "random"
 [[agents]]
 name = "heft"
 """
@@ -55,12 +59,20 @@ def test_the_file_needs_nothing_else(report):
         assert address.startswith(("data:", "#")), address
     assert "http" not in text.replace("http://www.w3.org/2000/svg", "")
     assert "<script>alert" not in text
-    assert "1 runs failed and count as random assignments. heft on giph/test/1: RuntimeError: &lt;i&gt;" in text
+    assert "annealing &lt;/script&gt;" in text
+    assert "does not lead: " in text
+    assert re.search(
+        r"1 runs failed and count as random assignments\. heft on giph/test/1, .*: RuntimeError: &lt;i&gt;", text
+    )
     charts = json.loads(re.search(r'id="charts">(.*?)</script>', text, re.DOTALL).group(1))
     assert set(charts) == {
-        "GraphPartition-v0/profile", "EdgePlace-v0/profile", "GraphPartition-v0-karate",
-        "GraphPartition-v0-florentine", "EdgePlace-v0-giph-test-1",
+        "GraphPartition-v0/evaluations/profile", "EdgePlace-v0/evaluations/profile",
+        "GraphPartition-v0/evaluations/front", "EdgePlace-v0/evaluations/front", "EdgePlace-v0/seconds/profile",
+        "EdgePlace-v0/seconds/front", "GraphPartition-v0-karate", "GraphPartition-v0-florentine",
+        "EdgePlace-v0-giph-test-1--40-evaluations", "EdgePlace-v0-giph-test-1--0-2-s",
     }  # fmt: skip
+    front = charts["EdgePlace-v0/seconds/front"]
+    assert [len(curve["x"]) for curve in front["curves"] if curve["name"] == "random"] == [2]  # one for each budget
     annealing = next(c for c in charts["GraphPartition-v0-karate"]["axes"]["evaluations"] if "annealing" in c["name"])
     assert annealing["y"] == sorted(annealing["y"], reverse=True)
     assert len(annealing["low"]) == len(annealing["x"])
@@ -87,11 +99,11 @@ def test_names_stay_names(tmp_path):
     parser = HTMLParser()
     parser.handle_starttag = lambda tag, attributes: started.append((tag, dict(attributes)))
     parser.feed((tmp_path / "out" / "report.html").read_text())
-    assert [tag for tag, _ in started].count("script") == 2
+    assert [tag for tag, _ in started].count("script") == 3
     assert {tag for tag, _ in started} <= {
-        "html", "head", "meta", "link", "title", "style", "body", "header", "h1", "h2", "h3", "button", "p", "ul", "li",
-        "nav", "a", "label", "select", "option", "input", "code", "section", "div", "table", "thead", "tbody", "tr",
-        "th", "td", "span", "small", "figure", "figcaption", "details", "summary", "img", "script",
+        "html", "head", "meta", "link", "title", "style", "body", "header", "h1", "h2", "h3", "h4", "button", "p", "ul",
+        "li", "nav", "a", "label", "select", "option", "input", "code", "section", "div", "table", "thead", "tbody",
+        "tr", "th", "td", "span", "small", "figure", "figcaption", "details", "summary", "img", "script",
     }  # fmt: skip
     assert not [name for _, attributes in started for name in attributes if name.startswith("on")]
     agents = {attributes["data-agent"] for _, attributes in started if "data-agent" in attributes}
@@ -176,6 +188,24 @@ def test_on_a_phone_by_day_and_by_night(report, scheme):
         assert (before > 200) == (scheme == "light")
         page.locator("#theme").click()
         assert (brightness() > 200) != (before > 200)
+
+
+def test_two_agents_are_compared_as_the_command_does(report):
+    board = read_board(report.parent)
+    with opened(report) as page:
+        page.locator("#one").select_option("greedy")
+        page.locator("#other").select_option("random")
+        shown = [row.split("\t") for row in page.locator("#compared tbody tr").all_inner_texts()]
+    found = compare_agents(board, "greedy", "random")
+    assert len(shown) == len(found) == 4
+    for cells, one in zip(shown, found, strict=True):
+        assert cells[:2] == [one.env, one.budget]
+        assert cells[2] == f"{100 * one.difference.value:.1f} %"
+        low, high = (float(part.rstrip(" %")) for part in cells[3].split(" to "))
+        spread = 100 * (one.difference.high - one.difference.low)
+        assert low == pytest.approx(100 * one.difference.low, abs=0.1 * spread + 0.1)  # drawn by another generator
+        assert high == pytest.approx(100 * one.difference.high, abs=0.1 * spread + 0.1)
+        assert cells[4:] == [one.verdict, str(one.wins), str(one.losses), str(one.cases)]
 
 
 def test_links_open_their_case(report):

@@ -2,12 +2,14 @@
 
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from placezoo.agents.solution import TracePoint
 from placezoo.experiments.leaderboard import (
     overall,
     performance_profile,
@@ -19,7 +21,7 @@ from placezoo.experiments.leaderboard import (
     with_gaps,
 )
 from placezoo.experiments.leaderboard.runs import Row
-from placezoo.experiments.leaderboard.scores import bootstrap, interquartile_mean
+from placezoo.experiments.leaderboard.scores import bootstrap, interquartile_mean, primal_integral, saturated
 
 
 def row(agent="a", case="x", seed=0, total=10.0, env="E", **others):
@@ -101,9 +103,12 @@ def test_wins_ranks_and_profiles(rows):
             assert matrix.probability[i, j] == pytest.approx(np.mean(shares))
     np.testing.assert_allclose(matrix.probability + matrix.probability.T, 1.0)
 
+    full = [case for case in cases if is_saturated(rows, case)]
+    assert {case for _, case in saturated(rows)} == set(full)
+    deciding = cases if len(full) == len(cases) else [case for case in cases if case not in full]
     for standing in standings(rows):
         ranks = []
-        for case in cases:
+        for case in deciding:
             mine = np.mean(of(standing.agent, case))
             others = [np.mean(of(other, case)) for other in agents if other != standing.agent]
             ties = sum(math.isclose(mean, mine) for mean in others)
@@ -122,6 +127,99 @@ def test_wins_ranks_and_profiles(rows):
             ]  # fmt: skip
             assert share == pytest.approx(np.mean(within))
         assert (np.diff(shares) >= 0).all()
+
+
+def is_saturated(rows, case):
+    """Three agents have nothing but the least cost, each twice at least: by plain loops."""
+    mine = [one for one in rows if one.case == case]
+    least = min((one.total for one in mine if one.feasible), default=None)
+    at_best = 0
+    for agent in {one.agent for one in mine}:
+        runs = [one for one in mine if one.agent == agent]
+        at_best += len(runs) > 1 and all(one.feasible and one.total == least for one in runs)
+    return at_best >= 3
+
+
+def solved(*trace, bound=None, **others):
+    """Return a row with a solution's trace of (evaluations, seconds, total)."""
+    points = tuple(TracePoint(*point) for point in trace)
+    solution = SimpleNamespace(trace=points, bound=bound)
+    return row(total=trace[-1][2], solution=solution, **others)
+
+
+def test_saturated_where_the_best_is_proved_once_or_repeated():
+    three = [row(agent, "x", seed, 10.0) for agent in "abc" for seed in (0, 1)]
+    assert saturated(with_gaps(three)) == {("E", "x")}
+    assert saturated(with_gaps(three[:-1])) == set()  # the third has one run, and nothing is proved
+    assert saturated(with_gaps([*three, row("d", "x", total=9.0)])) == set()
+    assert saturated(with_gaps([replace(one, best_known=9.0) for one in three])) == set()
+    once = [row(agent, "x", 0, 10.0) for agent in "ab"] + [solved((1, 0.1, 10.0), agent="c", case="x", bound=10.0)]
+    assert saturated(with_gaps(once)) == {("E", "x")}
+    assert saturated(with_gaps([*three[:4], replace(three[4], lower_bound=10.0)])) == {("E", "x")}
+
+
+def test_saturated_cases_do_not_decide():
+    rows = [row(agent, "easy", seed, 10.0) for agent in "abc" for seed in (0, 1)]
+    rows += [row(agent, "easy", seed, 50.0) for agent in "d" for seed in (0, 1)]
+    rows += [
+        row(agent, "hard", seed, total)
+        for agent, total in zip("abcd", (13, 12, 14, 11), strict=True)
+        for seed in (0, 1)
+    ]
+    found = standings(with_gaps(rows))
+    assert [(one.agent, one.place, one.cases, one.deciding) for one in found] == [
+        ("d", 1, 2, 1), ("b", 2, 2, 1), ("a", 3, 2, 1), ("c", 4, 2, 1),
+    ]  # fmt: skip
+    easy = standings(with_gaps([one for one in rows if one.case == "easy"]))
+    assert [one.agent for one in easy][-1] == "d"  # there is nothing else to go by
+
+
+def test_seconds_and_evaluations_rank_apart_at_the_longest_budget():
+    def runs(agent, seconds, evaluations, **others):
+        totals = [({"seconds": 1.0}, seconds[0]), ({"seconds": 10.0}, seconds[1]), ({"evaluations": 50}, evaluations)]
+        return [row(agent, str(budget), total=total, instance="i", budget=budget, **others) for budget, total in totals]
+
+    rows = with_gaps(
+        runs("slow", (30, 10), 40) + runs("fast", (12, 12), 20) + runs("inner", (15, 15), 11, counts_evaluations=False)
+    )
+    assert {one.best for one in rows} == {10.0}  # of one problem, whatever the budget
+    found = standings(rows)
+    assert [(one.limits, one.agent, one.place, one.compares) for one in found] == [
+        ("seconds", "slow", 1, True), ("seconds", "fast", 2, True), ("seconds", "inner", 3, True),
+        ("evaluations", "fast", 1, True), ("evaluations", "slow", 2, True), ("evaluations", "inner", None, False),
+    ]  # fmt: skip
+    assert found[0].gaps == pytest.approx({"1 s": 2.0, "10 s": 0.0})
+    assert found[0].gap.value == 0.0
+    assert found[3].gaps == pytest.approx({"50 evaluations": 1.0})
+    text = to_markdown(rows)
+    assert "**E, by seconds**" in text
+    assert "**E, by evaluations**" in text
+
+
+@given(st.lists(st.tuples(st.integers(0, 40), st.integers(1, 9)), min_size=1, max_size=6), st.booleans())
+def test_primal_integral_is_the_area_under_the_gap(steps, by_seconds):
+    """Against the mean of the gap at the middles of many intervals."""
+    end, best = 30, 1.0
+    steps = sorted(steps)
+    trace, least = [], math.inf
+    for at, total in steps:
+        least = min(least, total)
+        trace.append((at + 1, float(at), float(least)))
+    budget = {"seconds": float(end)} if by_seconds else {"evaluations": end}
+    (one,) = with_gaps([solved(*trace, best_known=best, budget=budget)])
+    gaps = []
+    for middle in np.arange(end) + 0.5:
+        reached = [total for _, at, total in trace if at <= middle]
+        gaps.append(1 - best / reached[-1] if reached else 1.0)
+    assert primal_integral(one) == pytest.approx(np.mean(gaps))
+
+
+def test_primal_integrals_at_the_edges():
+    assert primal_integral(with_gaps([row(error="boom", total=math.nan, feasible=False)])[0]) == 1.0
+    assert primal_integral(with_gaps([solved((1, 0.0, 0.0))])[0]) == 0.0  # nothing is cut, and that at once
+    # What cost less before was infeasible, and what comes after the end does not count.
+    (one,) = with_gaps([solved((1, 0.0, 3.0), (5, 0.5, 8.0), (9, 2.0, 8.0), best_known=4.0)])
+    assert primal_integral(one) == pytest.approx(0.5 * 1.0 + 0.5 * 0.5)
 
 
 def test_interquartile_mean():

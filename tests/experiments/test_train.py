@@ -26,6 +26,7 @@ def test_a_training_folder_holds_policy_curve_and_record(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "curve.csv",
         "curve.png",
+        "finished.safetensors",
         "policy.json",
         "policy.safetensors",
     ]

@@ -82,7 +82,7 @@ class Analytic(Agent[ChipPlaceProblem]):
         optimizer = torch.optim.Adam([position], lr=self.learning_rate)
         for step in range(self.steps):
             done = max(step / self.steps, search.progress / self.share)
-            if done >= 1.0:
+            if done >= 1.0 or search.evaluations_left(2) < 2:  # the last one is of where the items lie in the end
                 break
             smoothing = self.first_smoothing * (self.last_smoothing / self.first_smoothing) ** done
             places = base.index_copy(1, torch.as_tensor(loose), (position * cell)[None])

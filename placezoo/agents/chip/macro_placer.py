@@ -17,8 +17,8 @@ from placezoo.agents.search.search import Search
 from placezoo.cost_models.chip.free_places import FreePlaces, put_down
 from placezoo.cost_models.chip.joint_annealing import JointPlacement, anneal_jointly, copy_best, within
 from placezoo.cost_models.chip.legality import halo_reach
-from placezoo.cost_models.chip.proxy_state import HARD, SOFT, TOP_DENSITY, TOTAL, rebuild
-from placezoo.cost_models.chip.quick_trials import quick_trials
+from placezoo.cost_models.chip.proxy_state import HARD, SOFT, TOP_DENSITY, TOTAL
+from placezoo.cost_models.chip.quick_trials import build, quick_trials
 from placezoo.cost_models.chip.soft_placer import place_soft_macros
 from placezoo.envs.chip.problem import ChipPlaceProblem
 from placezoo.parameters import above, at_least, between, one_of
@@ -88,8 +88,9 @@ class MacroPlacer(Agent[ChipPlaceProblem]):
         search.evaluations += 1
         _record(search, joint)
         search.seconds_aside = search.seconds
-        self._anneal(search, joint)
-        _record(search, joint)
+        if not search.is_over:
+            self._anneal(search, joint)
+            _record(search, joint)
 
     def _anneal(self, search: Search[ChipPlaceProblem], joint: JointPlacement) -> None:
         proxy = joint.trials.proxy
@@ -105,7 +106,7 @@ class MacroPlacer(Agent[ChipPlaceProblem]):
             if widened != proxy.shape[TOP_DENSITY] or chunks % _CHUNKS_BETWEEN_BUILDS == 0:
                 was_wide, is_wide = is_wide, widened > fullest
                 proxy.shape[TOP_DENSITY] = widened
-                rebuild(proxy)
+                build(joint.trials)
                 if is_wide or was_wide or chunks == 0:  # the best so far was the best by another measure
                     joint.best_total[0] = proxy.totals[TOTAL]
                     copy_best(joint)
@@ -116,7 +117,7 @@ class MacroPlacer(Agent[ChipPlaceProblem]):
             )  # fmt: skip
             search.evaluations += moves
             chunks += 1
-            if not is_wide and search.progress > recorded + 1 / _RECORDS:
+            if not is_wide and search.progress > recorded + 1 / _RECORDS and not search.is_over:
                 before = search.seconds
                 _record(search, joint)
                 recorded = search.progress
@@ -175,7 +176,7 @@ def _settle(joint: JointPlacement) -> bool:
             proxy.x[hard], proxy.y[hard] = x, y
             places.is_down[hard] = 0
             if put_down(places._replace(room=np.maximum(places.room, air)), hard[np.argsort(key, kind="stable")]):
-                rebuild(proxy)
+                build(joint.trials)
                 if proxy.totals[TOTAL] < least:
                     least, best = proxy.totals[TOTAL], (proxy.x[hard].copy(), proxy.y[hard].copy())
         if least < np.inf:
@@ -190,7 +191,7 @@ def _build(joint: JointPlacement) -> None:
     proxy = joint.trials.proxy
     for block in joint.soft:
         proxy.x[block], proxy.y[block] = within(joint.places, block, proxy.x[block], proxy.y[block])
-    rebuild(proxy)
+    build(joint.trials)
     copy_best(joint)
 
 

@@ -48,9 +48,10 @@ class WireMask(Agent[ChipPlaceProblem]):
 
     def prepare(self, problem: ChipPlaceProblem) -> None:
         """Compile what the search calls."""
-        problem.evaluate(
-            place_by_wire_mask(problem.kernel().state, problem.item_order, np.zeros(problem.num_items, np.int64))
-        )
+        with problem.tally.paused():
+            problem.evaluate(
+                place_by_wire_mask(problem.kernel().state, problem.item_order, np.zeros(problem.num_items, np.int64))
+            )
 
     def _search(self, search: Search[ChipPlaceProblem]) -> None:
         problem, rng = search.problem, search.rng

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from placezoo.agents.search.clock import clock, stopped
 from placezoo.agents.search.search import Search
 from placezoo.cost_models.edge.makespan import Makespan
 from placezoo.envs.edge.list_scheduling import heft_placement
@@ -60,10 +61,12 @@ def plan(search: Search[EdgePlaceProblem], limit: float, workers: int) -> None:
 
     while not search.is_over:
         solver = cp_model.CpSolver()
-        solver.parameters.max_time_in_seconds = max(limit - search.seconds, 0.01)
+        if clock() == "wall":
+            solver.parameters.max_time_in_seconds = max(limit - search.seconds, 0.01)
         solver.parameters.num_workers = workers
         solver.parameters.random_seed = int(search.rng.integers(2**31 - 1))
-        status = solver.solve(model, Scorer())
+        with stopped(solver.stop_search, lambda: search.seconds >= limit):
+            status = solver.solve(model, Scorer())
         assert search.best_cost is not None
         if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
             return

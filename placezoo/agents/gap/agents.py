@@ -60,7 +60,8 @@ class GAP(Agent[GraphPartitionProblem]):
     def _search(self, search: Search[GraphPartitionProblem]) -> None:
         problem = search.problem
         answer = answer_at_once(self.policy.network, problem)
-        feasible = problem.evaluate(answer).feasible
+        with problem.tally.paused():
+            feasible = problem.evaluate(answer).feasible
         if self.passes or not feasible:
             answer = refine(problem.cost_model, answer, search.rng, max(self.passes, 1 if feasible else 20))
         search.evaluate(answer)
@@ -117,7 +118,9 @@ class CNC(Agent[GraphPartitionProblem]):
                 over = search.is_over or step + 1 == self.steps
                 if over or step % 50 == 49:
                     answer = log_probabilities.detach().argmax(1).numpy()
-                    if not problem.evaluate(answer).feasible:
+                    with problem.tally.paused():
+                        feasible = problem.evaluate(answer).feasible
+                    if not feasible:
                         answer = refine(problem.cost_model, answer, search.rng)
                     search.evaluate(answer)
                 if over:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import functools
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from placezoo import jit
 from placezoo.agents.learning.training_state import NETWORK, Progress, moment_tensors, moments_of
 from placezoo.agents.networks.checkpoint import Checkpoint
 from placezoo.agents.search.repair import repair
@@ -204,7 +204,7 @@ class UpdateLearner(ABC):
 
         Args:
             timesteps: whatever the learner counts, environment steps if nothing else; None for no limit.
-            seconds: wall time, None for no limit.
+            seconds: wall time, None for no limit; what kernels take to compile, once, does not count.
             on_update: called after each update.
             begun: what had been done before, when a run that goes on was broken off; it counts.
 
@@ -214,13 +214,13 @@ class UpdateLearner(ABC):
         if timesteps is None and seconds is None:
             raise ValueError("training needs timesteps, seconds or both")
         made, ended, before = begun or Progress()
-        started = time.perf_counter() - before
+        started = jit.working_seconds() - before
         done = share_done(made, before, timesteps, seconds)
         while True:
             self.set_learning_rate(done)
             batch = self.update(done, None if timesteps is None else timesteps - made)
             made, ended = made + batch.timesteps, ended + batch.episodes
-            spent = time.perf_counter() - started
+            spent = jit.working_seconds() - started
             done = share_done(made, spent, timesteps, seconds)
             status = TrainingStatus(made, spent, batch.relative_cost, ended, done)
             if on_update is not None:
@@ -241,7 +241,8 @@ def check_device(device: str, owner: str) -> None:
 def mean_greedy_cost(problem: PlacementProblem) -> float:
     """Return the mean cost of 4 greedy constructions (one where moves are dear), or 1 where they are free of cost."""
     rng = np.random.default_rng(0)
-    if not problem.cheap_moves:
-        return problem.evaluate(problem.greedy(rng)).total
-    mean = float(np.mean([problem.evaluate(repair(problem, problem.greedy(rng))).total for _ in range(4)]))
+    with problem.tally.paused():  # the scale of rewards, and no candidates
+        if not problem.cheap_moves:
+            return problem.evaluate(problem.greedy(rng)).total
+        mean = float(np.mean([problem.evaluate(repair(problem, problem.greedy(rng))).total for _ in range(4)]))
     return mean if mean > 0 else 1.0

@@ -16,6 +16,7 @@ from torch import Tensor
 from placezoo.datasets.files import read_bytes, write_atomically
 
 STATE = "state.safetensors"
+FINISHED = "finished.safetensors"  # where a complete run ended, from which a longer one goes on
 _FORMAT = "placezoo.TrainingState/1"
 NETWORK, _OPTIMIZER = "network.", "optimizer."  # what the names of tensors begin with
 
@@ -42,25 +43,26 @@ class TrainingState:
     progress: Progress
     record: dict[str, Any]
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Path, name: str = STATE) -> None:
         """Write one file, at once: whoever is killed meanwhile leaves the one before."""
         metadata = {
             "format": _FORMAT, "progress": json.dumps(self.progress._asdict()), "record": json.dumps(self.record),
         }  # fmt: skip
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.tensors.items()}
-        write_atomically(folder / STATE, save_tensors(tensors, metadata=metadata))
+        write_atomically(folder / name, save_tensors(tensors, metadata=metadata))
 
     @classmethod
-    def load(cls, folder: Path) -> TrainingState:
+    def load(cls, folder: Path, name: str = STATE) -> TrainingState:
         """Read what ``save`` wrote.
 
         Raises:
             FileNotFoundError: nothing was written there.
             ValueError: the file is damaged.
         """
-        path = folder / STATE
+        path = folder / name
         if not path.exists():
-            raise FileNotFoundError(f"{folder}: no training to go on with ({STATE} expected)")
+            more = "; it is complete, --seconds or --timesteps make it longer" if (folder / FINISHED).exists() else ""
+            raise FileNotFoundError(f"{folder}: no training to go on with ({name} expected){more}")
         content = read_bytes(path)
         try:
             tensors = load_tensors(content)

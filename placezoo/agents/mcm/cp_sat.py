@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from placezoo.agents.mcm.contiguous_blocks import best_blocks
+from placezoo.agents.search.clock import clock, stopped
 from placezoo.agents.search.search import Search
 from placezoo.envs.mcm.problem import MCMPartitionProblem
 
@@ -50,10 +51,12 @@ def plan(search: Search[MCMPartitionProblem], limit: float, workers: int) -> Non
             search.evaluate(_assignment(at_most, self.boolean_value))
 
     solver = cp_model.CpSolver()
-    solver.parameters.max_time_in_seconds = max(limit - search.seconds, 0.01)
+    if clock() == "wall":
+        solver.parameters.max_time_in_seconds = max(limit - search.seconds, 0.01)
     solver.parameters.num_workers = workers
     solver.parameters.random_seed = int(search.rng.integers(2**31 - 1))
-    status = solver.solve(model, Scorer())
+    with stopped(solver.stop_search, lambda: search.seconds >= limit):
+        status = solver.solve(model, Scorer())
     if status in (cp_model.OPTIMAL, cp_model.FEASIBLE, cp_model.UNKNOWN):
         assert search.best_cost is not None
         proved = max(solver.best_objective_bound * unit, problem.cost_model.lower_bound)

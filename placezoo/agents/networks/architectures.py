@@ -13,6 +13,7 @@ ARCHITECTURES = {
     "policy": ("networks.policy_network:NetworkConfig", "networks.heads:make_network"),
     "gap": ("gap.network:GapConfig", "gap.network:GapNetwork"),
     "gp-net": ("giph.network:GpNetConfig", "giph.network:GpNetNetwork"),
+    "move-score": ("guided_search.network:MoveScoreConfig", "guided_search.network:MoveScoreNetwork"),
     "one-shot": ("one_shot.network:OneShotConfig", "one_shot.network:OneShotNetwork"),
     "placeto": ("giph.network:GpNetConfig", "giph.placeto_network:PlacetoNetwork"),
 }
@@ -39,7 +40,10 @@ def _find(location: str) -> Any:
 def feature_record(problem: PlacementProblem, network: Any = None) -> dict[str, list[str]]:
     """Return the names of the features that a network reads of a problem, as JSON values.
 
-    They are the problem's own, unless the network says that it always reads the same (``reads``).
+    They are the problem's own, unless the network says that it always reads the same (``reads``), or only those of
+    moves (``reads_moves``).
     """
+    if getattr(network, "reads_moves", False):
+        return {"moves": list(problem.candidates.names if problem.candidates else ())}
     names = getattr(network, "reads", None) or problem.feature_names.__dict__
     return {kind: list(columns) for kind, columns in names.items() if columns or kind != "pairs"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import resources
@@ -163,6 +164,13 @@ class _Config(msgspec.Struct, tag_field="format", tag=FORMAT):
     network: dict[str, Any]
     training: dict[str, Any]
     architecture: str = "policy"
+
+    def __post_init__(self) -> None:
+        parameters, temperature = self.training.get("parameters"), self.training.get("temperature", 1.0)
+        if not isinstance(parameters, (dict, type(None))):
+            raise ValueError("training: parameters must be a table")
+        if not isinstance(temperature, (int, float)) or not 0 < temperature < math.inf:
+            raise ValueError("training: temperature must be a finite number above 0")
 
 
 def checkpoint_folder(checkpoint: str, agent: str, env_id: str | None = None) -> Path:

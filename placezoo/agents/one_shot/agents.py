@@ -125,6 +125,7 @@ class GDP(Agent):
         if search.best_cost is not None and not search.best_cost.feasible:
             assert search.best is not None
             search.record(search.problem.legalize(search.best))
+            search.records -= 1  # the answer, made legal, is no further candidate
 
     def _draw(self, learner: OneShotLearner, search: Search) -> None:
         problem = search.problem

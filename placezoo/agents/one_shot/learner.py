@@ -182,7 +182,9 @@ class OneShotLearner(UpdateLearner):
     def offer(self, assignment: NDArray[np.int64]) -> None:
         """Make an assignment of the problem that stands for all the best one so far."""
         problem = self.source.first()
-        self._keep(problem, problem.evaluate(assignment).total, np.array(assignment, np.int64))
+        with problem.tally.paused():  # whoever offers it has evaluated it
+            cost = problem.evaluate(assignment).total
+        self._keep(problem, cost, np.array(assignment, np.int64))
 
     def _keep(self, problem: PlacementProblem, cost: float, assignment: NDArray[np.int64]) -> None:
         """Make an assignment the best one so far of its problem."""

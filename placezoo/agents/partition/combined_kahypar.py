@@ -32,6 +32,7 @@ class MultilevelKaHyPar(Agent[GraphPartitionProblem]):
     """
 
     name = "multilevel-kahypar"
+    counts_evaluations = False  # its solver's own search is not counted
 
     starts: Annotated[int, at_least(1)] = 12
     share: Annotated[float, between(0, 1)] = 0.5

@@ -39,6 +39,7 @@ class FiducciaMattheyses(Agent[GraphPartitionProblem]):
     """
 
     name = "fm"
+    counts_evaluations = False  # moves of refinement are not counted
 
     starts: Annotated[int | None, at_least(1)] = None
     max_passes: Annotated[int, at_least(1)] = 20

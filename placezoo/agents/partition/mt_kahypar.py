@@ -40,6 +40,7 @@ class MtKaHyPar(Agent[GraphPartitionProblem]):
     """
 
     name = "mt-kahypar"
+    counts_evaluations = False  # its solver's own search is not counted
 
     preset: Annotated[str, one_of(*PRESETS)] = "highest-quality"
     runs: Annotated[int | None, at_least(1)] = None

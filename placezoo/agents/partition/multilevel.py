@@ -69,6 +69,7 @@ class Multilevel(Agent[GraphPartitionProblem]):
     """
 
     name = "multilevel"
+    counts_evaluations = False  # moves of refinement are not counted
 
     agent: str | None = None
     checkpoint: str | None = None

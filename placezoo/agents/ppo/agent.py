@@ -17,6 +17,7 @@ from placezoo.agents.networks.threads import single_thread
 from placezoo.agents.ppo.config import PPOConfig
 from placezoo.agents.ppo.construct_decoder import ConstructDecoder, compile_steps
 from placezoo.agents.ppo.own_learner import PPOLearner
+from placezoo.agents.search.item_arrays import arrays_within, prepare_arrays
 from placezoo.agents.search.repair import compile_repair, repair
 from placezoo.agents.search.search import Search
 from placezoo.envs.greedy import place_greedily
@@ -28,6 +29,7 @@ from placezoo.parameters import above, at_least, below
 
 UNTRAINED = "untrained"  # a fresh policy: what a trained one is to be compared with
 _TRAINING_SHARE = 0.7  # of the budget, where there is no checkpoint
+_OBSERVING_SHARE = 0.6  # of the budget, at most, for what the network sees of the items
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,8 @@ class PPO(Agent):
     """A trained policy that constructs, improves or answers at once, as it was trained to; the best of its samples.
 
     The first answer takes the most likely action everywhere, the others draw; each whole answer is one evaluation.
-    If the budget ends within the first construction, the items that are left go where they add least to the cost.
+    If the budget ends within the first construction, the items that are left go where they add least to the cost. Where
+    the order and features of the items take longer than the budget's seconds, greedy construction takes its place.
     Without a checkpoint, most of the budget goes into training on the very instance (as AlphaChip can), and
     construction follows; with one, as much of it as ``finetune`` says. The best episode of that training counts too.
 
@@ -91,6 +94,7 @@ class PPO(Agent):
         """Load the checkpoint and check that it fits; compile what the search calls."""
         compile_repair(problem)
         compile_steps(problem)
+        prepare_arrays(problem)
         nothing, rng = np.zeros(0, np.int64), np.random.default_rng(0)
         place_greedily(problem.kernel(), problem.step_kernel, problem.num_resources, nothing, rng)
         policy = self.policy_for(problem)
@@ -101,7 +105,19 @@ class PPO(Agent):
         """Return the most likely allowed action for an observation, as it is or of ``PadGraph``."""
         return self.policy.reader.act(observation)
 
+    def account(self, problem: PlacementProblem) -> str:
+        """Say which policy answered, and how often it answers at most."""
+        policy = self.policy_for(problem)
+        if policy is None:
+            return f"ppo: no checkpoint was given, so {_TRAINING_SHARE:.0%} of the budget went into training here"
+        share = f", {self.finetune:.0%} of the budget went into training it on" if self.finetune else ""
+        return f"ppo: the policy is {self.checkpoint}{share}; it stops after {self.samples} answers (--set samples=N)"
+
     def _search(self, search: Search) -> None:
+        left = search.seconds_to_answer
+        if not arrays_within(None if left is None else _OBSERVING_SHARE * left, search.problem):
+            search.evaluate(repair(search.problem, search.problem.greedy(search.rng)))
+            return
         with single_thread():
             policy = self.policy_for(search.problem)
             if policy is None or self.finetune > 0:

@@ -22,7 +22,7 @@ _STEPS_BETWEEN_LOOKS = 64  # at the clock
 def compile_steps(problem: PlacementProblem) -> None:
     """Compile what each step of a construction calls, and what scores it, before a clock starts."""
     names, (allowed, _, observe, look) = problem.feature_names, problem.step_kernel
-    own, state, item = len(names.resources), problem.kernel().state, int(problem.item_order[0])
+    own, state, item = len(names.resources), problem.kernel().state, 0
     features = np.zeros((1, problem.num_resources, len(names.resource_columns)), np.float32)
     masks = np.zeros((1, problem.num_resources), np.int8)
     problem.cost_of(state)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
+import sys
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from placezoo.parameters import at_least, check_fields
 
@@ -77,10 +80,30 @@ def ray_session(address: str | None = None, cpus: int | None = None) -> Iterator
                 )  # fmt: skip
             else:
                 ray.init(address=address, logging_level=logging.ERROR, log_to_driver=False)
-        except (ConnectionError, RuntimeError, TimeoutError) as error:
-            what = str(error).splitlines()[0]
-            raise ValueError(f"no Ray cluster could be reached at {address!r}: {what}") from None
+        except Exception as error:  # a machine that is too busy to start it in time raises just that
+            what = (str(error).splitlines() or [type(error).__name__])[0]
+            where = "Ray could not be started here" if address is None else f"no Ray cluster was reached at {address!r}"
+            raise ValueError(f"{where}: {what}") from None
+    try:
+        with _ended_in_order():
+            yield
+    finally:
+        ray.shutdown()
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """Let SIGTERM end this process in order: Ray's own handler prints a stack and aborts, whoever installed another."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, frame: Any) -> None:
+        print("ended by SIGTERM", file=sys.stderr)
+        sys.exit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
     try:
         yield
     finally:
-        ray.shutdown()
+        signal.signal(signal.SIGTERM, before)

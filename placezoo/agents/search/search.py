@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import time
-from typing import Generic
+from collections.abc import Callable
+from typing import Any, Generic
 
 import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import TypeVar  # with a default
 
 from placezoo.agents.budget import Budget
+from placezoo.agents.search.clock import now
 from placezoo.agents.solution import TracePoint
 from placezoo.cost_models.cost import Cost
 from placezoo.envs.problem import PlacementProblem
@@ -27,9 +28,11 @@ class Search(Generic[P_co]):
         problem: to solve.
         budget: how long.
         seed: of the run's generator.
+        watch: called with the search when it begins, and after each improvement.
 
     Attributes:
         evaluations: how many evaluations were spent so far; agents add to it.
+        records: how often a candidate was recorded, never more often than it was evaluated.
         seconds_aside: seconds that went into anything but those evaluations; agents add to it.
         rng: the run's generator.
         best: the best assignment recorded, or None.
@@ -39,11 +42,14 @@ class Search(Generic[P_co]):
         bound: what no assignment costs less than, where the agent has proved one.
     """
 
-    def __init__(self, problem: P_co, budget: Budget, seed: int) -> None:
+    def __init__(
+        self, problem: P_co, budget: Budget, seed: int, watch: Callable[[Search[Any]], None] | None = None
+    ) -> None:
         self.problem = problem
         self.budget = budget
         self.rng = np.random.default_rng(seed)
         self.evaluations = 0
+        self.records = 0
         self.seconds_aside = 0.0
         self.best: NDArray[np.int64] | None = None
         self.best_refinement: NDArray[np.float64] | None = None
@@ -51,12 +57,15 @@ class Search(Generic[P_co]):
         self.trace: list[TracePoint] = []
         self.bound: float | None = None
         self._phase = 0, 0.0  # evaluations and seconds when the current phase began
-        self._started = time.perf_counter()
+        self._watch = watch
+        self._started = now()
+        if watch is not None:
+            watch(self)
 
     @property
     def seconds(self) -> float:
         """Seconds since the search began."""
-        return time.perf_counter() - self._started
+        return now() - self._started
 
     @property
     def seconds_to_answer(self) -> float | None:
@@ -107,13 +116,22 @@ class Search(Generic[P_co]):
     def evaluate(self, assignment: NDArray[np.int64]) -> Cost:
         """Count one evaluation and record its assignment."""
         self.evaluations += 1
+        self.problem.tally.evaluations += 1
         return self.record(assignment)
 
     def record(self, assignment: NDArray[np.int64], refinement: NDArray[np.float64] | None = None) -> Cost:
-        """Evaluate an assignment and keep it if it is the best so far. Does not count as an evaluation by itself."""
-        cost = self.problem.refined(refinement).evaluate(assignment)
+        """Evaluate an assignment and keep it if it is the best so far.
+
+        It does not count as an evaluation by itself: the agent has counted what it records. In the end there were at
+        least as many evaluations as records.
+        """
+        self.records += 1
+        with self.problem.tally.paused():
+            cost = self.problem.refined(refinement).evaluate(assignment)
         if self.best_cost is None or cost.is_better_than(self.best_cost):
             self.best, self.best_cost = np.array(assignment, np.int64), cost
             self.best_refinement = None if refinement is None else np.array(refinement, np.float64)
             self.trace.append(TracePoint(self.evaluations, self.seconds, cost.total))
+            if self._watch is not None:
+                self._watch(self)
         return cost

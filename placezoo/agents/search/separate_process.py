@@ -18,6 +18,8 @@ from collections.abc import Callable, Generator, Iterator
 from multiprocessing.connection import Connection, Pipe
 from typing import Any
 
+from placezoo.agents.search.clock import ALARMS, alarm, now, spent_elsewhere
+
 _ANSWER, _ERROR, _ENDED, _OVER = range(4)
 _SERVE = "import sys; sys.path[:] = {path!r}; from placezoo.agents.search.separate_process import serve; serve({fd})"
 
@@ -111,13 +113,19 @@ def _ask(
     if any(limit is not None and limit <= 0 for limit in limits):
         return
     connection = _server.start()
+<<<<<<< HEAD
     now = time.monotonic()  # which is one clock for all processes: sending and forking count too
     deadlines = tuple(None if limit is None else now + limit for limit in limits)
     is_over = False
+=======
+    is_over, counted = False, 0.0
+>>>>>>> origin/main
     try:
         connection.send((function, arguments, deadlines))
         while True:
-            kind, answer = connection.recv()
+            kind, answer, spent = connection.recv()  # seconds since the process began
+            spent_elsewhere(spent - counted)
+            counted = spent
             is_over = kind != _ANSWER
             if is_over:
                 break
@@ -129,7 +137,7 @@ def _ask(
             _server.end()  # it may be in the middle of an answer, or of the next one, which nobody wants
     if kind == _ERROR:
         raise ValueError(f"{function.__qualname__}: {answer}")
-    if kind == _ENDED and answer != signal.SIGALRM:
+    if kind == _ENDED and answer not in ALARMS:
         raise ValueError(f"{function.__qualname__}: its process was ended by signal {answer}")
 
 
@@ -151,10 +159,16 @@ def serve(descriptor: int) -> None:
             continue
         child = os.fork()
         if child == 0:
+<<<<<<< HEAD
             _answer(connection, function, arguments, deadlines)
         _, status = os.waitpid(child, 0)
+=======
+            _answer(connection, function, arguments, limits)
+        _, status, usage = os.wait4(child, 0)
+>>>>>>> origin/main
         if status != 0:
-            connection.send((_ENDED, os.WTERMSIG(status) if os.WIFSIGNALED(status) else -1))
+            spent = usage.ru_utime + usage.ru_stime
+            connection.send((_ENDED, os.WTERMSIG(status) if os.WIFSIGNALED(status) else -1, spent))
 
 
 def _answer(
@@ -167,22 +181,35 @@ def _answer(
 
     The alarm rests while an answer is sent, so that no answer is torn.
     """
+<<<<<<< HEAD
 
     def alarm(deadline: float | None) -> None:
         if deadline is not None:
             signal.setitimer(signal.ITIMER_REAL, max(deadline - time.monotonic(), 1e-6))
+=======
+    started = now()
+
+    def set_alarm(limit: float | None) -> None:
+        if limit is not None:
+            alarm(max(limit - (now() - started), 1e-6))
+>>>>>>> origin/main
 
     def send(kind: int, answer: Any) -> None:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        connection.send((kind, answer))
+        alarm(0)
+        connection.send((kind, answer, time.process_time()))
 
+<<<<<<< HEAD
     first, later = deadlines
     alarm(first)
+=======
+    first, later = limits
+    set_alarm(first)
+>>>>>>> origin/main
     try:
         answer = function(*arguments)
         for one in answer if isinstance(answer, Generator) else (answer,):
             send(_ANSWER, one)
-            alarm(later)
+            set_alarm(later)
         send(_OVER, None)
     except BrokenPipeError:  # whoever asked has gone
         os._exit(1)

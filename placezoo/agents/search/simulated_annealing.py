@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from placezoo import jit
 from placezoo.agents.agent import Agent
-from placezoo.agents.search.local_search import best_construction, compile_constructions
+from placezoo.agents.search.local_search import Guide, as_it_is, best_construction, compile_constructions
 from placezoo.agents.search.search import Search
 from placezoo.envs.problem import Kernel, PlacementProblem
 from placezoo.parameters import above, at_least, below
@@ -64,9 +64,9 @@ class SimulatedAnnealing(Agent):
         anneal(search, start, self.initial_acceptance, self.final_acceptance, self.chunk)
 
 
-def compile_annealing(problem: PlacementProblem) -> None:
+def compile_annealing(problem: PlacementProblem, guide: Guide = as_it_is) -> None:
     """Compile what ``anneal`` calls, before a clock starts."""
-    kernel = problem.kernel(problem.initial_assignment(np.random.default_rng(0)))
+    kernel = guide(problem.kernel(problem.initial_assignment(np.random.default_rng(0))))
     state, rng = kernel.state, np.random.default_rng(0)
     _sample_deltas(state, kernel.propose, kernel.delta, rng, 0)
     _anneal(state, kernel.propose, kernel.delta, kernel.apply, rng, 1.0, 0, 0.0, state.assignment.copy(), 0.0)
@@ -80,6 +80,7 @@ def anneal(
     initial_acceptance: float,
     final_acceptance: float,
     chunk: int | None = None,
+    guide: Guide = as_it_is,
 ) -> None:
     """Anneal from an assignment until the search is over; what of its budget is spent already is not spent again.
 
@@ -89,9 +90,11 @@ def anneal(
         initial_acceptance: of an average worsening move at the start, below 1; 0: moves that worsen are never made.
         final_acceptance: of a small worsening move at the end.
         chunk: moves at one temperature, None for the default.
+        guide: what makes of the problem's kernel the one that is annealed.
     """
     kernel = search.problem.kernel(start)
     current = search.problem.cost_of(kernel.state).total
+    kernel = guide(kernel)
     hot, cold = _temperatures(kernel, search, initial_acceptance, final_acceptance)
     best, best_total = start.copy(), current
     chunk = chunk or (10_000 if kernel.settle is None else 20 * search.problem.num_items)

@@ -29,6 +29,7 @@ class CPSAT(Agent):
     """
 
     name = "cp-sat"
+    counts_evaluations = False  # its solver's own search is not counted
 
     workers: Annotated[int, at_least(1)] = 2
 

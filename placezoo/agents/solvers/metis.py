@@ -38,6 +38,7 @@ class Metis(Agent):
     """
 
     name = "metis"
+    counts_evaluations = False  # its solver's own search is not counted
 
     runs: Annotated[int | None, at_least(1)] = None
 

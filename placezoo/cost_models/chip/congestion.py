@@ -24,51 +24,65 @@ def pack_cell(row, column):
     return (row << CELL_BITS) | column
 
 
-@jit.inlined
-def _horizontal(grids, columns, row, first, last, weight):
-    for cell in range(row * columns + first, row * columns + last):
-        grids[HORIZONTAL, cell] += weight
+# What a straight wire does: its direction, its row or column, and the first column or row and the one after the last of
+# which it crosses the right or upper edge. Routes go through one of the two.
 
 
 @jit.inlined
-def _vertical(grids, columns, column, first, last, weight):
-    for row in range(first, last):
-        grids[VERTICAL, row * columns + column] += weight
+def _add_wire(target, count, direction, line, first, last):
+    """Add demand to (grids, columns, weight)."""
+    grids, columns, weight = target
+    if direction == HORIZONTAL:
+        for cell in range(line * columns + first, line * columns + last):
+            grids[HORIZONTAL, cell] += weight
+    else:
+        for row in range(first, last):
+            grids[VERTICAL, row * columns + line] += weight
+    return count
 
 
 @jit.inlined
-def _route_two(grids, columns, source, sink, weight):
+def _list_wire(wires, count, direction, line, first, last):
+    """Write it into a list; return its new length."""
+    if first < last:
+        wires[count, 0], wires[count, 1], wires[count, 2], wires[count, 3] = direction, line, first, last
+        count += 1
+    return count
+
+
+@jit.generic_inlined
+def _route_two(wire, target, count, source, sink):
     row1, column1 = source >> CELL_BITS, source & _COLUMN_MASK
     row2, column2 = sink >> CELL_BITS, sink & _COLUMN_MASK
-    _horizontal(grids, columns, row1, min(column1, column2), max(column1, column2), weight)
-    _vertical(grids, columns, column2, min(row1, row2), max(row1, row2), weight)
+    count = wire(target, count, HORIZONTAL, row1, min(column1, column2), max(column1, column2))
+    return wire(target, count, VERTICAL, column2, min(row1, row2), max(row1, row2))
 
 
-@jit.inlined
-def _route_three(grids, columns, a, b, c, weight):
+@jit.generic_inlined
+def _route_three(wire, target, count, a, b, c):
     # By column, then row.
     a, b, c = _sort_by_column(a, b, c)
     y1, y2, y3 = a >> CELL_BITS, b >> CELL_BITS, c >> CELL_BITS
     x1, x2, x3 = a & _COLUMN_MASK, b & _COLUMN_MASK, c & _COLUMN_MASK
     if x1 < x2 < x3 and min(y1, y3) < y2 < max(y1, y3):  # two bends
-        _horizontal(grids, columns, y1, x1, x2, weight)
-        _horizontal(grids, columns, y2, x2, x3, weight)
-        _vertical(grids, columns, x2, min(y1, y2), max(y1, y2), weight)
-        _vertical(grids, columns, x3, min(y2, y3), max(y2, y3), weight)
-    elif x2 == x3 and x1 < x2 and y1 < min(y2, y3):
-        _horizontal(grids, columns, y1, x1, x2, weight)
-        _vertical(grids, columns, x2, y1, max(y2, y3), weight)
-    elif y2 == y3:
-        _horizontal(grids, columns, y1, x1, x2, weight)
-        _horizontal(grids, columns, y2, x2, x3, weight)
-        _vertical(grids, columns, x2, min(y1, y2), max(y1, y2), weight)
-    else:  # a trunk on the middle row
-        low, high = min(x1, x2, x3), max(x1, x2, x3)
-        a, b, c = min(a, b, c), a + b + c - min(a, b, c) - max(a, b, c), max(a, b, c)
-        middle = b >> CELL_BITS
-        _horizontal(grids, columns, middle, low, high, weight)
-        _vertical(grids, columns, a & _COLUMN_MASK, a >> CELL_BITS, middle, weight)
-        _vertical(grids, columns, c & _COLUMN_MASK, middle, c >> CELL_BITS, weight)
+        count = wire(target, count, HORIZONTAL, y1, x1, x2)
+        count = wire(target, count, HORIZONTAL, y2, x2, x3)
+        count = wire(target, count, VERTICAL, x2, min(y1, y2), max(y1, y2))
+        return wire(target, count, VERTICAL, x3, min(y2, y3), max(y2, y3))
+    if x2 == x3 and x1 < x2 and y1 < min(y2, y3):
+        count = wire(target, count, HORIZONTAL, y1, x1, x2)
+        return wire(target, count, VERTICAL, x2, y1, max(y2, y3))
+    if y2 == y3:
+        count = wire(target, count, HORIZONTAL, y1, x1, x2)
+        count = wire(target, count, HORIZONTAL, y2, x2, x3)
+        return wire(target, count, VERTICAL, x2, min(y1, y2), max(y1, y2))
+    # a trunk on the middle row
+    low, high = min(x1, x2, x3), max(x1, x2, x3)
+    a, b, c = min(a, b, c), a + b + c - min(a, b, c) - max(a, b, c), max(a, b, c)
+    middle = b >> CELL_BITS
+    count = wire(target, count, HORIZONTAL, middle, low, high)
+    count = wire(target, count, VERTICAL, a & _COLUMN_MASK, a >> CELL_BITS, middle)
+    return wire(target, count, VERTICAL, c & _COLUMN_MASK, middle, c >> CELL_BITS)
 
 
 @jit.inlined
@@ -88,6 +102,17 @@ def _column_first(cell):
     return ((cell & _COLUMN_MASK) << CELL_BITS) | (cell >> CELL_BITS)
 
 
+@jit.generic_inlined
+def _route(wire, target, begin, cells, count):
+    if count == 2:
+        return _route_two(wire, target, begin, cells[0], cells[1])
+    if count == 3:
+        return _route_three(wire, target, begin, cells[0], cells[1], cells[2])
+    for i in range(1, count):
+        begin = _route_two(wire, target, begin, cells[0], cells[i])
+    return begin
+
+
 @jit.inlined
 def route_net(grids, columns, cells, count, weight):
     """Add the demand of one net; with a negative weight take it away.
@@ -99,13 +124,30 @@ def route_net(grids, columns, cells, count, weight):
         count: how many of them.
         weight: of the net.
     """
-    if count == 2:
-        _route_two(grids, columns, cells[0], cells[1], weight)
-    elif count == 3:
-        _route_three(grids, columns, cells[0], cells[1], cells[2], weight)
-    else:
-        for i in range(1, count):
-            _route_two(grids, columns, cells[0], cells[i], weight)
+    _route(_add_wire, (grids, columns, weight), 0, cells, count)
+
+
+@jit.inlined
+def list_wires(wires, begin, cells, count):
+    """List the straight wires of one net; return where the list ends.
+
+    Args:
+        wires: int32 [room, 4], written from ``begin`` on: VERTICAL or HORIZONTAL, the column or row, and the first row
+            or column and the one after the last of which a wire crosses the upper or right edge. A net of n cells has
+            at most 2 n.
+        begin: of this net's.
+        cells: int, the net's distinct cells, packed, the source's first.
+        count: how many of them.
+    """
+    return _route(_list_wire, wires, begin, cells, count)
+
+
+@jit.inlined
+def add_wires(grids, columns, wires, begin, end, weight):
+    """Add the demand of listed wires, from ``begin`` until before ``end``, of nets of a weight."""
+    target = (grids, columns, weight)
+    for k in range(begin, end):
+        _add_wire(target, 0, wires[k, 0], wires[k, 1], wires[k, 2], wires[k, 3])
 
 
 @jit.inlined

@@ -324,7 +324,7 @@ def _segments(spot, net_ptr, net_weights, axis):
 
 @jit.kernel
 def _three(spot, a, b, c, axis, on, first, last, count):
-    """Add the wires of a net of three cells; the cases are those of ``congestion.route_net``."""
+    """Add the wires of a net of three cells; the cases are those of ``congestion.list_wires``."""
     for _ in range(2):  # by column, then row
         if (spot[a, 0], spot[a, 1]) > (spot[b, 0], spot[b, 1]):
             a, b = b, a

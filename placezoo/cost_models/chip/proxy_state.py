@@ -13,7 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from placezoo import jit
-from placezoo.cost_models.chip.congestion import add_macro_routes, congestion_values, pack_cell, route_net
+from placezoo.cost_models.chip.congestion import (
+    add_macro_routes,
+    congestion_values,
+    list_wires,
+    pack_cell,
+    route_net,
+)
 from placezoo.cost_models.chip.density import add_area, first_cell
 from placezoo.cost_models.chip.top_mean import top_mean
 from placezoo.datasets.chip import netlist
@@ -84,8 +90,8 @@ class ProxyState(NamedTuple):
 
 # Functions within loops take arrays, not the state: reading a field of the state counts references to its array.
 @jit.inlined
-def add_route(grids, columns, net_ptr, net_weights, terminal_cell, cells, net, sign):
-    """Add or take away a net's demand: collect the distinct cells of its placed terminals, the driver's first."""
+def distinct_cells(net_ptr, terminal_cell, cells, net):
+    """Write the distinct cells of a net's placed terminals, the driver's first; return how many."""
     count = 0
     for terminal in range(net_ptr[net], net_ptr[net + 1]):
         cell = terminal_cell[terminal]
@@ -99,9 +105,20 @@ def add_route(grids, columns, net_ptr, net_weights, terminal_cell, cells, net, s
         if not known:
             cells[count] = cell
             count += 1
-    if count > 1:
-        # As published: weights below one count as one here.
-        route_net(grids, columns, cells, count, sign * max(net_weights[net], 1.0))
+    return count
+
+
+@jit.inlined
+def list_net(wires, begin, net_ptr, terminal_cell, cells, net):
+    """List a net's wires; return where the list ends."""
+    count = distinct_cells(net_ptr, terminal_cell, cells, net)
+    return list_wires(wires, begin, cells, count) if count > 1 else begin
+
+
+@jit.inlined
+def demand_of(weight):
+    """Return what each wire of a net demands: as published, weights below one count as one here."""
+    return max(weight, 1.0)
 
 
 @jit.inlined
@@ -245,7 +262,7 @@ def rebuild(state):
         net_length[net] = high_x - low_x + high_y - low_y if high_x >= low_x else 0.0
         total += net_weights[net] * net_length[net]
         if count > 1:
-            route_net(grids, columns, cells, count, max(net_weights[net], 1.0))
+            route_net(grids, columns, cells, count, demand_of(net_weights[net]))
     for block in range(x.size):
         if kinds[block] != POINT and placed[block]:
             _cover(grids, grid, shape, macro_routes, kinds[block], sizes, x, y, orientation, block, 1.0)
@@ -341,7 +358,9 @@ def try_change(state):
             if phase == 1:
                 trial_lengths[i] = net_span(x, y, net_ptr, terminal_block, terminal_cell, terminal_shift, net)
                 length += net_weights[net] * trial_lengths[i]
-            add_route(grids, columns, net_ptr, net_weights, terminal_cell, cells, net, sign)
+            count = distinct_cells(net_ptr, terminal_cell, cells, net)
+            if count > 1:
+                route_net(grids, columns, cells, count, sign * demand_of(net_weights[net]))
     state.trial_totals[LENGTH] = length
     state.trial_hints[:] = state.hints
     _costs(state, grids, state.trial_totals, state.trial_hints)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from placezoo import jit
+from placezoo.cost_models.device.outlook import Outlook
 from placezoo.cost_models.device.proposals import Guide, draw_move, look_where_time_is_lost
 from placezoo.cost_models.device.simulation import NONE, Program, Timeline, Workspace, copy_timeline, simulate
 
@@ -37,6 +38,7 @@ class StepTimeState(NamedTuple):
     trial_totals: NDArray[np.float64]
     program: Program
     guide: Guide
+    outlook: Outlook
     weights: NDArray[np.float64]  # PENALTY, LEVELS
     device_features: NDArray[np.float32]  # [K, DEVICE_MEMORY_USED], the columns before it: what no placement changes
 
@@ -81,6 +83,7 @@ def _forget(state):
     """The assignment has changed: what was known of the last one is no longer so."""
     state.tried[0] = NONE
     state.guide.is_current[0] = False
+    state.outlook.is_current[0] = False
 
 
 @jit.kernel
@@ -105,6 +108,18 @@ def propose(state, rng):
     Deterministic: the move depends on the assignment and the generator alone. Where memories suffice and would not
     after the move, it is to stay where it is: source and target are equal.
     """
+    move = draw(state, rng)
+    if state.totals[OVERFULL] > 0 or move[1] == move[2]:
+        return move
+    _try(state, move)
+    if state.trial_totals[OVERFULL] > 0:
+        return move[0], move[1], move[1], NONE
+    return move
+
+
+@jit.kernel
+def draw(state, rng):
+    """Draw a move without simulating it: as ``propose``, but memory may suffice for its parameters alone."""
     if not state.guide.is_current[0]:
         look_where_time_is_lost(state)
     levels, feasible = int(state.weights[LEVELS]), state.totals[OVERFULL] == 0
@@ -113,15 +128,11 @@ def propose(state, rng):
         return item, source, target, partner
     for _ in range(_DRAWS):
         if _parameters_fit(state, item, source, target, partner):
-            break
+            return item, source, target, partner
         item, source, target, partner = draw_move(state, levels, rng)
-    move = (item, source, target, partner)
     if not _parameters_fit(state, item, source, target, partner):
         return item, source, source, NONE
-    _try(state, move)
-    if state.trial_totals[OVERFULL] > 0:
-        return item, source, source, NONE
-    return move
+    return item, source, target, partner
 
 
 @jit.kernel

@@ -36,6 +36,7 @@ class Timeline(NamedTuple):
     sent: NDArray[np.int64]  # [1], how many transfers
     cause: NDArray[np.int64]  # [n], the event at whose moment each operator starts: an operator, n + a transfer, or -1
     transfer_cause: NDArray[np.int64]  # [E], likewise: the sender, or the transfer that held a link until then
+    order: NDArray[np.int64]  # [n + E], the events in the order of their ends, each after its causes; then -1
 
 
 class Workspace(NamedTuple):
@@ -174,7 +175,7 @@ def simulate(assignment, program, timeline, work):
         timeline.start, timeline.end, timeline.cause, timeline.peak, timeline.busy, timeline.sent
     )  # fmt: skip
     transfer_op, transfer_to, transfer_cause = timeline.transfer_op, timeline.transfer_to, timeline.transfer_cause
-    transfer_begin, transfer_end = timeline.transfer_begin, timeline.transfer_end
+    transfer_begin, transfer_end, order = timeline.transfer_begin, timeline.transfer_end, timeline.order
     device, waiting, uses, received, readers = work.device, work.waiting, work.uses, work.received, work.readers
     stamp, stamp_of, running, used = work.stamp, work.stamp_of, work.running, work.used
     link_free, link_last = work.link_free, work.link_last
@@ -209,7 +210,7 @@ def simulate(assignment, program, timeline, work):
         if device[source[edge]] >= 0 and device[target[edge]] >= 0:
             waiting[target[edge]] += 1
     link_free[:] = 0.0
-    size = number = transfers = arrived = 0
+    size = number = transfers = arrived = handled = 0
     for op in range(n):
         if device[op] >= 0 and waiting[op] == 0:
             place = device[op]
@@ -236,6 +237,8 @@ def simulate(assignment, program, timeline, work):
         if size == 0:
             break
         now, event = times[0], events[0]
+        order[handled] = event
+        handled += 1
         size -= 1
         if size > 0:
             _sink_event(times, numbers, events, size)
@@ -319,6 +322,7 @@ def simulate(assignment, program, timeline, work):
                         _push_ready(queue, queue_first[place], queue_size[place], child, priority, ready)
                         queue_size[place] += 1
     sent[0] = transfers
+    order[handled:] = NONE
     latest = 0.0
     for op in range(n):
         latest = max(latest, end[op])
@@ -330,7 +334,7 @@ def copy_timeline(made, kept):
     """Overwrite a timeline with another of the same model."""
     sent = made.sent[0]
     kept.start[:], kept.end[:], kept.cause[:] = made.start, made.end, made.cause
-    kept.peak[:], kept.busy[:], kept.sent[:] = made.peak, made.busy, made.sent
+    kept.peak[:], kept.busy[:], kept.sent[:], kept.order[:] = made.peak, made.busy, made.sent, made.order
     kept.transfer_op[:sent], kept.transfer_to[:sent] = made.transfer_op[:sent], made.transfer_to[:sent]
     kept.transfer_begin[:sent], kept.transfer_end[:sent] = made.transfer_begin[:sent], made.transfer_end[:sent]
     kept.transfer_cause[:sent] = made.transfer_cause[:sent]

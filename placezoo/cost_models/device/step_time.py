@@ -11,6 +11,7 @@ from placezoo.cost_models.assignment import check_assignment
 from placezoo.cost_models.cost import Cost
 from placezoo.cost_models.device import moves
 from placezoo.cost_models.device.moves import StepTimeState
+from placezoo.cost_models.device.outlook import BINS, Outlook
 from placezoo.cost_models.device.proposals import MOST_NEAR, Guide, nearest_groups
 from placezoo.cost_models.device.simulation import Program, Timeline, Workspace
 from placezoo.datasets.arrays import as_integers, read_only
@@ -154,6 +155,7 @@ class StepTime:
             trial_totals=np.zeros(6),
             program=self.program,
             guide=self._guide(),
+            outlook=self._outlook(),
             weights=self._weights,
             device_features=self._device_features,
         )
@@ -236,6 +238,36 @@ class StepTime:
         near, start, neighbours = self._surroundings
         return Guide(near, start, neighbours, np.zeros(self.num_groups), np.zeros(self.num_devices), np.zeros(1, bool))
 
+    @cached_property
+    def _members(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Where each group's operators start, and the operators by group (``Outlook``)."""
+        start = np.zeros(self.num_groups + 1, np.int64)
+        np.cumsum(np.bincount(self.groups, minlength=self.num_groups), out=start[1:])
+        return read_only(start), read_only(np.argsort(self.groups, kind="stable"))
+
+    @cached_property
+    def _links_both_ways(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+        """Where each group's links start, the groups at their other ends, and the bytes sent or read (``Outlook``)."""
+        links, sizes = self.group_links
+        ends, other = np.concatenate([links[:, 0], links[:, 1]]), np.concatenate([links[:, 1], links[:, 0]])
+        order, start = np.argsort(ends, kind="stable"), np.zeros(self.num_groups + 1, np.int64)
+        np.cumsum(np.bincount(ends, minlength=self.num_groups), out=start[1:])
+        return read_only(start), read_only(other[order]), read_only(np.concatenate([sizes, sizes])[order])
+
+    def _outlook(self) -> Outlook:
+        n, edges, k, groups = self.op_graph.num_ops, self.op_graph.num_edges, self.num_devices, self.num_groups
+        op_start, ops = self._members
+        link_start, link_group, link_bytes = self._links_both_ways
+        slack, start, computes, reads, sends, waits, blocks = (np.zeros(groups) for _ in range(7))
+        return Outlook(
+            op_start, ops, link_start, link_group, link_bytes,
+            after=np.zeros(n + edges), first_transfer=np.zeros(n, np.int64), slack=slack, start=start,
+            computes=computes, reads=reads, sends=sends, waits=waits, blocks=blocks,
+            waits_for=np.zeros(groups, np.int64), holds_up=np.zeros(groups, np.int64), load=np.zeros((k, BINS)),
+            device_next=np.zeros(k), link_next=np.zeros(len(np.asarray(self.topology.links))),
+            is_moved=np.zeros(groups, bool), is_current=np.zeros(1, bool),
+        )  # fmt: skip
+
     def _timeline(self) -> Timeline:
         n, edges, k = self.op_graph.num_ops, self.op_graph.num_edges, self.num_devices
         return Timeline(
@@ -250,6 +282,7 @@ class StepTime:
             sent=np.zeros(1, np.int64),
             cause=np.zeros(n, np.int64),
             transfer_cause=np.zeros(edges, np.int64),
+            order=np.full(n + edges, -1),
         )
 
     def _workspace(self) -> Workspace:

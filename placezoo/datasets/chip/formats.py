@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from placezoo.datasets.chip.bookshelf_format import read_bookshelf
 from placezoo.datasets.chip.def_format import read_def
+from placezoo.datasets.chip.netlist import Netlist
 from placezoo.datasets.chip.netlist_format import read_netlist
 from placezoo.datasets.registry import FileFormat, read_alone
 
@@ -21,4 +23,10 @@ FORMATS = (
     FileFormat((".def",), lambda path, others, name: read_def(path, others, name=name)),
     FileFormat((".aux",), read_alone(read_bookshelf)),
 )
-PUBLIC_FORMATS = {"netlist": lambda path, placement, name: read_netlist(path, placement, name=name)}
+
+
+def _read_public(path: Path, placement: Path | None, name: str) -> Netlist:
+    return read_netlist(path, placement, name=name)
+
+
+PUBLIC_FORMATS = {"netlist": _read_public}

@@ -20,7 +20,7 @@ from placezoo.datasets.connected import connected_groups
 from placezoo.datasets.op_graphs.autocast_types import set_autocast_types
 from placezoo.datasets.op_graphs.higher_order import inlined, refuse_open_sizes
 from placezoo.datasets.op_graphs.module_copy import meta_copy
-from placezoo.datasets.op_graphs.op_graph import OpGraph
+from placezoo.datasets.op_graphs.op_graph import OpGraph, Product
 from placezoo.datasets.op_graphs.torch_flops import count_flops
 from placezoo.datasets.op_graphs.training_step import LOSS_PREFIX, joint_graph
 
@@ -132,16 +132,17 @@ def _trace_training(
 
 
 class _Counter(fx.Interpreter):
-    """Runs a graph on meta tensors and counts each node's floating-point operations."""
+    """Runs a graph on meta tensors and counts each node's floating-point operations and products."""
 
     def __init__(self, module: fx.GraphModule) -> None:
         super().__init__(module, garbage_collect_values=True)
         self.flops: dict[str, float] = {}
+        self.products: dict[str, tuple[Product, ...]] = {}
 
     def run_node(self, n: fx.Node) -> Any:
         if n.op != "call_function":
             return super().run_node(n)
-        result, self.flops[n.name] = count_flops(super().run_node, n)
+        result, self.flops[n.name], self.products[n.name] = count_flops(super().run_node, n)
         return result
 
 
@@ -172,7 +173,7 @@ def _read(
     forward = _ancestors(nodes, loss) if loss is not None else {node.name for node in nodes}
     origin: dict[fx.Node, set[str]] = {}  # what a node's value is made of: "op NAME" or "parameter NAME"
     kept: dict[str, int] = {}
-    columns: dict[str, list[Any]] = {key: [] for key in ("flops", "moved", "output", "kinds", "backward")}
+    columns: dict[str, list[Any]] = {key: [] for key in ("flops", "products", "moved", "output", "kinds", "backward")}
     edges: set[tuple[int, int]] = set()
     readers: dict[str, list[int]] = {}
     for node in nodes:
@@ -187,6 +188,7 @@ def _read(
             origin[node] = {f"op {node.name}"}
             written = _bytes(node.meta.get("val"))
             columns["flops"].append(counter.flops[node.name])
+            columns["products"].append(counter.products[node.name])
             columns["moved"].append(written + _bytes_read(node, written))
             columns["output"].append(written)
             columns["kinds"].append(_kind(node))
@@ -239,6 +241,7 @@ def _assemble(
         held.append(0.0)
         held_names.append(())
         columns["flops"].append(_ADAM_FLOPS * size / 4)
+        columns["products"].append(())
         columns["moved"].append(_ADAM_TRAFFIC * size)
         columns["output"].append(0.0)
         columns["kinds"].append("adam")
@@ -258,6 +261,7 @@ def _assemble(
         group=connected_groups(len(names), together),
         state_bytes=ADAM_STATE if updates else 0.0,
         parameters=tuple(held_names),
+        products=tuple(columns["products"]),
         name=name,
     )
 

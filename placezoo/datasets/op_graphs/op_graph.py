@@ -4,12 +4,46 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from placezoo.datasets.arrays import EqualByDigest, as_integers, as_quantities, digest_of, read_only
 from placezoo.datasets.dag import Dag
+
+
+class Product(NamedTuple):
+    """Products of matrices that an operator computes: ``batch`` times rows x inner by inner x columns.
+
+    A convolution is the product of an image's windows by its filters.
+
+    Attributes:
+        batch: how many, independent of each other: heads of attention, groups of a convolution.
+        rows: of the first factor; of a convolution the windows of all samples.
+        inner: values of a row; of a convolution those of a window.
+        columns: of the second factor; of a convolution the filters of a group.
+        height: of the image, padding included; 0 where it is no convolution.
+        width: likewise.
+        filter_height: of the filters; 0 where it is no convolution.
+        filter_width: likewise.
+        stride: of the windows; 0 where it is no convolution.
+    """
+
+    batch: int
+    rows: int
+    inner: int
+    columns: int
+    height: int = 0
+    width: int = 0
+    filter_height: int = 0
+    filter_width: int = 0
+    stride: int = 0
+
+    @property
+    def multiply_adds(self) -> int:
+        """How many there are in all."""
+        return self.batch * self.rows * self.inner * self.columns
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +66,8 @@ class OpGraph(EqualByDigest):
         state_bytes: bytes of gradients and optimizer state for each byte of parameters; 0 for inference.
         parameters: for each operator the full names of the parameters and buffers that it holds, as in the model's
             ``state_dict``, every name of one that has several; default none. They are not part of the content.
+        products: for each operator the matrix products that its ``flops`` are, where they are known; default none. They
+            say how operators compute, and are not part of the content either.
         name: what the graph is called in results.
 
     Raises:
@@ -50,6 +86,7 @@ class OpGraph(EqualByDigest):
     group: NDArray[np.int64] | None = None
     state_bytes: float = 0.0
     parameters: tuple[tuple[str, ...], ...] = ()
+    products: tuple[tuple[Product, ...], ...] = ()
     name: str = "model"
 
     def __post_init__(self) -> None:
@@ -77,6 +114,10 @@ class OpGraph(EqualByDigest):
         if len(parameters) != n:
             raise ValueError(f"{n} operators but the parameters of {len(parameters)}")
         object.__setattr__(self, "parameters", parameters)
+        products = tuple(tuple(map(_checked_product, held)) for held in self.products) or ((),) * n
+        if len(products) != n:
+            raise ValueError(f"{n} operators but the products of {len(products)}")
+        object.__setattr__(self, "products", products)
         if not (np.isfinite(self.state_bytes) and self.state_bytes >= 0):
             raise ValueError(f"state_bytes must be finite and at least 0, not {self.state_bytes}")
         self.dag.check("operator")
@@ -107,3 +148,22 @@ class OpGraph(EqualByDigest):
 
     def __repr__(self) -> str:
         return f"OpGraph({self.name!r}, {self.num_ops} operators, {self.num_edges} edges)"
+
+
+def _checked_product(given: Product) -> Product:
+    """Return a product, its sizes checked.
+
+    Raises:
+        ValueError: they are not whole numbers, or too large or small for any product.
+    """
+    fields = Product._fields
+    if not isinstance(given, (tuple, list)) or len(given) not in (4, len(fields)):
+        raise ValueError(f"a product is 4 or {len(fields)} whole numbers, not {given!s:.60}")
+    for place, size in enumerate(given):
+        least = int(place < 4)
+        if type(size) is not int or not least <= size <= 2**40:
+            raise ValueError(f"{fields[place]} of a product must be a whole number in {least}..2^40, not {size!s:.40}")
+    product = Product(*given)
+    if product.multiply_adds >= 2**62:
+        raise ValueError(f"a product has {product.multiply_adds} multiply-adds, 2^62 or more")
+    return product

@@ -14,6 +14,9 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode, flop_registry, sdpa_flop
 
+from placezoo.datasets.op_graphs.op_graph import Product
+from placezoo.datasets.op_graphs.torch_products import products_of
+
 Shape = Sequence[int]
 
 
@@ -76,15 +79,20 @@ _NO_PRODUCT = re.compile(r"aten::_thnn_|quantized_decomposed::.*quantize|torchvi
 _NARROW = (torch.int8, torch.uint8)
 
 
-def count_flops(run: Callable[..., Any], *args: Any) -> tuple[Any, float]:
-    """Run an operator on meta tensors; return its result and its floating-point operations.
+def count_flops(run: Callable[..., Any], *args: Any) -> tuple[Any, float, tuple[Product, ...]]:
+    """Run an operator on meta tensors; return its result, its floating-point operations and its products.
+
+    The products are those that all of the operations are in; none where some are in others that nobody knows.
 
     Raises:
         ValueError: it may hold a product, and no formula is known; says which operator and what to do.
     """
-    with _Known(), FlopCounterMode(display=False, custom_mapping=_formulas()) as counter:
+    known = _Known()
+    with known, FlopCounterMode(display=False, custom_mapping=_formulas()) as counter:
         result = run(*args)
-    return result, float(counter.get_total_flops())
+    flops = float(counter.get_total_flops())
+    complete = sum(2.0 * product.multiply_adds for product in known.products) == flops
+    return result, flops, tuple(known.products) if complete else ()
 
 
 def _formulas() -> dict[Any, Callable[..., int]]:
@@ -101,6 +109,10 @@ def _formulas() -> dict[Any, Callable[..., int]]:
 class _Known(TorchDispatchMode):
     """Sees what the counter runs, after it has taken composite operators apart."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.products: list[Product] = []
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
         known = func._overloadpacket in flop_registry or func._schema.name in _FORMULAS
@@ -111,6 +123,7 @@ class _Known(TorchDispatchMode):
                 f"that returns 0 if there is none): @torch.utils.flop_counter.register_flop_formula(torch.ops."
                 f"{namespace}.{name})"
             )
+        self.products += products_of(func._schema.name, args, result)
         return result
 
 

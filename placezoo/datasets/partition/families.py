@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 
 import networkx as nx
@@ -32,6 +33,27 @@ def _barabasi_albert(rng: np.random.Generator, name: str) -> Graph:
     return generators.barabasi_albert(int(rng.integers(100, 201)), 3, rng, name=name)
 
 
+_LARGE = (100_000, 250_000, 500_000, 1_000_000)  # nodes of a large family's instances, about
+_LARGE_SIZES = dict.fromkeys(("train", "validation", "test"), len(_LARGE))
+
+
+def _large(name: str) -> int:
+    return _LARGE[int(name.rsplit("/", 1)[1])]
+
+
+def _mesh(rng: np.random.Generator, name: str) -> Graph:
+    return generators.delaunay(_large(name), rng, name=name)
+
+
+def _rmat(rng: np.random.Generator, name: str) -> Graph:
+    return generators.rmat(round(math.log2(_large(name))), 8, rng, name=name)
+
+
+def _road(rng: np.random.Generator, name: str) -> Graph:
+    side = round(math.sqrt(_large(name)))
+    return generators.road_like(side, side, rng, name=name)
+
+
 _SIZES = {"train": 1000, "validation": 20, "test": 20}
 
 DATASETS = (
@@ -41,6 +63,9 @@ DATASETS = (
     Dataset(
         "barabasi-albert", "scale-free graphs of 100-200 nodes, 3 edges a node", _barabasi_albert, _SIZES, 200, 600
     ),
+    Dataset("mesh", "Delaunay meshes of 100,000 to 1,000,000 random points", _mesh, _LARGE_SIZES, 1_000_000, 2_999_994),
+    Dataset("rmat", "R-MAT graphs of 2^17 to 2^20 nodes, 8 draws a node", _rmat, _LARGE_SIZES, 2**20, 8 * 2**20),
+    Dataset("road", "road-like graphs of 100,000 to 1,000,000 nodes", _road, _LARGE_SIZES, 1_000_000, 1_998_000),
 )
 
 

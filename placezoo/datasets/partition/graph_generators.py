@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.random import Generator
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import minimum_spanning_tree
 from scipy.spatial import Delaunay
 
 from placezoo.datasets.partition.graph import Graph
@@ -92,6 +94,71 @@ def planted_partition(
     u, v = np.triu_indices(num_nodes, k=1)
     kept = rng.random(u.size) < np.where(u % num_groups == v % num_groups, inside, between)
     return Graph.from_edges(num_nodes, np.stack([u[kept], v[kept]], axis=1), name=name)
+
+
+def rmat(
+    scale: int, edge_factor: int, rng: Generator, *, shares: tuple[float, float, float] = (0.57, 0.19, 0.19),
+    name: str = "rmat",
+) -> Graph:  # fmt: skip
+    """Draw a recursive-matrix graph of 2^scale nodes, skewed as Graph500 draws them (Chakrabarti et al. 2004).
+
+    Each of 2^scale x edge_factor draws falls into a quarter of the adjacency matrix, then into a quarter of that, and
+    so on. Loops and repeated edges are dropped, and nodes are numbered at random.
+
+    Args:
+        scale: logarithm to base 2 of the number of nodes.
+        edge_factor: draws for each node.
+        rng: draws everything.
+        shares: probabilities of the upper left, upper right and lower left quarter.
+        name: of the graph.
+
+    Raises:
+        ValueError: a parameter is out of range.
+    """
+    _require(1 <= scale <= 30 and edge_factor >= 1, f"scale {scale} or edge_factor {edge_factor} is out of range")
+    a, b, c = shares
+    _require(min(shares) >= 0 and a + b + c <= 1, f"shares must be probabilities of at most 1 in all, not {shares}")
+    num_nodes = 2**scale
+    u, v = np.zeros((2, num_nodes * edge_factor), np.int64)
+    for _ in range(scale):
+        drawn = rng.random(u.size)
+        u = 2 * u + (drawn >= a + b)
+        v = 2 * v + (((drawn >= a) & (drawn < a + b)) | (drawn >= a + b + c))
+    u, v = rng.permutation(num_nodes)[np.stack([u, v])]
+    keys = np.unique(np.minimum(u, v)[u != v] * num_nodes + np.maximum(u, v)[u != v])
+    return Graph.from_edges(num_nodes, np.stack(np.divmod(keys, num_nodes), axis=1), name=name)
+
+
+def road_like(rows: int, columns: int, rng: Generator, *, crossings: float = 0.3, name: str = "road-like") -> Graph:
+    """Return a connected plane graph of low degree, as road networks are: a random spanning tree of a lattice and more.
+
+    Nodes lie near the points of a lattice. The tree is the lattice's minimum spanning tree under random weights; of the
+    other lattice edges each is kept with the probability ``crossings``: the mean degree is about 2 + 2 x crossings.
+
+    Args:
+        rows: of the lattice.
+        columns: of the lattice.
+        rng: draws everything.
+        crossings: in [0, 1].
+        name: of the graph.
+
+    Raises:
+        ValueError: a side is below 1, or ``crossings`` is no probability.
+    """
+    _require(0 <= crossings <= 1, f"crossings must be a probability, not {crossings}")
+    lattice = grid(rows, columns)
+    n = lattice.num_nodes
+    u, v = lattice.rows, lattice.indices.astype(np.int64)
+    u, v = u[u < v], v[u < v]
+    weights = 1.0 + rng.random(u.size)
+    kept = rng.random(u.size) < crossings
+    tree = minimum_spanning_tree(coo_matrix((weights, (u, v)), shape=(n, n))).tocoo()
+    keys = np.union1d(
+        np.minimum(tree.row, tree.col).astype(np.int64) * n + np.maximum(tree.row, tree.col), u[kept] * n + v[kept]
+    )
+    assert lattice.positions is not None
+    positions = lattice.positions + rng.uniform(-0.3, 0.3, (n, 2))
+    return Graph.from_edges(n, np.stack(np.divmod(keys, n), axis=1), name=name, positions=positions)
 
 
 def _require(condition: bool, message: str) -> None:

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from placezoo.cost_models.cost import Cost
 from placezoo.datasets.chip.netlist import ORIENTATION_MATRICES, NodeType, Placement
+from placezoo.envs.look import BLUE, DARK, GREY, ORANGE, VERMILLION, give_legend, give_title
 
-_HARD, _SOFT, _PORT, _EDGE = "#3b6ea5", "#f0b35f", "#b03a2e", "#16324f"
+_BLOCKAGE = "#cccccc"
 
 
 def draw_placement(
@@ -31,29 +32,35 @@ def draw_placement(
     blocks = netlist.blocks if placed is None else netlist.blocks[placed]
     axes.add_patch(Rectangle((0, 0), canvas.width, canvas.height, facecolor="white", edgecolor="black", linewidth=1.2))
     for x0, y0, x1, y1, _ in canvas.blockages:
-        axes.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, facecolor="#cccccc", hatch="//", edgecolor="#888888"))
-    for kind, colour, alpha, order in ((NodeType.SOFT_MACRO, _SOFT, 0.55, 2), (NodeType.HARD_MACRO, _HARD, 0.85, 3)):
+        axes.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, facecolor=_BLOCKAGE, hatch="//", edgecolor=GREY))
+    for kind, colour, alpha, order in ((NodeType.SOFT_MACRO, ORANGE, 0.5, 2), (NodeType.HARD_MACRO, BLUE, 0.8, 3)):
         nodes = blocks[netlist.types[blocks] == kind]
         extents = placement.extents[nodes]
         corners = placement.centers[nodes] - extents / 2
         patches = [Rectangle(tuple(c), *e) for c, e in zip(corners, extents, strict=True)]
         axes.add_collection(
-            PatchCollection(patches, facecolor=colour, edgecolor=_EDGE, linewidth=0.4, alpha=alpha, zorder=order)
+            PatchCollection(patches, facecolor=colour, edgecolor=DARK, linewidth=0.4, alpha=alpha, zorder=order)
         )
         if kind == NodeType.HARD_MACRO:
             marks = [Polygon(_corner_mark(placement, int(node)), closed=True) for node in nodes]
-            axes.add_collection(PatchCollection(marks, facecolor=_EDGE, linewidth=0, zorder=order + 1))
+            axes.add_collection(PatchCollection(marks, facecolor=DARK, linewidth=0, zorder=order + 1))
     ports = blocks[netlist.types[blocks] == NodeType.PORT]
-    axes.scatter(*placement.centers[ports].T, s=5, c=_PORT, zorder=5, linewidths=0, clip_on=False)
+    axes.scatter(*placement.centers[ports].T, s=5, c=VERMILLION, zorder=5, linewidths=0, clip_on=False)
     margin = 0.015 * max(canvas.width, canvas.height)
     axes.set_xlim(-margin, canvas.width + margin)
     axes.set_ylim(-margin, canvas.height + margin)
     axes.set_aspect("equal")
     axes.set_xlabel("micron")
     if cost is not None:
-        state = "" if cost.feasible else ", infeasible"
-        terms = ", ".join(f"{name} {value:.4f}" for name, value in cost.terms.items())
-        axes.set_title(f"{netlist.name}: proxy cost {cost.total:.4f}{state}\n{terms}", fontsize=9)
+        terms = ", ".join(f"{name} {value:.3f}" for name, value in cost.terms.items())
+        give_title(axes, netlist.name, f"proxy cost {cost.total:.4f}: {terms}", cost.feasible)
+    kinds = (
+        ("hard macro", BLUE, NodeType.HARD_MACRO),
+        ("soft macro", ORANGE, NodeType.SOFT_MACRO),
+        ("port", VERMILLION, NodeType.PORT),
+    )
+    entries = [(label, colour) for label, colour, kind in kinds if np.any(netlist.types == kind)]
+    give_legend(axes, [*entries, *([("blockage", _BLOCKAGE)] if len(canvas.blockages) else [])])
 
 
 def _corner_mark(placement: Placement, node: int) -> NDArray[np.float64]:
@@ -85,5 +92,5 @@ def draw_heat_map(values: NDArray[np.float64], placement: Placement, axes: Any, 
                 tuple(placement.centers[node] - extent / 2), *extent, fill=False, edgecolor="white", linewidth=0.3
             )
         )
-    axes.set_title(title, fontsize=9)
+    axes.set_title(title)
     axes.figure.colorbar(image, ax=axes, fraction=0.046, pad=0.02)

@@ -195,7 +195,7 @@ class ChipPlaceProblem(PlacementProblem):
                 f"{self.item_names[item]}: orientation {places[item, 2]:g} is not among those it may be given"
             )
         view = object.__new__(type(self))
-        view.__dict__.update(self.__dict__)
+        view.__dict__.update(self.__dict__, tally=self.tally)
         view._refinement = read_only(places)
         return view
 
@@ -232,6 +232,7 @@ class ChipPlaceProblem(PlacementProblem):
 
     def kernel(self, assignment: NDArray[np.int64] | None = None) -> Kernel:
         """Return the compiled moves over a fresh state."""
+        self.tally.kernels += 1
         return Kernel(
             self._state(assignment),
             moves.propose,

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from placezoo.cost_models.device import moves
+from placezoo.cost_models.device.move_features import HAND_MADE, MOVE_FEATURE_NAMES, move_features
 from placezoo.cost_models.device.step_time import StepTime
 from placezoo.datasets.arrays import read_only
 from placezoo.datasets.dag import LINK_FEATURE_NAMES, both_directions
@@ -28,7 +29,7 @@ from placezoo.envs.device.drawing import draw_timeline
 from placezoo.envs.device.framework_formats import device_map, pipeline_split
 from placezoo.envs.device.list_scheduling import list_placement
 from placezoo.envs.op_graphs.features import KINDS, kind_flags
-from placezoo.envs.problem import TABLES, CutGraph, FeatureNames, FeatureRoles, PlacementProblem, StepKernel
+from placezoo.envs.problem import TABLES, Candidates, CutGraph, FeatureNames, FeatureRoles, PlacementProblem, StepKernel
 from placezoo.parameters import above, below, between, check_parameters, one_of
 
 _CUT_STEPS = 10_000  # partitioners want whole numbers
@@ -80,6 +81,7 @@ class DevicePlaceProblem(PlacementProblem):
     term_names = moves.TERM_NAMES
     step_kernel = StepKernel(moves.allowed, moves.movable, moves.observe)
     moves: Any = moves
+    candidates = Candidates(moves.draw, move_features, MOVE_FEATURE_NAMES, MappingProxyType(HAND_MADE))
 
     def __init__(
         self,

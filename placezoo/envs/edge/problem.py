@@ -146,7 +146,7 @@ class EdgePlaceProblem(PlacementProblem):
         if cluster is self.instance.cluster:
             return self
         changed = EdgePlaceProblem(replace(self.instance, cluster=cluster), **self.parameters)
-        changed.whole_cluster = self.whole_cluster
+        changed.whole_cluster, changed.tally = self.whole_cluster, self.tally
         return changed
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -12,8 +12,8 @@ from placezoo.cost_models.cost import Cost
 from placezoo.datasets.partition.graph import Graph
 from placezoo.datasets.partition.graph_conversion import to_networkx
 from placezoo.datasets.partition.laplacian import laplacian_coordinates
+from placezoo.envs.look import DARK, assigned_colours, give_legend, give_title, resource_colours
 
-_CUT = "#404040"
 _SPRING_UP_TO = 100  # nodes; small social graphs read best with springs, larger meshes in their eigenvectors
 
 
@@ -36,24 +36,24 @@ def draw_partitioned_graph(graph: Graph, assignment: NDArray[np.int64], cost: Co
         cost: for the title.
         axes: matplotlib axes.
     """
-    from matplotlib import colormaps
     from matplotlib.collections import LineCollection
+    from matplotlib.colors import to_hex
 
     places = layout(graph)
     tails, heads = graph.edges.T
     parts = np.asarray(assignment)
-    num_parts = max(int(parts.max()), 0) + 1
-    wheel = colormaps["tab10" if num_parts <= 10 else "tab20"]
-    palette = np.array([wheel(part % wheel.N) for part in range(num_parts)])
-    colours = np.where(parts[:, None] >= 0, palette[parts], np.array([[0.82, 0.82, 0.82, 1.0]]))
+    colours = assigned_colours(parts)
     is_cut = (parts[tails] != parts[heads]) & (parts[tails] >= 0) & (parts[heads] >= 0)
     width = float(np.clip(60 / np.sqrt(graph.num_edges + 1), 0.3, 1.5))
     segments = np.stack([places[tails], places[heads]], axis=1)
     axes.add_collection(LineCollection(segments[~is_cut], colors=colours[tails[~is_cut]], linewidths=width, alpha=0.6))
-    axes.add_collection(LineCollection(segments[is_cut], colors=_CUT, linewidths=1.5 * width))
+    axes.add_collection(LineCollection(segments[is_cut], colors=DARK, linewidths=1.5 * width))
     axes.scatter(*places.T, c=colours, s=float(np.clip(20000 / graph.num_nodes, 1, 120)), zorder=2, linewidths=0)
-    state = "" if cost.feasible else ", infeasible"
-    axes.set_title(f"{graph.name}: {_objective(cost)}, imbalance {100 * cost.terms['imbalance']:.1f} %{state}")
+    figures = f"{_objective(cost)}, imbalance {100 * cost.terms['imbalance']:.1f} %"
+    give_title(axes, graph.name, figures, cost.feasible)
+    weights = np.bincount(parts[parts >= 0], np.asarray(graph.node_weights)[parts >= 0]).astype(int)
+    colour_of = resource_colours(len(weights))
+    give_legend(axes, [(f"part {part}: {weight:,}", to_hex(colour_of[part])) for part, weight in enumerate(weights)])
     axes.set_aspect("equal" if graph.positions is not None else "auto")
     axes.set_axis_off()
 

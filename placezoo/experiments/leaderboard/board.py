@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from importlib import metadata
@@ -14,19 +14,24 @@ from pathlib import Path
 from typing import Any
 
 from placezoo.agents.registry import AGENTS, agent_class, is_for, make_agent
+from placezoo.agents.search.clock import clock
 from placezoo.agents.solution import Solution, budget_record, describe_machine
 from placezoo.datasets.csv_cells import inert
 from placezoo.datasets.files import sha256, write_atomically
+from placezoo.datasets.json_content import converted
 from placezoo.envs.problem import PlacementProblem
 from placezoo.envs.registration import make_problem
 from placezoo.experiments.evaluate import verify
 from placezoo.experiments.folder_lock import alone_in
 from placezoo.experiments.leaderboard.best_known import BestKnown
 from placezoo.experiments.leaderboard.cases import Case, name_cases
+from placezoo.experiments.leaderboard.claims import claims
+from placezoo.experiments.leaderboard.comparison import BoardRun
 from placezoo.experiments.leaderboard.report import Contents, render_report
 from placezoo.experiments.leaderboard.runs import Row, Run, Task, finite, in_order, row_of, verified
-from placezoo.experiments.leaderboard.scores import by_environment, overall, standings, with_gaps
+from placezoo.experiments.leaderboard.scores import by_environment, by_limits, overall, saturated, standings, with_gaps
 from placezoo.experiments.leaderboard.suite import TRAINED, Suite, SuiteAgent, SuiteProblem
+from placezoo.experiments.leaderboard.trainings import training_line
 from placezoo.experiments.leaderboard.workers import perform_all
 from placezoo.experiments.train import CURVE, CurvePoint, TrainingRun, read_curve, train
 
@@ -75,14 +80,21 @@ class Leaderboard:
         self._held = False
 
     def _problems(self) -> Iterator[tuple[SuiteProblem, str, PlacementProblem]]:
+        made: dict[tuple[str, str, str], PlacementProblem | None] = {}  # one for all budgets
         for group in self.suite.problems:
             for name in group.instances:
-                try:
-                    yield group, name, make_problem(group.env, name, **group.parameters)
-                except (OSError, ImportError):
-                    if not group.optional:
-                        raise
-                    self.missing.append(name)
+                key = group.env, name, json.dumps(group.parameters, sort_keys=True, default=repr)
+                if key not in made:
+                    try:
+                        made[key] = make_problem(group.env, name, **group.parameters)
+                    except (OSError, ImportError):
+                        if not group.optional:
+                            raise
+                        made[key] = None
+                        self.missing.append(name)
+                problem = made[key]
+                if problem is not None:
+                    yield group, name, problem
 
     def _is_usable(self, agent: SuiteAgent) -> bool:
         """Return whether an agent can be made; a misspelt one should not be found out after an hour."""
@@ -111,9 +123,8 @@ class Leaderboard:
         env_id = case.problem.env_id
         training = self.suite.training
         trained_elsewhere = agent.is_trained_here and training is not None and training["env_id"] != env_id
-        fits = all(case.problem.parameters.get(name) == value for name, value in agent.where.items())
         is_meant = is_for(agent.name, env_id) if agent.prototype is None else agent.prototype.is_for(env_id)
-        return is_meant and agent.env in (None, env_id) and fits and not trained_elsewhere
+        return is_meant and agent.env in (None, env_id) and case.fits(agent.where) and not trained_elsewhere
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -151,11 +162,12 @@ class Leaderboard:
             train(TrainingRun(**self.suite.training), self.trained, on_progress)
             write_atomically(self.trained / FINISHED, "training finished\n")
 
-    def run(self, jobs: int = 0) -> Iterator[Row]:
+    def run(self, jobs: int = 0, *, finished_only: bool = False) -> Iterator[Row]:
         """Do the runs that are not done yet, and yield a row for each run when it is done; every solution is verified.
 
         Args:
             jobs: how many processes, each with one thread; 0 for none: in this process, one after the other.
+            finished_only: do none, and yield the rows of those that earlier calls have done.
 
         Raises:
             ValueError: another process cannot import an agent that was given as an object.
@@ -166,10 +178,12 @@ class Leaderboard:
         with self.alone():
             to_do = []
             for run in self.runs():
+                if finished_only and run.agent.is_trained_here and self.needs_training:
+                    continue
                 path = self._path(run)
                 solution = _load_if_valid(path, run)
                 if solution is None:
-                    to_do.append((run, path))
+                    to_do += [] if finished_only else [(run, path)]
                 else:
                     yield self._row(run, solution, path, is_new=False)
             for number, error in perform_all([self._task(run, path) for run, path in to_do], jobs):
@@ -228,6 +242,7 @@ class Leaderboard:
         identity = [
             problem.env_id, problem.instance.digest, problem.parameters, run.agent.name, hyperparameters, run.seed,
             asdict(run.case.group.budget), self.suite.version, metadata.version("placezoo"),
+            *([] if clock() == "wall" else [clock()]),
         ]  # fmt: skip
         key = sha256(json.dumps(identity, sort_keys=True).encode())[:12]
         instance, label = (_plain(name) for name in (problem.instance.name, run.agent.label))
@@ -249,7 +264,11 @@ class Leaderboard:
         writer.writeheader()
         writer.writerows({name: inert(cell) for name, cell in record.items()} for record in records)
         found = {env: standings(mine) for env, mine in by_environment(rows).items()}
-        everywhere = overall(rows) if len(found) > 1 else []
+        everywhere = [
+            standing for mine in by_limits(rows).values() if len(by_environment(mine)) > 1 for standing in overall(mine)
+        ]
+        shown = claims([converted(record, BoardRun) for record in records])
+        trainings = self._trainings()
         summary = {
             "suite": {"name": self.suite.name, "version": self.suite.version, "description": self.suite.description},
             "missing_instances": self.missing,
@@ -258,12 +277,16 @@ class Leaderboard:
             "machine": describe_machine(),
             "packages": _versions(),
             "standings": {env: [finite(asdict(one)) for one in mine] for env, mine in found.items()},
+            "saturated": sorted(f"{env}: {case}" for env, case in saturated(rows)),
+            "claims": [finite(asdict(one)) | {"verdict": one.verdict} for one in shown],
+            "trainings": trainings,
             "overall": [finite(asdict(one)) for one in everywhere],
             "results": records,
         }
         missing = [*self.missing, *self.missing_agents]
         contents = Contents(
-            self.suite, self.cases, missing, self.learning_curve(), rows, found, everywhere, jobs
+            self.suite, self.cases, missing, self.learning_curve(), rows, found, everywhere, shown, trainings,
+            len(self.better_than_known(rows)), len(self.runs()) - sum(not row.is_submission for row in rows), jobs,
         )  # fmt: skip
         page = render_report(contents)
         with self.alone():
@@ -271,6 +294,29 @@ class Leaderboard:
             write_atomically(self.folder / "results.csv", table.getvalue())
             write_atomically(self.folder / "report.html", page)
         return contents
+
+    def better_than_known(self, rows: Iterable[Row]) -> list[Solution]:
+        """Return the best solution of each problem for which the table of best known ones has none as good."""
+        best: dict[tuple[str, str, str], Row] = {}
+        for row in rows:
+            known = best.get(row.problem_key)
+            if row.solution is not None and row.feasible and (known is None or row.total < known.total):
+                best[row.problem_key] = row
+        return [row.solution for row in best.values() if row.solution and not row.total >= row.best_known * (1 - 1e-9)]
+
+    def _trainings(self) -> dict[str, list[str]]:
+        """Return how each learned agent's policy was trained, as its checkpoint tells, for each environment."""
+        found: dict[str, list[str]] = {}
+        for case in {case.problem.env_id: case for case in self.cases}.values():
+            env = case.problem.env_id
+            for agent in self.agents:
+                if not any(self._applies(agent, one) for one in self.cases if one.problem.env_id == env):
+                    continue
+                settings = {name: value for name, value in agent.hyperparameters.items() if value != TRAINED}
+                made = agent.prototype or make_agent(agent.name, **settings)
+                line = training_line(agent.label, made, env, str(self.trained) if agent.is_trained_here else None)
+                found.setdefault(env, []).extend([line] if line else [])
+        return {env: lines for env, lines in found.items() if lines}
 
     def learning_curve(self) -> list[CurvePoint]:
         """Return the curve of the suite's training, empty if there was none."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import fnmatch
 from dataclasses import dataclass
+from typing import Any
 
-from placezoo.agents.budget import Budget
 from placezoo.envs.problem import PlacementProblem
-from placezoo.experiments.leaderboard.suite import SuiteProblem
+from placezoo.experiments.leaderboard.suite import SuiteProblem, budget_text
 
 
 @dataclass(frozen=True)
@@ -18,12 +19,21 @@ class Case:
         name: what the suite calls its instance.
         group: what the suite says of it.
         title: the instance's name, and what tells this case from others of the suite.
+        heading: the title without the budget: what the cases of one problem have in common.
     """
 
     problem: PlacementProblem
     name: str
     group: SuiteProblem
     title: str
+    heading: str
+
+    def fits(self, where: dict[str, Any]) -> bool:
+        """Return whether the case is one of those that an agent of the suite is for (``SuiteAgent.where``)."""
+        wanted = dict(where)
+        named = fnmatch.fnmatchcase(self.name, wanted.pop("instance", "*"))
+        limited = wanted.pop("budget", None) in (None, self.group.budget.limits)
+        return named and limited and all(self.problem.parameters.get(name) == value for name, value in wanted.items())
 
 
 def name_cases(problems: list[tuple[SuiteProblem, str, PlacementProblem]]) -> list[Case]:
@@ -39,18 +49,10 @@ def name_cases(problems: list[tuple[SuiteProblem, str, PlacementProblem]]) -> li
             for key, value in problem.parameters.items()
             if any(other.parameters[key] != value for _, other in others)
         ]
+        heading = title = ", ".join([problem.instance.name, *differing])
         if any(other.budget != group.budget for other, _ in others):
-            differing.append(budget_text(group.budget))
-        title = ", ".join([problem.instance.name, *differing])
+            title = f"{heading}, {budget_text(group.budget)}"
         if (problem.env_id, title) in cases:
             raise ValueError(f"the suite has {title} of {problem.env_id} twice, under one budget")
-        cases[problem.env_id, title] = Case(problem, name, group, title)
+        cases[problem.env_id, title] = Case(problem, name, group, title, heading)
     return list(cases.values())
-
-
-def budget_text(budget: Budget) -> str:
-    """Return a budget in words."""
-    limits = [] if budget.seconds is None else [f"{budget.seconds:g} s"]
-    if budget.evaluations is not None:
-        limits.append(f"{budget.evaluations:,} evaluations")
-    return " or ".join(limits)

@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 
 from placezoo.agents.solution import TracePoint
 from placezoo.experiments.leaderboard.runs import Row
-from placezoo.experiments.leaderboard.scores import by_agent, by_environment, performance_profile
+from placezoo.experiments.leaderboard.scores import (
+    by_agent,
+    by_budget,
+    by_environment,
+    interquartile_mean,
+    performance_profile,
+)
 
 _POINTS = 48
 _PALETTE = (
@@ -97,6 +103,32 @@ def profile_chart(rows: list[Row], colours: dict[str, str]) -> dict[str, Any]:
             for agent, share in performance_profile(rows, grid).items()
         ],
     }
+
+
+def front_chart(rows: list[Row], colours: dict[str, str]) -> dict[str, Any]:
+    """Return what each agent spends and the gap that it has, a point for each budget; the best of them are the front.
+
+    Args:
+        rows: of one environment and one kind of budget, under budgets that (nearly) all of its problems have.
+        colours: of the agents.
+    """
+    limits = rows[0].limits
+    spent = (lambda row: float(row.evaluations)) if limits == "evaluations" else (lambda row: row.seconds)
+    curves = []
+    for agent, mine in by_agent(rows).items():
+        budgets = by_budget(row for row in mine if not row.error).values()
+        points = [
+            (np.mean([spent(row) for row in at_it]), interquartile_mean(np.array([row.gap for row in at_it])))
+            for at_it in budgets
+        ]
+        points.sort()
+        if points:
+            x, y = (np.array(column) for column in zip(*points, strict=True))
+            # What rounds to nothing has a place on a logarithmic axis too.
+            curves.append({
+                "name": agent, "colour": colours[agent], "x": rounded(np.maximum(x, 1e-4)), "y": rounded(100 * y)
+            })  # fmt: skip
+    return {"kind": "front", "x": limits, "curves": curves}
 
 
 def rounded(values: NDArray[np.float64]) -> list[float]:

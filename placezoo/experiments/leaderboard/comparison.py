@@ -10,9 +10,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from placezoo.agents.budget import Budget
 from placezoo.datasets.json_content import converted, located, read_json
 from placezoo.datasets.suggestion import unknown_name
 from placezoo.experiments.leaderboard.scores import Interval, bootstrap
+from placezoo.experiments.leaderboard.suite import budget_text
 
 _SAME = 1e-9  # relative: costs this close are a tie
 
@@ -29,6 +31,23 @@ class BoardRun(msgspec.Struct, frozen=True):
     feasible: bool
     error: str = ""
     is_submission: bool = False
+    is_learned: bool = False
+    twin: str = ""
+    counts_evaluations: bool = True
+    budget_seconds: float | None = None
+    budget_evaluations: int | None = None
+
+    @property
+    def budget(self) -> str:
+        """The budget in words; empty where the board does not tell."""
+        if self.budget_seconds is None and self.budget_evaluations is None:
+            return ""
+        return budget_text(Budget(self.budget_seconds, self.budget_evaluations))
+
+    @property
+    def order(self) -> tuple[bool, float]:
+        """What sorts budgets: seconds before evaluations, less before more."""
+        return self.budget_seconds is None, self.budget_seconds or self.budget_evaluations or 0.0
 
     @property
     def cost(self) -> float:
@@ -44,10 +63,12 @@ class Comparison:
 
     Attributes:
         env: the environment's id.
+        budget: of the runs, in words; runs under other budgets are compared apart.
         one: the agent, with its board where there are two.
         other: what it is compared with.
         cases: how many cases both ran on.
         pairs: how many runs both made: the same case and seed.
+        seeds: how many of each case, at least.
         wins: pairs in which ``one`` is better.
         losses: pairs in which it is worse; the rest are ties.
         difference: mean over cases of how much more ``one`` costs, relative to the other's cost, with its 95 %
@@ -55,10 +76,12 @@ class Comparison:
     """
 
     env: str
+    budget: str
     one: str
     other: str
     cases: int
     pairs: int
+    seeds: int
     wins: int
     losses: int
     difference: Interval
@@ -90,7 +113,7 @@ def read_board(path: str | Path) -> list[BoardRun]:
 
 
 def compare_agents(runs: Sequence[BoardRun], one: str, other: str) -> list[Comparison]:
-    """Compare two agents of a board, in each environment where both ran.
+    """Compare two agents of a board, in each environment and under each budget where both ran.
 
     Raises:
         ValueError: the board has no such agent, or they have no case and seed in common.
@@ -122,22 +145,27 @@ def compare_boards(runs: Sequence[BoardRun], others: Sequence[BoardRun], names: 
 
 
 def _paired(mine: Iterable[BoardRun], theirs: Iterable[BoardRun], one: str, other: str) -> list[Comparison]:
-    known = {(run.env, run.case, run.seed): run for run in theirs}
-    environments: dict[str, dict[str, list[tuple[float, float]]]] = {}
-    for run in mine:
-        same = known.get((run.env, run.case, run.seed))
+    known = {(run.env, run.case, run.budget, run.seed): run for run in theirs}
+    groups: dict[tuple[str, str], dict[str, list[tuple[float, float]]]] = {}
+    mine = list(mine)
+    environments = list(dict.fromkeys(run.env for run in mine))
+    for run in sorted(mine, key=lambda run: run.order):
+        same = known.get((run.env, run.case, run.budget, run.seed))
         if same is not None:
-            environments.setdefault(run.env, {}).setdefault(run.case, []).append((run.cost, same.cost))
-    return [_comparison(env, one, other, cases) for env, cases in environments.items()]
+            groups.setdefault((run.env, run.budget), {}).setdefault(run.case, []).append((run.cost, same.cost))
+    return [
+        _comparison(*group, one, other, cases)
+        for group, cases in sorted(groups.items(), key=lambda entry: environments.index(entry[0][0]))
+    ]
 
 
-def _comparison(env: str, one: str, other: str, cases: dict[str, list[tuple[float, float]]]) -> Comparison:
+def _comparison(env: str, budget: str, one: str, other: str, cases: dict[str, list[tuple[float, float]]]) -> Comparison:
     differences = [np.array([_relative(*pair) for pair in pairs]) for pairs in cases.values()]
     everything = np.concatenate(differences)
     return Comparison(
-        env=env, one=one, other=other, cases=len(cases), pairs=everything.size,
-        wins=int((everything < -_SAME).sum()), losses=int((everything > _SAME).sum()),
-        difference=_interval(differences),
+        env=env, budget=budget, one=one, other=other, cases=len(cases), pairs=everything.size,
+        seeds=min(len(pairs) for pairs in cases.values()), wins=int((everything < -_SAME).sum()),
+        losses=int((everything > _SAME).sum()), difference=_interval(differences),
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from placezoo.envs.problem import PlacementProblem
 from placezoo.experiments.leaderboard.cases import Case
 from placezoo.experiments.leaderboard.runs import Row
-from placezoo.experiments.leaderboard.scores import by_agent, counted_cost
+from placezoo.experiments.leaderboard.scores import at_longest, by_agent, by_case, by_limits, counted_cost, saturated
 from placezoo.experiments.leaderboard.suite import SuiteProblem
 from placezoo.experiments.plots import figure_bytes
 
@@ -57,20 +57,24 @@ def _mean(values: list[float]) -> float:
 
 @dataclass(frozen=True)
 class CaseRuns:
-    """A case with its runs, at least one."""
+    """A case with its runs, at least one.
+
+    Attributes:
+        case: the case.
+        rows: its runs.
+        is_saturated: whether it tells no agents apart.
+        is_longest: whether the problem has no case with more of what the budget limits.
+    """
 
     case: Case
     rows: list[Row]
+    is_saturated: bool
+    is_longest: bool
 
     @property
     def title(self) -> str:
         """The case's title."""
         return self.case.title
-
-    @property
-    def problem(self) -> PlacementProblem:
-        """The case's problem."""
-        return self.case.problem
 
     @property
     def group(self) -> SuiteProblem:
@@ -79,19 +83,13 @@ class CaseRuns:
 
     @property
     def anchor(self) -> str:
-        """What links to the case, and its chart, are called."""
-        safe = "".join(character if character.isalnum() else "-" for character in self.title)
-        return f"{self.problem.env_id}-{safe}"
-
-    @property
-    def best(self) -> Row:
-        """The best run."""
-        return min(self.rows, key=lambda row: (not row.feasible, row.total if not row.error else math.inf))
+        """What its chart is called."""
+        return _anchor(self.case.problem.env_id, self.title)
 
     @property
     def terms(self) -> list[str]:
         """The terms of the cost that the report shows."""
-        found = self.best.terms
+        found = _best(self.rows).terms
         return [name for name in self.group.metrics or found if name in found]
 
     @property
@@ -100,14 +98,74 @@ class CaseRuns:
         agents = [AgentRuns.of(runs, self.terms) for runs in by_agent(self.rows).values()]
         return sorted(agents, key=lambda agent: agent.cost)
 
+
+@dataclass(frozen=True)
+class ProblemRuns:
+    """A problem with its cases, one for each budget, at least one."""
+
+    cases: list[CaseRuns]
+
+    @property
+    def title(self) -> str:
+        """What the cases have in common."""
+        return self.cases[0].case.heading
+
+    @property
+    def problem(self) -> PlacementProblem:
+        """The problem."""
+        return self.cases[0].case.problem
+
+    @property
+    def anchor(self) -> str:
+        """What links to the problem are called."""
+        return _anchor(self.problem.env_id, self.title)
+
+    @property
+    def best(self) -> Row:
+        """The best run, at whatever budget."""
+        return _best([row for case in self.cases for row in case.rows])
+
+    @property
+    def saturated(self) -> list[str]:
+        """The budgets, in words, at which it tells no agents apart."""
+        return [case.rows[0].budget_text for case in self.cases if case.is_saturated]
+
     @property
     def picture(self) -> str:
-        """The best solution as PNG, in base 64; 128 colours make it a third of the size."""
+        """The best solution as WebP, in base 64: a sixth of the PNG."""
         from PIL import Image
 
         assert self.best.solution is not None
         problem = self.problem.refined(self.best.solution.refinement)
         draw = functools.partial(problem.draw, self.best.solution.assignment)
         content, drawn = io.BytesIO(), io.BytesIO(figure_bytes(draw, "png", (6.4, 5.6)))
-        Image.open(drawn).convert("RGB").quantize(128).save(content, "PNG", optimize=True)
+        Image.open(drawn).convert("RGB").save(content, "WEBP", quality=60)
         return base64.b64encode(content.getvalue()).decode()
+
+
+def _best(rows: list[Row]) -> Row:
+    return min(rows, key=lambda row: (not row.feasible, row.total if not row.error else math.inf))
+
+
+def _anchor(env_id: str, title: str) -> str:
+    safe = "".join(character if character.isalnum() else "-" for character in title)
+    return f"{env_id}-{safe}"
+
+
+def problems_of(env: str, cases: list[Case], rows: list[Row]) -> list[ProblemRuns]:
+    """Return the problems of an environment that were run, in the order of the suite.
+
+    Args:
+        env: the environment's id.
+        cases: of the suite.
+        rows: of the environment, with gaps.
+    """
+    runs, full = by_case(rows), saturated(rows)
+    longest = {(row.env, row.case) for mine in by_limits(rows).values() for row in at_longest(mine)}
+    problems: dict[str, list[CaseRuns]] = {}
+    for case in cases:
+        key = env, case.title
+        if case.problem.env_id == env and key in runs:
+            found = CaseRuns(case, runs[key], key in full, key in longest)
+            problems.setdefault(case.heading, []).append(found)
+    return [ProblemRuns(mine) for mine in problems.values()]

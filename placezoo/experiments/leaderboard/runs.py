@@ -12,13 +12,13 @@ from typing import Any
 from placezoo.agents.agent import Agent
 from placezoo.agents.budget import Budget
 from placezoo.agents.registry import make_agent
-from placezoo.agents.solution import ClaimError, Solution, budget_record
+from placezoo.agents.solution import REPORTED, ClaimError, Solution, budget_record
 from placezoo.cost_models.cost import Cost
 from placezoo.datasets.registry import load
 from placezoo.envs.registration import make_problem, problem_class
 from placezoo.experiments.evaluate import verify
 from placezoo.experiments.leaderboard.cases import Case
-from placezoo.experiments.leaderboard.suite import TRAINED, SuiteAgent
+from placezoo.experiments.leaderboard.suite import TRAINED, SuiteAgent, budget_text
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,16 @@ class Row:
         feasible: whether every constraint holds.
         seconds: that the search took.
         evaluations: that it took.
+        evaluations_source: who counted them, see ``Solution.counted``.
         random_cost: mean cost of random assignments.
         best_known: the best cost in the table of best known solutions, NaN if there is none.
+        best: the least cost of the problem in the table and on the board, at whatever budget; NaN if there is none.
         lower_bound: what no assignment costs less than, where gaps are to be relative to it; else NaN.
         gap: by how much the cost exceeds the reference (the lower bound, or the best known) relative to it.
         score: 1 for the best known, 0 for a random assignment or worse, linear in the cost between.
+        is_learned: whether something in the agent was trained.
+        twin: the label of the agent with an untrained or hand-made part that it must beat, empty if none is named.
+        counts_evaluations: whether its evaluations compare with others'.
         is_submission: whether somebody handed in the solution: its times are claims, and it is not ranked.
         error: why there is no solution, empty if there is one.
         file: the solution's file, empty without one.
@@ -74,15 +79,35 @@ class Row:
     seconds: float
     evaluations: int
     random_cost: float
+    evaluations_source: str = ""
     best_known: float = math.nan
+    best: float = math.nan
     lower_bound: float = math.nan
     gap: float = math.nan
     score: float = math.nan
+    is_learned: bool = False
+    twin: str = ""
+    counts_evaluations: bool = True
     is_submission: bool = False
     error: str = ""
     file: str = ""
     is_new: bool = True
     solution: Solution | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def limits(self) -> str:
+        """What the budget limits: ``seconds``, ``evaluations``, or ``seconds or evaluations``."""
+        return Budget(**self.budget).limits
+
+    @property
+    def budget_text(self) -> str:
+        """The budget in words."""
+        return budget_text(Budget(**self.budget))
+
+    @property
+    def problem_key(self) -> tuple[str, str, str]:
+        """What tells the problem from others, whatever the budget."""
+        return self.env, self.instance, json.dumps(self.parameters, sort_keys=True)
 
     def record(self) -> dict[str, Any]:
         """Return the row as a flat dict of JSON values, the cost's terms among them; what is NaN is None."""
@@ -91,9 +116,11 @@ class Row:
             "parameters": json.dumps(self.parameters, sort_keys=True), "agent": self.agent,
             "hyperparameters": json.dumps(self.hyperparameters, sort_keys=True), "seed": self.seed,
             **{f"budget_{name}": self.budget.get(name) for name in ("seconds", "evaluations")},
-            "total": self.total, "random_cost": self.random_cost, "best_known": self.best_known,
+            "total": self.total, "random_cost": self.random_cost, "best_known": self.best_known, "best": self.best,
             "lower_bound": self.lower_bound, "gap": self.gap, "score": self.score, "feasible": self.feasible,
             "seconds": round(self.seconds, 4), "evaluations": self.evaluations, **self.terms,
+            "is_learned": self.is_learned, "twin": self.twin, "counts_evaluations": self.counts_evaluations,
+            "evaluations_source": self.evaluations_source,
             "is_submission": self.is_submission, "error": self.error, "file": self.file,
         }  # fmt: skip
         return finite(flat)
@@ -132,8 +159,13 @@ def row_of(run: Run, solution: Solution | None, **others: Any) -> Row:
         feasible=solution is not None and solution.cost.feasible,
         seconds=math.nan if solution is None else solution.seconds,
         evaluations=0 if solution is None else solution.evaluations,
+        evaluations_source="" if solution is None else solution.provenance.get("evaluations", REPORTED),
         random_cost=problem.reference_cost,
         lower_bound=math.nan if bound is None else bound,
+        is_learned=run.agent.is_learned,
+        twin=run.agent.twin,
+        # The agent of a submission is named by a stranger, and nothing of it is imported.
+        counts_evaluations=others.get("is_submission", False) or run.agent.counts_evaluations,
         solution=solution,
         **others,
     )
@@ -181,7 +213,8 @@ def perform(task: Task) -> Solution:
     problem = make_problem(task.env_id, _instance(task.instance), **task.parameters)
     agent = task.prototype or make_agent(task.agent, **task.hyperparameters)
     solution = agent.solve(problem, Budget(**task.budget), task.seed)
-    return replace(solution, agent=task.agent)  # an agent from elsewhere is named by where it is
+    solution = replace(solution, agent=task.agent)  # an agent from elsewhere is named by where it is
+    return solution.counted(problem.tally)  # of this run alone, also what it asked for before or beside its search
 
 
 def verified(run: Run, solution: Solution) -> Solution:
@@ -208,6 +241,8 @@ def verified(run: Run, solution: Solution) -> Solution:
     ):
         if _text(claimed) != _text(wanted):
             raise ClaimError(f"{what}: the run's is {_text(wanted):.60}, the solution's is {_text(claimed):.60}")
+    if solution.is_over_budget:
+        raise ClaimError(f"budget: {solution.evaluations:,} evaluations of {solution.budget['evaluations']:,} allowed")
     cost: Cost = verify(solution, problem)
     return replace(solution, cost=cost)
 

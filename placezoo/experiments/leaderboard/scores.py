@@ -19,6 +19,9 @@ from placezoo.experiments.leaderboard.runs import Row
 _RESAMPLES = 2000
 _CONFIDENCE = 0.95
 
+_SAME = 1e-9  # relative: costs this close are the same
+_SATURATED = 3  # so many agents at the best cost, and a case tells nobody apart
+
 Key = tuple[str, str]  # environment and case
 K = TypeVar("K")
 
@@ -37,9 +40,11 @@ class Standing:
 
     Attributes:
         agent: its label.
-        place: 1 for the best; None for an agent that was not run on every case.
+        limits: what the budgets limit that it was run under: ``seconds`` or ``evaluations``; each ranks by itself.
+        place: 1 for the best; None for an agent that was not run on every case, or whose evaluations do not compare.
         cases: how many cases it was run on.
-        runs: how many runs.
+        deciding: on how many of them the ranking rests: those that are not saturated.
+        runs: how many runs, of every case at its longest budget.
         feasible: how many of them found a feasible solution.
         gap: interquartile mean of the gaps over cases and seeds.
         mean_gap: their mean.
@@ -48,11 +53,16 @@ class Standing:
         wins: mean probability that it beats another agent, see ``win_matrix``.
         seconds: mean of its runs.
         evaluations: mean of its runs.
+        integral: mean primal integral over the budget, see ``primal_integral``.
+        gaps: ``gap`` at each budget, by the budget in words, over the cases that have it.
+        compares: whether its evaluations compare with others', where they are what is limited.
     """
 
     agent: str
+    limits: str
     place: int | None
     cases: int
+    deciding: int
     runs: int
     feasible: int
     gap: Interval
@@ -62,6 +72,9 @@ class Standing:
     wins: float
     seconds: float
     evaluations: float
+    integral: float
+    gaps: dict[str, float]
+    compares: bool
 
 
 def counted_cost(row: Row) -> float:
@@ -72,16 +85,21 @@ def counted_cost(row: Row) -> float:
 
 
 def with_gaps(rows: Iterable[Row]) -> list[Row]:
-    """Return rows with gap and score; the best known is the table's or the best feasible cost among the rows."""
+    """Return rows with best, gap and score: the best of a problem is the table's or any row's, at whatever budget."""
     rows = list(rows)
-    best = {case: min([r.best_known for r in mine if r.best_known == r.best_known] + [
-        r.total for r in mine if r.feasible
-    ], default=math.nan) for case, mine in by_case(rows).items()}  # fmt: skip
-    return [_with_gap(row, best[row.env, row.case]) for row in rows]
+    best = {
+        problem: min(
+            [row.best_known for row in mine if not math.isnan(row.best_known)]
+            + [row.total for row in mine if row.feasible],
+            default=math.nan,
+        )
+        for problem, mine in _grouped(rows, lambda row: row.problem_key).items()
+    }
+    return [_with_gap(replace(row, best=best[row.problem_key])) for row in rows]
 
 
-def _with_gap(row: Row, best: float) -> Row:
-    cost = counted_cost(row)
+def _with_gap(row: Row) -> Row:
+    cost, best = counted_cost(row), row.best
     reference = best if math.isnan(row.lower_bound) else row.lower_bound
     span = row.random_cost - best
     if math.isnan(best):
@@ -105,6 +123,82 @@ def by_environment(rows: Iterable[Row]) -> dict[str, list[Row]]:
 def by_agent(rows: Iterable[Row]) -> dict[str, list[Row]]:
     """Return rows grouped by agent, in order."""
     return _grouped(rows, lambda row: row.agent)
+
+
+def by_limits(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """Return rows grouped by what their budgets limit, seconds first."""
+    groups = _grouped(rows, lambda row: row.limits)
+    return {limits: groups[limits] for limits in sorted(groups, key=lambda limits: (limits != "seconds", limits))}
+
+
+def by_budget(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """Return rows grouped by their budgets, in words, from the least."""
+    kinds = by_limits(rows).values()
+    ordered = [row for mine in kinds for row in sorted(mine, key=lambda row: tuple(row.budget.values()))]
+    return _grouped(ordered, lambda row: row.budget_text)
+
+
+def at_longest(rows: Iterable[Row]) -> list[Row]:
+    """Return the rows of each problem under its largest budget; the rows are of one kind of budget."""
+    rows = list(rows)
+    longest = {
+        problem: max(tuple(row.budget.values()) for row in mine)
+        for problem, mine in _grouped(rows, lambda row: row.problem_key).items()
+    }
+    return [row for row in rows if tuple(row.budget.values()) == longest[row.problem_key]]
+
+
+def saturated(rows: Iterable[Row]) -> set[Key]:
+    """Return the cases that tell nobody apart: three agents are at one best cost, proved or repeated.
+
+    It is proved where a solution's bound or the problem's lower bound says so; then one run at it is enough. Else all
+    runs of each of the three must be at it, at least two.
+
+    Args:
+        rows: of ``with_gaps``; submissions are left out.
+    """
+    found = set()
+    for case, mine in by_case(row for row in rows if not row.is_submission).items():
+        least = min((row.best for row in mine), default=math.nan)
+        enough = least * (1 + _SAME) if least > 0 else least + _SAME
+        bounds = [row.lower_bound for row in mine]
+        bounds += [row.solution.bound for row in mine if row.solution is not None and row.solution.bound is not None]
+        is_proved = any(bound >= least - _SAME * abs(least) for bound in bounds)
+        at_best = 0
+        for runs in by_agent(mine).values():
+            reached = [row.feasible and row.total <= enough for row in runs]
+            at_best += any(reached) if is_proved else len(runs) > 1 and all(reached)
+        if at_best >= _SATURATED:
+            found.add(case)
+    return found
+
+
+def primal_integral(row: Row) -> float:
+    """Return the mean primal gap of a run over its budget of seconds (else evaluations): 0 for the best all the time.
+
+    The primal gap is 1 before the first solution, then the excess over the best cost relative to the solution's
+    (Berthold 2013, "Measuring the impact of primal heuristics"). A failed or infeasible run has 1.
+    """
+    if row.solution is None or not row.feasible or row.error:
+        return 1.0
+    by_seconds = row.budget.get("seconds") is not None
+    end = float(row.budget["seconds"] if by_seconds else row.budget["evaluations"])
+    integral, since, gap = 0.0, 0.0, 1.0
+    for point in row.solution.trace:
+        # What an evaluation returned was there when it was counted: evaluation 1 is at 0 of the axis.
+        position = min(point.seconds if by_seconds else max(point.evaluations - 1.0, 0.0), end)
+        integral += gap * (position - since)
+        since = position
+        if point.total >= row.total - _SAME * abs(row.total):  # less was infeasible
+            gap = min(gap, _primal_gap(point.total, row.best))
+    return (integral + gap * (end - since)) / end
+
+
+def _primal_gap(cost: float, best: float) -> float:
+    if math.isnan(best) or cost * best < 0:
+        return 1.0
+    largest = max(abs(cost), abs(best))
+    return min(abs(cost - best) / largest, 1.0) if largest > 0 else 0.0
 
 
 def _grouped(rows: Iterable[Row], key: Callable[[Row], K]) -> dict[K, list[Row]]:
@@ -144,49 +238,91 @@ def bootstrap(samples: Sequence[NDArray[np.float64]], statistic: Callable[..., N
 
 
 def standings(rows: Iterable[Row]) -> list[Standing]:
-    """Return the agents from best to worst, by the interquartile mean of their gaps; those without every case last.
+    """Return the agents from best to worst, by the interquartile mean of their gaps at each case's longest budget.
+
+    Budgets of seconds and of evaluations rank apart, one after the other. Saturated cases do not decide, unless all
+    are. Agents without every case come last, as do those whose evaluations do not compare; they have no place.
 
     Args:
         rows: of ``with_gaps``; submissions are left out.
     """
-    rows = [row for row in rows if not row.is_submission]
+    ranked = [row for row in rows if not row.is_submission]
+    return [standing for mine in by_limits(ranked).values() for standing in _standings_of(mine)]
+
+
+def _standings_of(every: list[Row]) -> list[Standing]:
+    rows = at_longest(every)
     all_cases = len(by_case(rows))
-    ranks, wins = _mean_ranks(rows), win_matrix(rows)
-    found = [_standing(agent, mine, ranks[agent], wins.of(agent)) for agent, mine in by_agent(rows).items()]
-    found.sort(key=lambda s: (s.cases < all_cases, s.gap.value, s.mean_gap.value, s.agent))
+    deciding = undecided(rows)
+    ranks, wins = _mean_ranks(deciding), win_matrix(deciding)
+    found = []
+    for agent, mine in by_agent(rows).items():
+        budgets = by_budget(row for row in every if row.agent == agent)
+        gaps = {
+            text: float(interquartile_mean(np.array([row.gap for row in at_it]))) for text, at_it in budgets.items()
+        }
+        its_own = [row for row in deciding if row.agent == agent]
+        found.append(_standing(agent, mine, its_own, gaps, ranks.get(agent, math.nan), wins))
+    found.sort(key=lambda s: (not s.compares, s.cases < all_cases, *_finite(s.gap.value, s.mean_gap.value), s.agent))
     return [
-        replace(standing, place=place) if standing.cases == all_cases else standing
+        replace(standing, place=place) if standing.cases == all_cases and standing.compares else standing
         for place, standing in enumerate(found, start=1)
     ]
+
+
+def _finite(*values: float) -> tuple[float, ...]:
+    """Return values that sort, with NaN last."""
+    return tuple(math.inf if math.isnan(value) else value for value in values)
+
+
+def undecided(rows: Iterable[Row]) -> list[Row]:
+    """Return the rows on which a ranking rests: of the cases that are not saturated, or all if there are no others."""
+    rows = list(rows)
+    full = saturated(rows)
+    return [row for row in rows if (row.env, row.case) not in full] or rows
 
 
 def overall(rows: Iterable[Row]) -> list[Standing]:
     """Return the agents that were run on every case of every environment, from best to worst by their scores.
 
     Gaps of different environments do not compare; scores, ranks and wins do.
+
+    Args:
+        rows: of ``with_gaps``, of one kind of budget.
     """
     found = [standing for standing in standings(rows) if standing.place is not None]
     found.sort(key=lambda s: (-s.score.value, s.rank, s.agent))
     return [replace(standing, place=place) for place, standing in enumerate(found, start=1)]
 
 
-def _standing(agent: str, rows: list[Row], rank: float, wins: float) -> Standing:
-    cases = by_case(rows).values()
-    gaps = [np.array([row.gap for row in case]) for case in cases]
+def _standing(
+    agent: str, rows: list[Row], deciding: list[Row], gaps: dict[str, float], rank: float, wins: WinMatrix
+) -> Standing:
+    cases = list(by_case(deciding).values())
     ran = [row for row in rows if not row.error]
+
+    def over_cases(value: Callable[[Row], float], statistic: Callable[..., NDArray[np.float64]]) -> Interval:
+        samples = [np.array([value(row) for row in case]) for case in cases]
+        return bootstrap(samples, statistic) if samples else Interval(math.nan, math.nan, math.nan)
+
     return Standing(
         agent=agent,
+        limits=rows[0].limits,
         place=None,
-        cases=len(gaps),
+        cases=len(by_case(rows)),
+        deciding=len(cases),
         runs=len(rows),
         feasible=sum(row.feasible for row in rows),
-        gap=bootstrap(gaps, interquartile_mean),
-        mean_gap=bootstrap(gaps, np.mean),
-        score=bootstrap([np.array([row.score for row in case]) for case in cases], interquartile_mean),
+        gap=over_cases(lambda row: row.gap, interquartile_mean),
+        mean_gap=over_cases(lambda row: row.gap, np.mean),
+        score=over_cases(lambda row: row.score, interquartile_mean),
         rank=rank,
-        wins=wins,
+        wins=wins.of(agent) if agent in wins.agents else math.nan,
         seconds=float(np.mean([row.seconds for row in ran])) if ran else math.nan,
         evaluations=float(np.mean([row.evaluations for row in ran])) if ran else math.nan,
+        integral=float(np.mean([primal_integral(row) for row in rows])),
+        gaps=gaps,
+        compares=rows[0].limits == "seconds" or all(row.counts_evaluations for row in rows),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -12,6 +13,8 @@ import msgspec
 
 from placezoo.agents.agent import Agent
 from placezoo.agents.budget import Budget
+from placezoo.agents.learning.learners import LEARNERS
+from placezoo.agents.registry import agent_class
 from placezoo.datasets.files import read_bytes
 from placezoo.datasets.json_content import converted
 from placezoo.datasets.refusal import refuses_in_one_line
@@ -21,6 +24,14 @@ from placezoo.envs.registration import problem_class
 TRAINED = "trained"  # as a hyperparameter: the policy that the suite trains; also that policy's folder
 REFERENCES = ("best-known", "lower-bound")
 _LIMITS = ("seconds", "evaluations")  # a table's own budget stands for both
+
+
+def budget_text(budget: Budget) -> str:
+    """Return a budget in words."""
+    limits = [] if budget.seconds is None else [f"{budget.seconds:g} s"]
+    if budget.evaluations is not None:
+        limits.append(f"{budget.evaluations:,} evaluations")
+    return " or ".join(limits)
 
 
 class SuiteProblem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -70,8 +81,10 @@ class SuiteAgent:
         name: the agent's, or ``module:Class`` of one from any installed package.
         hyperparameters: the agent's; ``checkpoint = "trained"`` stands for the policy that the suite's training makes.
         env: the one environment that it runs on, None for all that it is for.
-        where: runs only on problems with these parameters, ``{num_parts = 4}`` for example.
+        where: runs only on problems with these parameters, ``{num_parts = 4}`` for example; ``instance`` is a pattern
+            of the instance's name, ``giph/*`` for example, and ``budget`` what its budget limits, ``seconds``.
         label: what it is called in the results, by default its name; tells two settings of one agent apart.
+        twin: the label of the same agent with an untrained, even or hand-made part, which a learned one must beat.
         prototype: the agent itself, where it was given as one and not by its name.
     """
 
@@ -80,6 +93,7 @@ class SuiteAgent:
     env: str | None = None
     where: dict[str, Any] = field(default_factory=dict)
     label: str = ""
+    twin: str = ""
     prototype: Agent | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -90,6 +104,16 @@ class SuiteAgent:
     def is_trained_here(self) -> bool:
         """Whether it acts by the policy that the suite trains."""
         return TRAINED in self.hyperparameters.values()
+
+    @property
+    def is_learned(self) -> bool:
+        """Whether something in it was trained, or is: then beating others is no merit until it beats its twin."""
+        return bool(self.twin) or "checkpoint" in self.hyperparameters or self.name in LEARNERS
+
+    @property
+    def counts_evaluations(self) -> bool:
+        """Whether its evaluations compare with others' (``Agent.counts_evaluations``)."""
+        return (self.prototype or agent_class(self.name)).counts_evaluations
 
 
 class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -104,7 +128,8 @@ class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         training: arguments of ``TrainingRun``, or None where nothing is trained.
 
     Raises:
-        ValueError: two agents have one label on one environment.
+        ValueError: there is nothing to run, two agents have one label on one environment, or an agent's twin is not
+            among them.
     """
 
     name: str
@@ -115,6 +140,8 @@ class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     training: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
+        if not any(group.instances and group.seeds for group in self.problems):
+            raise ValueError("problems: at least one instance and one seed")
         for env in dict.fromkeys(group.env for group in self.problems):
             labels = [agent.label for agent in self.agents if agent.env in (None, env)]
             for label in labels:
@@ -137,6 +164,29 @@ class Suite(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return msgspec.structs.replace(
             self, name=f"{self.name}/{env}", problems=problems, agents=agents, training=training
         )
+
+    def cut(self, seeds: int | None = None, seconds: Sequence[float] = (), evaluations: Sequence[int] = ()) -> Suite:
+        """Return a smaller suite, whose runs are runs of this one.
+
+        Args:
+            seeds: how many of each problem's seeds, from the first; None for all.
+            seconds: only these of its budgets of seconds; empty for all, unless some evaluations are given.
+            evaluations: likewise of its budgets of evaluations.
+
+        Raises:
+            ValueError: the suite has no such budget, or seeds below 1.
+        """
+        if seeds is not None and seeds < 1:
+            raise ValueError(f"seeds must be at least 1, not {seeds}")
+        chosen = {Budget(seconds=limit) for limit in seconds} | {Budget(evaluations=limit) for limit in evaluations}
+        for budget in chosen - {group.budget for group in self.problems}:
+            raise ValueError(f"suite {self.name} has no budget of {budget_text(budget)}")
+        problems = tuple(
+            msgspec.structs.replace(group, seeds=group.seeds[:seeds])
+            for group in self.problems
+            if not chosen or group.budget in chosen
+        )
+        return msgspec.structs.replace(self, problems=problems)
 
     def with_agents(self, agents: tuple[SuiteAgent, ...], *, alone: bool = False) -> Suite:
         """Return the suite with more agents, or with these alone."""
@@ -184,10 +234,28 @@ class _Tables(msgspec.Struct):
 def _parse(content: dict[str, Any], name: str) -> Suite:
     tables = converted(content, _Tables)
     seeds, limits = _taken(content, "seeds"), _taken(content, *_LIMITS)
-    problems = [{**seeds, **(_taken(entry, *_LIMITS) or limits), **entry} for entry in tables.problems]
+    problems = []
+    for entry in tables.problems:
+        budgets = _budgets(_taken(entry, *_LIMITS) or limits)
+        problems += [{**seeds, **budget, **entry} for budget in budgets]
     # What else an agent's table has are hyperparameters.
-    agents = [{**_taken(entry, "name", "env", "where", "label"), "hyperparameters": entry} for entry in tables.agents]
-    return converted({"name": name, **content, "problems": problems, "agents": agents}, Suite)
+    own = ("name", "env", "where", "label", "twin")
+    agents = [{**_taken(entry, *own), "hyperparameters": entry} for entry in tables.agents]
+    suite = converted({"name": name, **content, "problems": problems, "agents": agents}, Suite)
+    labels = [agent.label for agent in suite.agents]
+    for agent in suite.agents:
+        if agent.twin and (agent.twin == agent.label or agent.twin not in labels):
+            raise ValueError(f"the twin of {agent.label}: {unknown_name('agent', agent.twin, labels)}")
+    return suite
+
+
+def _budgets(limits: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return each budget that a table names: numbers are limits of one, and of lists each entry is one of its own."""
+    if not any(isinstance(limit, list) for limit in limits.values()):
+        return [limits]
+    return [
+        {name: limit} for name, given in limits.items() for limit in (given if isinstance(given, list) else [given])
+    ]
 
 
 def _taken(table: dict[str, Any], *keys: str) -> dict[str, Any]:

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from placezoo.experiments.leaderboard.runs import Row
-from placezoo.experiments.leaderboard.scores import Interval, by_agent, by_case, counted_cost, standings, with_gaps
+from placezoo.experiments.leaderboard.scores import (
+    Interval,
+    at_longest,
+    by_agent,
+    by_budget,
+    by_case,
+    by_environment,
+    by_limits,
+    counted_cost,
+    standings,
+    with_gaps,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +45,7 @@ def to_pandas(rows: Iterable[Row]) -> pd.DataFrame:
 
 
 def to_markdown(rows: Iterable[Row], table: str = "standings") -> str:
-    """Return Markdown tables, one for each environment.
+    """Return Markdown tables, one for each environment and each kind of budget.
 
     Args:
         rows: of a leaderboard.
@@ -75,19 +86,36 @@ def _tables(rows: Iterable[Row], table: str) -> dict[str, Lines]:
     makers: dict[str, Callable[[list[Row]], Lines]] = {"standings": _standings, "costs": _costs}
     if table not in makers:
         raise ValueError(f"table must be one of {', '.join(makers)}, not {table!r}")
-    scored = with_gaps(rows)
-    return {
-        env: makers[table]([row for row in scored if row.env == env])
-        for env in dict.fromkeys(row.env for row in scored)
-    }
+    tables = {}
+    for env, mine in by_environment(with_gaps(rows)).items():
+        kinds = by_limits(mine)
+        for limits, ranked in kinds.items():
+            tables[env if len(kinds) == 1 else f"{env}, by {limits}"] = makers[table](ranked)
+    return tables
 
 
 def _standings(rows: list[Row]) -> Lines:
-    total = len(by_case(row for row in rows if not row.is_submission))
-    header = ["agent", "IQM gap", "95 %", "mean gap", "mean rank", "wins", "feasible", "cases", "seconds"]
+    ranked = [row for row in rows if not row.is_submission]
+    total, budgets = len(by_case(at_longest(ranked))), list(by_budget(ranked))
+    shown = budgets if len(budgets) > 1 else []
+    header = [
+        "agent",
+        "IQM gap",
+        "95 %",
+        *shown,
+        "integral",
+        "mean gap",
+        "mean rank",
+        "wins",
+        "feasible",
+        "cases",
+        "seconds",
+    ]
     return header, [
         [
-            standing.agent, percent(standing.gap.value), interval_text(standing.gap), percent(standing.mean_gap.value),
+            standing.agent, percent(standing.gap.value), interval_text(standing.gap),
+            *(percent(standing.gaps.get(budget, math.nan)) for budget in shown), percent(standing.integral),
+            percent(standing.mean_gap.value),
             f"{standing.rank:.1f}", f"{100 * standing.wins:.0f} %", f"{standing.feasible}/{standing.runs}",
             f"{standing.cases}/{total}", f"{standing.seconds:.2f}",
         ]

@@ -367,3 +367,18 @@ def test_the_packages_policy_for_edge_clusters_leads_its_twin_and_heft():
     learned = mean("ppo", checkpoint="pretrained", samples=1)
     assert learned < mean("ppo", checkpoint="untrained", samples=1) - 0.01
     assert learned < mean("heft") - 0.01
+
+
+def test_what_takes_longer_than_the_budget_to_observe_is_constructed_greedily(monkeypatch):
+    """A million nodes have no order within seconds: as if the eigenvectors of a small graph never came."""
+    agent, budget = placezoo.make_agent("ppo", checkpoint="pretrained", samples=2), Budget(seconds=60)
+    at_once = agent.solve(placezoo.make_problem(ENV, "delaunay/test/0", num_parts=4), budget)
+    monkeypatch.setattr("placezoo.agents.search.item_arrays._AT_ONCE", 10)
+    elsewhere = agent.solve(placezoo.make_problem(ENV, "delaunay/test/0", num_parts=4), budget)
+    np.testing.assert_array_equal(elsewhere.assignment, at_once.assignment)
+    monkeypatch.setattr("placezoo.agents.ppo.agent._OBSERVING_SHARE", 1e-9)
+    problem = placezoo.make_problem(ENV, "delaunay/test/0", num_parts=4)
+    broken_off = agent.solve(problem, budget)
+    assert broken_off.evaluations == 1
+    assert "item_order" not in vars(problem)
+    np.testing.assert_array_equal(broken_off.assignment, problem.greedy(np.random.default_rng(0)))

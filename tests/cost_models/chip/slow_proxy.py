@@ -119,6 +119,8 @@ def slow_proxy(netlist, placement, smoothing_range):
             abs(overlap(first_row, column)[0] - cell_width) > 1e-5 for column in (first_column, last_column)
         )
         for (row, column), (dx, dy) in covered.items():
+            if not (first_row <= row <= last_row and first_column <= column <= last_column):
+                continue  # a sliver that rounding leaves
             if not (partial_row and row == last_row):
                 macro_vertical[row][column] += dx * canvas.macro_routes[1]
             if not (partial_column and column == last_column):

@@ -10,7 +10,7 @@ from placezoo.cost_models import ProxyCost
 from placezoo.cost_models.chip import proxy_state
 from placezoo.cost_models.chip.free_places import FreePlaces, is_free, put_down
 from placezoo.cost_models.chip.joint_annealing import _optimal_interval, anneal_jointly
-from placezoo.cost_models.chip.quick_trials import keep, quick_trials, take_back, try_quickly
+from placezoo.cost_models.chip.quick_trials import build, keep, quick_trials, take_back, try_quickly
 from placezoo.datasets import generate_netlist
 from placezoo.datasets.chip.netlist import Placement
 from placezoo.envs.chip.problem import ChipPlaceProblem
@@ -54,6 +54,7 @@ def test_quick_trials_are_exact(netlist, seed, smoothing_range):
     state = model.merged_state()
     proxy_state.rebuild(state)
     trials, rng = quick_trials(state), np.random.default_rng(seed)
+    build(trials)
     movable = np.flatnonzero(state.kinds != proxy_state.POINT)
     if movable.size == 0:
         return
@@ -84,7 +85,7 @@ def test_quick_trials_are_exact(netlist, seed, smoothing_range):
             for array, old in zip(state[13:21], before, strict=True):
                 np.testing.assert_array_equal(array, old)
         kept = [array.copy() for array in (state.totals, state.grids, state.net_length, state.terminal_cell)]
-        proxy_state.rebuild(state)
+        build(trials)
         for array, old in zip((state.totals, state.grids, state.net_length, state.terminal_cell), kept, strict=True):
             np.testing.assert_allclose(old, array, rtol=1e-9, atol=1e-9)
 
@@ -92,20 +93,29 @@ def test_quick_trials_are_exact(netlist, seed, smoothing_range):
 @given(netlists(), st.integers(0, 2**32), st.integers(0, 2))
 @examples(60)
 def test_trials_stop_early_only_above_the_limit(netlist, seed, smoothing_range):
-    """Soft macros, and flips of hard ones, anywhere: whatever is within the limit is told exactly."""
+    """One block or two, anywhere, flipped or not, after others were kept: what is within the limit is told exactly."""
     state = ProxyCost(netlist, smoothing_range).merged_state()
-    proxy_state.rebuild(state)
     trials, rng = quick_trials(state), np.random.default_rng(seed)
+    build(trials)
     movable = np.flatnonzero(state.kinds != proxy_state.POINT)
-    for block in movable:
-        x, y, turn = *rng.uniform(-5, 65, 2), state.orientation[block]
-        if state.kinds[block] == proxy_state.HARD:
-            x, y, turn = state.x[block], state.y[block], proxy_state.flipped(turn, int(rng.integers(4)))
+    for _ in range(8 if movable.size else 0):
+        listed = []
+        for block in rng.choice(movable, size=min(int(rng.integers(1, 3)), movable.size), replace=False):
+            turn, place = state.orientation[block], rng.uniform(-5, 65, 2)
+            if state.kinds[block] == proxy_state.HARD and rng.random() < 0.5:
+                turn = proxy_state.flipped(turn, int(rng.integers(4)))
+            if rng.random() < 0.3:
+                place = state.x[block], state.y[block]
+            listed.append((block, *place, turn))
         exact = None
         for above in (np.inf, 1e-9, 0.0, -1e-9, -1e-5, -1e-2, -1.0):
             proxy_state.begin_change(state)
-            proxy_state.list_block(state, block, x, y, turn, 1)
+            for move in listed:
+                proxy_state.list_block(state, *move, 1)
             total = try_quickly(trials, np.inf if exact is None else exact + above)
+            if exact is None and rng.random() < 0.5:  # kept, so that the next trials begin elsewhere
+                keep(trials)
+                break
             take_back(trials)
             exact = total if exact is None else exact
             assert total == exact or (total == np.inf and above < 0)

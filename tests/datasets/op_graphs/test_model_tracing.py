@@ -178,6 +178,11 @@ def test_bad_files(tmp_path):
         ('"backward": []', '"backward": [5]', "'backward' names an operator outside 0..1"),
         ('"flops": [1.0, 1.0]', '"flops": [1.0, -1.0]', "flops must be finite and at least 0"),
         ('"group"', '"groups"', "'group' is missing"),
+        ('"products": {}', '"products": [1]', "'products' must have a list for each operator"),
+        ('"products": {}', '"products": {"0": [3]}', "a product is 4 or 9 whole numbers, not 3"),
+        ('"products": {}', '"products": {"0": [[1, 0, 2, 2]]}', "rows of a product must be a whole number in 1"),
+        ('"products": {}', '"products": {"1": [[1, 1e9, 2, 2]]}', "rows of a product must be a whole number in 1"),
+        ('"products": {}', '"products": {"1": [[1099511627776, 1099511627776, 2, 2]]}', "2.62 or more"),
     ):
         path.write_text(text.replace(old, new))
         with pytest.raises(ValueError, match=f":1: .*{message}"):

@@ -1,0 +1,1 @@
+"""``guided-search``: a small network says which of several moves is worth evaluating exactly."""

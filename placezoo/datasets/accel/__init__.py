@@ -1,0 +1,1 @@
+"""Accelerators: layers of networks, design spaces, technologies."""

@@ -1,0 +1,1 @@
+"""Accelerator search, ``AccelSearch-v0``."""
