@@ -113,15 +113,9 @@ def _ask(
     if any(limit is not None and limit <= 0 for limit in limits):
         return
     connection = _server.start()
-<<<<<<< HEAD
-    now = time.monotonic()  # which is one clock for all processes: sending and forking count too
-    deadlines = tuple(None if limit is None else now + limit for limit in limits)
-    is_over = False
-=======
     is_over, counted = False, 0.0
->>>>>>> origin/main
     try:
-        connection.send((function, arguments, deadlines))
+        connection.send((function, arguments, limits))
         while True:
             kind, answer, spent = connection.recv()  # seconds since the process began
             spent_elsewhere(spent - counted)
@@ -148,7 +142,7 @@ def serve(descriptor: int) -> None:
     connection.send(None)
     while True:
         try:
-            function, arguments, deadlines = connection.recv()
+            function, arguments, limits = connection.recv()
         except EOFError:
             return
         if function is None:
@@ -159,13 +153,8 @@ def serve(descriptor: int) -> None:
             continue
         child = os.fork()
         if child == 0:
-<<<<<<< HEAD
-            _answer(connection, function, arguments, deadlines)
-        _, status = os.waitpid(child, 0)
-=======
             _answer(connection, function, arguments, limits)
         _, status, usage = os.wait4(child, 0)
->>>>>>> origin/main
         if status != 0:
             spent = usage.ru_utime + usage.ru_stime
             connection.send((_ENDED, os.WTERMSIG(status) if os.WIFSIGNALED(status) else -1, spent))
@@ -175,36 +164,24 @@ def _answer(
     connection: Connection,
     function: Callable[..., Any],
     arguments: Any,
-    deadlines: tuple[float | None, float | None],
+    limits: tuple[float | None, float | None],
 ) -> None:
     """Send what the function returns or yields, and end this process; or be ended by the alarm, also in compiled code.
 
     The alarm rests while an answer is sent, so that no answer is torn.
     """
-<<<<<<< HEAD
-
-    def alarm(deadline: float | None) -> None:
-        if deadline is not None:
-            signal.setitimer(signal.ITIMER_REAL, max(deadline - time.monotonic(), 1e-6))
-=======
     started = now()
 
     def set_alarm(limit: float | None) -> None:
         if limit is not None:
             alarm(max(limit - (now() - started), 1e-6))
->>>>>>> origin/main
 
     def send(kind: int, answer: Any) -> None:
         alarm(0)
         connection.send((kind, answer, time.process_time()))
 
-<<<<<<< HEAD
-    first, later = deadlines
-    alarm(first)
-=======
     first, later = limits
     set_alarm(first)
->>>>>>> origin/main
     try:
         answer = function(*arguments)
         for one in answer if isinstance(answer, Generator) else (answer,):
