@@ -12,7 +12,7 @@ from placezoo.agents.partition.spectral import bisect_recursively
 from placezoo.agents.search import separate_process
 from placezoo.agents.search.clock import CLOCK, now
 from placezoo.agents.search.repair import repair
-from placezoo.agents.search.separate_process import answers_within, call_within
+from placezoo.agents.search.separate_process import answers_within, call_within, start_server
 from placezoo.datasets import Graph
 from tests.instances import two_cliques
 
@@ -87,6 +87,12 @@ def test_partitioners_run_until_the_budget_is_spent(agent):
     solution = placezoo.make_agent(agent).solve(problem, Budget(seconds=1.0))
     assert solution.seconds >= 0.9
     assert placezoo.make_agent(agent, runs=1).solve(problem, Budget(seconds=600)).seconds < 300
+
+
+def test_a_server_has_imported_what_it_was_told_to():
+    """A call's process inherits it; a module that is missing is passed over."""
+    start_server("wave", "no_such_module")
+    assert call_within(60, eval, "'wave' in __import__('sys').modules")
 
 
 def test_failures_are_one_line_and_end_nothing_else():

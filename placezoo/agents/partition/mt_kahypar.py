@@ -59,7 +59,7 @@ class MtKaHyPar(Agent[GraphPartitionProblem]):
         )
         compile_repair(problem)
         problem.greedy(np.random.default_rng(0))
-        start_server()
+        start_server(__name__, "mtkahypar")
 
     def _search(self, search: Search[GraphPartitionProblem]) -> None:
         problem = search.problem
@@ -67,16 +67,25 @@ class MtKaHyPar(Agent[GraphPartitionProblem]):
             search.evaluate(np.zeros(problem.num_items, np.int64))
             return
         balance, objective = problem.cost_model.balance, problem.parameters.get("objective", "cut-net")
-        runs = search.evaluations_left(self.runs or sys.maxsize)
+        runs, seed, seconds = (
+            search.evaluations_left(self.runs or sys.maxsize),
+            int(search.rng.integers(2**31 - 1)),
+            None,
+        )
+        cheaper = None
+        if search.budget.seconds is not None:  # on a busy machine, what begins when time is over ends long after
+            cheaper = repair(problem, problem.greedy(search.rng))
+            seconds = search.budget.seconds - search.seconds
         answers = answers_within(
-            search.seconds_to_answer, search.budget.seconds, partitions, problem.instance, balance.num_parts,
-            balance.epsilon, objective, self.preset, runs, int(search.rng.integers(2**31 - 1)),
+            seconds, seconds, partitions, problem.instance, balance.num_parts, balance.epsilon, objective, self.preset,
+            runs, seed,
         )  # fmt: skip
         for parts in answers:
             if search.best is None or not search.is_over:
                 search.evaluate(repair(problem, parts))
-        if search.best is None:  # no time was left
-            search.evaluate(repair(problem, problem.greedy(search.rng)))
+        if search.best is None:
+            assert cheaper is not None, "without a limit of seconds the library answers"
+            search.evaluate(cheaper)
 
 
 def partitions(

@@ -7,6 +7,8 @@ not an import (seconds); what a call allocates, caches or breaks ends with its p
 from __future__ import annotations
 
 import atexit
+import contextlib
+import importlib
 import os
 import signal
 import subprocess
@@ -60,9 +62,16 @@ _server = _Server()
 atexit.register(_server.end)
 
 
-def start_server() -> None:
-    """Start what ``call_within`` needs, before a clock starts."""
-    _server.start()
+def start_server(*modules: str) -> None:
+    """Start what ``call_within`` needs, before a clock starts.
+
+    Args:
+        modules: which the server imports now, so that calls need not; those that are not installed are passed over.
+    """
+    connection = _server.start()
+    if modules:
+        connection.send((None, modules, ()))
+        connection.recv()
 
 
 def call_within(seconds: float | None, function: Callable[..., Any], *arguments: Any) -> Any:
@@ -136,6 +145,12 @@ def serve(descriptor: int) -> None:
             function, arguments, limits = connection.recv()
         except EOFError:
             return
+        if function is None:
+            for module in arguments:
+                with contextlib.suppress(ImportError):
+                    importlib.import_module(module)
+            connection.send(None)
+            continue
         child = os.fork()
         if child == 0:
             _answer(connection, function, arguments, limits)
