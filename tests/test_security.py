@@ -576,3 +576,78 @@ def test_as_many_environments_as_memory_holds(formulation):
     each = estimated_bytes(env.envs[0])
     assert len(pickle.dumps(env.envs[0])) < each < 1e6
     assert each * many > available_bytes() > 0
+
+
+def external(location, shape):
+    """Return an ONNX model whose weight is said to lie in another file."""
+    onnx = pytest.importorskip("onnx")
+    weight = onnx.TensorProto(name="w", data_type=onnx.TensorProto.FLOAT, dims=shape)
+    weight.data_location = onnx.TensorProto.EXTERNAL
+    for key, value in (("location", location), ("offset", "0"), ("length", str(10**12))):
+        weight.external_data.add(key=key, value=value)
+    value = onnx.helper.make_tensor_value_info
+    rows, columns = shape
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("MatMul", ["x", "w"], ["y"])], "g", [value("x", 1, (2, rows))],
+        [value("y", 1, (2, columns))], [weight],
+    )  # fmt: skip
+    return onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)]).SerializeToString()
+
+
+@pytest.mark.parametrize("location", ["w.bin", "../w.bin", "/etc/passwd", "/dev/zero", "missing", "\0", "x" * 100_000])
+def test_weights_of_onnx_models_are_never_opened(location, tmp_path, monkeypatch):
+    (tmp_path / "w.bin").write_bytes(bytes(48))
+    (tmp_path / "m.onnx").write_bytes(external(location, (10**6, 10**6)))
+    opened = []
+    monkeypatch.setattr("os.open", lambda path, *others, real=os.open: opened.append(str(path)) or real(path, *others))
+    monkeypatch.setattr("builtins.open", lambda *_, **__: pytest.fail("it opens a file"))
+    assert placezoo.datasets.load(str(tmp_path / "m.onnx")).num_ops == 1
+    assert opened == [str(tmp_path / "m.onnx")]
+
+
+def test_what_is_written_replaces_links_and_does_not_follow_them(claim, board, tmp_path):
+    precious = tmp_path / "precious"
+    precious.write_text("precious")
+    (tmp_path / "out.json").symlink_to(precious)
+    claim.save(tmp_path / "out.json")
+    assert Solution.load(tmp_path / "out.json").agent == claim.agent
+    first = [row.total for row in board.run()]
+    for path in board.folder.glob("runs/*.json"):
+        path.unlink()
+        path.symlink_to(precious)
+    for name in ("results.json", "results.csv", "report.html"):
+        (board.folder / name).symlink_to(precious)
+    rows = list(board.run())
+    board.write(rows)
+    assert all(row.is_new for row in rows)
+    assert [row.total for row in rows] == first
+    assert not any(path.is_symlink() for path in board.folder.rglob("*"))
+    for folder in ("locked", "table"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / ".lock").symlink_to(precious)
+    with pytest.raises(OSError, match=r"\.lock"), alone_in(tmp_path / "locked", "training"):
+        pass
+    with pytest.raises(OSError, match=r"\.lock"):
+        BestKnown(tmp_path / "table").update(claim)
+    assert precious.read_text() == "precious"
+
+
+def test_a_table_keeps_its_index(claim, tmp_path):
+    table = BestKnown(tmp_path)
+    table.update(claim)
+    content = json.loads((tmp_path / "index.json").read_text())
+    for file in ("index.json", ".lock", "../index.json", "x.toml", ""):
+        content["records"][0].update(file=file, total=1e9)
+        (tmp_path / "index.json").write_text(json.dumps(content))
+        with pytest.raises(ValueError, match="must be a solution's file in the table's folder"):
+            BestKnown(tmp_path).update(claim)
+        assert (tmp_path / "index.json").exists()
+
+
+def test_budgets_do_not_go_by_the_clock_on_the_wall(claim, monkeypatch):
+    back = iter(range(10**9, 0, -1000))
+    monkeypatch.setattr("time.time", lambda: next(back))
+    problem = placezoo.make_problem(claim.env_id, claim.instance, **claim.parameters)
+    solution = placezoo.make_agent("local-search").solve(problem, placezoo.Budget(seconds=0.2))
+    assert 0.2 <= solution.seconds < 60
+    assert [point.seconds for point in solution.trace] == sorted(point.seconds for point in solution.trace)

@@ -5,14 +5,18 @@ from __future__ import annotations
 import functools
 import os
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import resources
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Any
 
-from placezoo.datasets.files import git_blob, read_bytes, sha256
+from placezoo.datasets.files import MOST_BYTES, git_blob, read_bytes, sha256
 from placezoo.datasets.suggestion import unknown_name
 
 DATA_VARIABLE = "PLACEZOO_DATA"
+_MARGIN = 10_000  # bytes that a compressed file may have more than its content
+_PATIENCE = 60.0  # seconds without an answer
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,9 @@ class PublicFile:
         citation: the publication to cite.
         placement: the second file: canvas and placement of a netlist.
         published: published costs by method.
+
+    Raises:
+        ValueError: the path leaves its folder.
     """
 
     name: str
@@ -46,6 +53,11 @@ class PublicFile:
     citation: str = ""
     placement: PublicFile | None = None
     published: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        path = PurePosixPath(self.path)
+        if path.is_absolute() or ".." in path.parts or not path.name or "\\" in self.path:
+            raise ValueError(f"{self.name}: {self.path!r} does not lie below a folder of data")
 
     @property
     def files(self) -> list[PublicFile]:
@@ -128,6 +140,23 @@ def _fetch_file(entry: PublicFile) -> Path:
     return path
 
 
+def _download_within(entry: PublicFile) -> Callable[[str, Any, Any], None]:
+    """Return what downloads a file, and breaks off where it is longer than the registry says."""
+    most = int(1.01 * entry.size) + _MARGIN if entry.size else MOST_BYTES
+
+    def download(url: str, output_file: Any, _: Any) -> None:
+        import requests
+
+        with requests.get(url, stream=True, timeout=_PATIENCE) as response, Path(output_file).open("wb") as file:
+            response.raise_for_status()
+            for chunk in response.iter_content(1 << 20):
+                file.write(chunk)
+                if file.tell() > most:
+                    raise ValueError(f"{url}: not the published {entry.name}: it is longer than {most:,} bytes")
+
+    return download
+
+
 def _download(entry: PublicFile) -> Path:
     import pooch
     import requests
@@ -140,7 +169,8 @@ def _download(entry: PublicFile) -> Path:
     pooch.get_logger().setLevel("WARNING")  # an error is one line, and success needs none
     part = target.with_name(f"part-{os.getpid()}-{target.name}")  # ends alike, so that it is read alike
     try:
-        pooch.retrieve(entry.url, known_hash=None, fname=part.name, path=part.parent)
+        fetch_it = _download_within(entry)
+        pooch.retrieve(entry.url, known_hash=None, fname=part.name, path=part.parent, downloader=fetch_it)
         verify_file(entry, part)
         part.replace(target)
     except (requests.RequestException, OSError) as error:

@@ -312,10 +312,8 @@ class Training:
         return {}
 
     def _note_start(self, learner: Any) -> None:
-        """Score the policy that training starts from: what it learns is to be seen."""
-        from placezoo.agents.learning.learner import TrainingStatus
-
-        cost = self._validate(learner, TrainingStatus(0, 0.0, np.nan, 0, 0.0))
+        """Score the policy that training starts from: what it learns is to be seen. What is kept is a trained one."""
+        cost = float(np.mean([self._score(*one) for one in zip(learner.parts, self._policies, strict=True)]))
         self._curve.append(CurvePoint(0, 0, 0.0, np.nan, cost))
         for tracker in self._trackers:
             tracker.log(self._curve[0], {})
@@ -324,7 +322,7 @@ class Training:
 
     def _note(self, learner: Any, status: Any) -> None:
         """Validate if it is time, and write what there is to write."""
-        run, curve = self._run, self._curve
+        run, curve, seconds = self._run, self._curve, status.seconds - self._validating
         validated = sum(np.isfinite(point.validation_cost) for point in curve)
         validation_cost = np.nan
         if status.done >= validated / self._validations or status.done >= 1.0:
@@ -334,7 +332,7 @@ class Training:
         point = CurvePoint(
             status.timesteps,
             status.episodes,
-            round(status.seconds - self._validating, 2),
+            round(seconds, 2),
             status.relative_cost,
             validation_cost,
         )
@@ -348,15 +346,22 @@ class Training:
             self._on_progress(point, status.done)
 
     def _validate(self, learner: Any, status: Any) -> float:
-        """Score each policy on its held-out problems, and keep those that were never better; return the mean score."""
+        """Score each policy on its held-out problems, and keep those that were never better; return the mean score.
+
+        Of some agents the last are kept; ``best`` is the score of the policy that is kept.
+        """
         scores = []
         for part, policy in zip(learner.parts, self._policies, strict=True):
-            agent = with_policy(self._agent_class(**self._entry.validation), part.checkpoint())
-            scores.append(relative_score(agent, self._entry.validation_budget, policy.held_out))
-            if scores[-1] < policy.best:
+            scores.append(self._score(part, policy))
+            if scores[-1] < policy.best or self._entry.keeps_last:
                 policy.best = scores[-1]
                 part.checkpoint(**_training_record(self._run, policy, status)).save(policy.folder)
         return float(np.mean(scores))
+
+    def _score(self, part: Any, policy: _Policy) -> float:
+        """Return a policy's cost on its held-out problems over greedy construction's."""
+        agent = with_policy(self._agent_class(**self._entry.validation), part.checkpoint())
+        return relative_score(agent, self._entry.validation_budget, policy.held_out)
 
     def _save_state(self, learner: Any, status: Any, name: str | None = None) -> None:
         from placezoo.agents.learning.training_state import STATE, Progress, TrainingState

@@ -280,7 +280,7 @@ def _says_what_is_kept(env: str, folder: Path) -> Iterator[None]:
 
 def _report(curve: list[CurvePoint], folder: Path) -> None:
     scored = [point for point in curve if math.isfinite(point.validation_cost)]
-    best = min((point.validation_cost for point in scored), default=math.nan)
+    best = min((point.validation_cost for point in scored if point.timesteps > 0), default=math.nan)
     last = curve[-1]
     console.print(f"{last.timesteps:,} steps, {last.episodes:,} episodes, {last.seconds:.0f} s")
     if scored and scored[0].timesteps == 0:

@@ -129,6 +129,7 @@ def tune_agent(run: TuneRun, folder: str | Path) -> list[TuneRow]:
     """
     require_extra("rllib", "tuning")
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # or Tune prints boxes whatever its verbosity
+    os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")  # or what is interrupted looks as if it were complete
     from ray import tune
 
     from placezoo.agents.ppo.ray_cluster import ray_session
@@ -172,8 +173,25 @@ def tune_agent(run: TuneRun, folder: str | Path) -> list[TuneRow]:
         raise ValueError(f"no training succeeded: {errors[0] if errors else 'none reported a validation'}")
     rows.sort(key=lambda row: (row.validation_cost, row.trial))
     write_results(rows, folder / RESULTS)
-    shutil.copytree(folders[rows[0].trial] / "training", folder / "best", dirs_exist_ok=True)
+    _keep_best(folders[rows[0].trial] / "training", folder / "best")
     return rows
+
+
+def _keep_best(training: Path, best: Path) -> None:
+    """Copy a training's folder beside another one and put it in its place: a policy is never half of each.
+
+    What the training goes on from, and locks, stays where it is.
+    """
+    from placezoo.agents.learning.training_state import STATE
+
+    copied = best.with_name(f".{best.name}.tmp")
+    shutil.rmtree(copied, ignore_errors=True)
+    shutil.copytree(training, copied, ignore=shutil.ignore_patterns(".*", STATE))
+    if best.is_symlink():
+        best.unlink()
+    elif best.exists():
+        shutil.rmtree(best)
+    copied.rename(best)
 
 
 def write_results(rows: list[TuneRow], path: Path) -> None:

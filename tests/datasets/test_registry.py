@@ -39,7 +39,7 @@ def test_registry_entries_are_complete():
     for entry in public.public_files().values():
         assert entry.licence
         assert entry.citation
-        assert entry.format in ("metis", "netlist", "giph")
+        assert entry.format in ("metis", "netlist", "giph", "accel-table")
         assert (entry.format == "netlist") == (entry.placement is not None)
         for file in entry.files:
             assert len(file.sha256) == 64 or len(file.git_blob) == 40
@@ -176,6 +176,32 @@ def test_a_netlist_is_fetched_and_verified_by_its_git_blob_id(empty_machine, mon
         (site / "initial.plc").write_bytes(contents["initial.plc"] + b"\n")
         with pytest.raises(ValueError, match="not the published chip: git blob"):
             public.fetch("chip")
+
+
+@pytest.mark.parametrize("path", ["../x.graph", "/etc/x.graph", "a/../../x.graph", "..", "", "a\\..\\x"])
+def test_public_files_lie_below_their_folder(path):
+    with pytest.raises(ValueError, match="does not lie below a folder of data"):
+        public.PublicFile(name="x", path=path)
+
+
+def test_a_download_breaks_off_where_it_is_longer_than_published(empty_machine, monkeypatch):
+    """And one of another content, or from a file instead of the network, leaves nothing behind."""
+    site, cache = empty_machine / "site", empty_machine / "cache"
+    site.mkdir()
+    (site / "x.graph").write_bytes(bytes(3 << 20))
+    monkeypatch.setattr(public, "cache_folder", lambda: cache)
+    with serving(site) as server:
+        url = f"http://127.0.0.1:{server.server_port}/x.graph"
+        for address, size, message in (
+            (url, 5000, "longer than 15,050 bytes"),
+            (url, 3 << 20, "not the published x"),
+            (f"file://{site}/x.graph", 3 << 20, "cannot download x"),
+        ):
+            entry = public.PublicFile(name="x", path="graphs/x.graph", url=address, size=size, sha256="0" * 64)
+            monkeypatch.setattr(public, "public_files", lambda entry=entry: {"x": entry})
+            with pytest.raises((ValueError, OSError), match=message):
+                public.fetch("x")
+            assert [path for path in cache.rglob("*") if path.is_file()] == []
 
 
 def generated_datasets():

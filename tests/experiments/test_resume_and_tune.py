@@ -16,7 +16,7 @@ import placezoo
 from placezoo.experiments.pretrain import go_on_pretraining, parse_part, pretrain
 from placezoo.experiments.tracking import make_trackers
 from placezoo.experiments.train import TrainingRun, read_curve, resume, train
-from placezoo.experiments.tune import LogRange, TuneRun, search_space, tune_agent
+from placezoo.experiments.tune import LogRange, TuneRun, _keep_best, search_space, tune_agent
 
 SMALL = {"num_envs": 4, "num_steps": 16, "batch_size": 32, "width": 8, "layers": 1}
 RUN = TrainingRun(
@@ -254,6 +254,26 @@ def test_tuning_tries_keeps_the_best_and_goes_on(tmp_path):
     assert again == rows
 
 
+def test_the_best_policy_is_never_half_of_another_one(tmp_path):
+    training, best, elsewhere = (tmp_path / name for name in ("training", "best", "elsewhere"))
+    for folder in (training, best, elsewhere):
+        folder.mkdir()
+        (folder / "policy.json").write_text(folder.name)
+    for name in (".lock", "state.safetensors", "policy.safetensors"):
+        (training / name).write_text("")
+    (best / "old").write_text("")
+    with pytest.raises(FileNotFoundError):
+        _keep_best(tmp_path / "missing", best)
+    assert (best / "policy.json").read_text() == "best"
+    _keep_best(training, best)
+    assert {path.name for path in best.iterdir()} == {"policy.json", "policy.safetensors"}
+    assert (best / "policy.json").read_text() == "training"
+    (tmp_path / "link").symlink_to(elsewhere)
+    _keep_best(training, tmp_path / "link")
+    assert (elsewhere / "policy.json").read_text() == "elsewhere"
+    assert {path.name for path in tmp_path.iterdir()} == {"training", "best", "elsewhere", "link"}
+
+
 def test_search_spaces_leave_out_what_is_set():
     space = search_space("ppo", {"width": 8})
     assert "width" not in space
@@ -280,11 +300,14 @@ def test_the_packages_policies_solve_at_once(env_id, instance, parameters):
     assert solution.cost.total < problem.reference_cost
 
 
-def test_every_environment_has_a_small_policy_that_says_how_it_was_made():
+def test_every_environment_with_a_dataset_has_a_small_policy_that_says_how_it_was_made():
     from placezoo.agents.networks.checkpoint import Checkpoint, checkpoint_folder
-    from placezoo.envs.registration import PROBLEMS
+    from placezoo.datasets import DATASETS
+    from placezoo.envs.registration import environments_of
 
-    for env_id in PROBLEMS:
+    trained_on = {env_id for dataset in DATASETS.values() for env_id in environments_of(dataset.generate)}
+    assert len(trained_on) >= 5
+    for env_id in trained_on:  # what has no dataset yet has nothing to train on
         folder = checkpoint_folder("pretrained", "ppo", env_id)
         policy = Checkpoint.load(folder)
         assert policy.env_id == env_id

@@ -117,7 +117,7 @@ class MacroPlacer(Agent[ChipPlaceProblem]):
             )  # fmt: skip
             search.evaluations += moves
             chunks += 1
-            if not is_wide and search.progress > recorded + 1 / _RECORDS:
+            if not is_wide and search.progress > recorded + 1 / _RECORDS and not search.is_over:
                 before = search.seconds
                 _record(search, joint)
                 recorded = search.progress

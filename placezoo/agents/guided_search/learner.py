@@ -51,13 +51,13 @@ class GuidedSearchConfig:
 
     width: Annotated[int, at_least(1)] = 32
     evaluations: Annotated[int, at_least(1)] = 3000
-    candidates: Annotated[int, at_least(1)] = 8
-    exploration: Annotated[float, between(0, 1)] = 0.4
+    candidates: Annotated[int, at_least(1)] = 16
+    exploration: Annotated[float, between(0, 1)] = 0.2
     random_starts: Annotated[float, between(0, 1)] = 0.25
     patience: Annotated[float, at_least(1)] = 3.0
     kept: Annotated[float, between(0, 1)] = 0.3
     rows: Annotated[int, at_least(1)] = 500_000
-    steps: Annotated[int, at_least(1)] = 40
+    steps: Annotated[int, at_least(1)] = 80
     batch: Annotated[int, at_least(2)] = 1024
     weight: Annotated[float, above(0)] = 5.0
     learning_rate: Annotated[float, above(0)] = 3e-3

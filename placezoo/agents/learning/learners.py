@@ -25,6 +25,8 @@ class LearnerEntry:
         formulation: that it learns unless told otherwise.
         validation: hyperparameters of the agent with which it is scored during training.
         validation_budget: and its budget on a problem.
+        keeps_last: keep what training ends with, not what was best on the validation split: searches differ by more
+            than the networks that guide them.
     """
 
     config: str
@@ -33,6 +35,7 @@ class LearnerEntry:
     formulation: str
     validation: dict[str, Any]
     validation_budget: Callable[[PlacementProblem], Budget]
+    keeps_last: bool = False
 
     def load(self, backend: str | None = None) -> tuple[Any, Any, Any]:
         """Return the classes of config, learner and agent.
@@ -93,7 +96,7 @@ LEARNERS = {
     ),
     "guided-search": LearnerEntry(
         "guided_search.learner:GuidedSearchConfig", {"fast": "guided_search.learner:GuidedSearchLearner"},
-        "guided_search.agent:GuidedSearch", "improve", {}, lambda problem: Budget(evaluations=4000),
+        "guided_search.agent:GuidedSearch", "improve", {}, lambda problem: Budget(evaluations=1000), keeps_last=True,
     ),
     "gdp": LearnerEntry(
         "one_shot.learner:GDPConfig", {"fast": "one_shot.learner:OneShotLearner"}, "one_shot.agents:GDP", "one-shot",

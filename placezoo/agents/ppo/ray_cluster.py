@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
+import sys
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from placezoo.parameters import at_least, check_fields
 
@@ -82,6 +85,25 @@ def ray_session(address: str | None = None, cpus: int | None = None) -> Iterator
             where = "Ray could not be started here" if address is None else f"no Ray cluster was reached at {address!r}"
             raise ValueError(f"{where}: {what}") from None
     try:
-        yield
+        with _ended_in_order():
+            yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """Let SIGTERM end this process in order: Ray's own handler prints a stack and aborts, whoever installed another."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, frame: Any) -> None:
+        print("ended by SIGTERM", file=sys.stderr)
+        sys.exit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -46,7 +46,7 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         file: the solution's name in the table's folder.
 
     Raises:
-        ValueError: the file is not one of the table's folder.
+        ValueError: the file is no solution's in the table's folder.
     """
 
     env: str
@@ -61,8 +61,8 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     file: str
 
     def __post_init__(self) -> None:
-        if Path(self.file).name != self.file:
-            raise ValueError(f"{self.file!r} must be a file of the table's folder")
+        if Path(self.file).name != self.file or not self.file.endswith((".json", ".json.gz")) or self.file == INDEX:
+            raise ValueError(f"{self.file!r} must be a solution's file in the table's folder")
 
 
 class _Index(msgspec.Struct, tag_field="format", tag=FORMAT):
