@@ -1,6 +1,7 @@
 """Prose that reads easily: sentences of at most 25 words, no words that say nothing, a README that is short."""
 
 import importlib.util
+import re
 from pathlib import Path
 
 import pytest
@@ -49,3 +50,27 @@ def test_the_readme_is_short():
 )
 def test_sentences_are_counted(prose, text, found):
     assert [(one.kind, one.words) for one in prose.findings(text)] == found
+
+
+def test_commands_of_the_docs_have_the_options_that_they_are_given(prose):
+    import typer
+
+    from placezoo.experiments.command_line import app
+
+    root = typer.main.get_command(app)
+    seen = 0
+    for page in prose.pages():
+        for block in re.findall(r"```(?:bash)?\n(.*?)```", page.read_text(), flags=re.DOTALL):
+            for line in re.sub(r"\\\n", " ", block).splitlines():
+                for command in line.partition("#")[0].split(";"):
+                    words = command.split()
+                    if words[:1] != ["placezoo"] or "--import" in words[:2]:
+                        continue
+                    found = root
+                    while getattr(found, "commands", None) and words[1:2] and words[1] in found.commands:
+                        found, words = found.commands[words[1]], words[1:]
+                    options = {name for one in found.params for name in one.opts} | {"--help", "--install-completion"}
+                    assert found is not root or words[1].startswith("-"), f"{page}: {command}"
+                    assert {word for word in words if word.startswith("--")} <= options, f"{page}: {command}"
+                    seen += 1
+    assert seen > 40

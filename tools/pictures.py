@@ -19,6 +19,10 @@ _WIDTH, _COLOURS = 1100, 64
 
 # Name of the picture -> the instance and agent of `placezoo solve`, and the options of `placezoo render`.
 PICTURES = {
+    "wall/accel-search.png": (
+        "AccelSearch-v0 --instance transformers:resnet-50 --agent local-search --evaluations 500",
+        "--panel 1",
+    ),
     "wall/chip-place.gif": (
         "ChipPlace-v0 --instance ariane133-ng45 --agent simulated-annealing --evaluations 400000",
         "",
