@@ -24,10 +24,10 @@ lint: $(STAMP)
 	$(BIN)/python tools/prose.py
 
 bench: $(STAMP)
-	set -e; for domain in partition chip edge device mcm; do $(BIN)/python -m benchmarks.$$domain.cost; done
+	set -e; for domain in partition chip edge device mcm accel; do $(BIN)/python -m benchmarks.$$domain.cost; done
 
 bench-check: $(STAMP)
-	missed=0; for domain in partition chip edge device mcm; do $(BIN)/python -m benchmarks.$$domain.cost --check || missed=1; done; exit $$missed
+	missed=0; for domain in partition chip edge device mcm accel; do $(BIN)/python -m benchmarks.$$domain.cost --check || missed=1; done; exit $$missed
 
 fuzz: $(STAMP)
 	$(BIN)/python -W ignore -m tests.fuzzing 30

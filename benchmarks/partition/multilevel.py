@@ -28,7 +28,7 @@ def cuts_of_public_graphs(seconds: float) -> Iterator[Row]:
                 ("mt-kahypar", "mt-kahypar", {"runs": 8}, 60.0),
                 ("multilevel + ppo", "multilevel",
                  {"agent": "ppo", "checkpoint": "pretrained", "inner_evaluations": 4}, seconds),
-                ("multilevel + fm", "multilevel", {}, seconds),
+                ("multilevel + fm", "multilevel", {"agent": "fm"}, seconds),
             ):  # fmt: skip
                 solution = placezoo.make_agent(agent, **settings).solve(
                     problem, placezoo.Budget(seconds=budget), seed=0

@@ -58,7 +58,7 @@ AGENTS = {
     "mt-kahypar": AgentEntry("partition.mt_kahypar:MtKaHyPar", "Mt-KaHyPar, highest quality", "solvers", _GRAPHS),
     "multilevel": AgentEntry(
         "partition.multilevel:Multilevel",
-        "any agent on the coarsened graph, projected and refined level by level",
+        "bisected or any agent on the coarsened graph, refined level by level, combined",
         "",
         _GRAPHS,
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import json
 import platform
@@ -256,15 +257,19 @@ def assignment_digest(assignment: NDArray[np.int64], refinement: NDArray[np.floa
 
 
 def describe_machine() -> dict[str, str]:
-    """Return the versions, the machine and the time that a result should be read with."""
+    """Return the versions, the machine and the date that a result should be read with."""
+    other_clock = {} if clock() == "wall" else {"clock": clock()}
+    return {**_installation(), "date": datetime.now(UTC).strftime("%Y-%m-%d"), **other_clock}
+
+
+@functools.cache
+def _installation() -> dict[str, str]:
     return {
         "placezoo": metadata.version("placezoo"),
         "python": platform.python_version(),
         "numpy": np.__version__,
         "machine": f"{platform.system()} {platform.machine()}",
         "processor": _processor_name(),
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        **({} if clock() == "wall" else {"clock": clock()}),
     }
 
 

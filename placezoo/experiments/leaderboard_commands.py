@@ -38,6 +38,9 @@ def run_leaderboard(
     clock: Annotated[
         str, typer.Option(help="What seconds are of: wall time; or cpu, where other work shares the machine.")
     ] = "wall",
+    finished: Annotated[
+        bool, typer.Option("--finished", help="Do no runs: report on those that earlier calls have done.")
+    ] = False,
     only: Annotated[bool, typer.Option("--only", help="Run only the agents given by --agent.")] = False,
     submission: Annotated[
         list[Path] | None, typer.Option(help="Show this solution file beside the runs, once verified; repeatable.")
@@ -67,17 +70,17 @@ def run_leaderboard(
     for line in board.missing_agents:
         console.print(f"left out: {line}")
     handed_in = [board.submission(path) for path in submission or []]
-    if board.needs_training:
+    if board.needs_training and not finished:
         with training_bar() as show:
             board.train(show)
     rows = []
     total = len(board.runs())
     with progress_bar("runs", total) as (bar, task):
-        for row in board.run(processes):
+        for row in board.run(processes, finished_only=finished):
             rows.append(row)
             bar.update(task, advance=1, description=f"{row.agent} on {row.case}")
     contents = board.write([*rows, *handed_in], max(processes, 1))
-    _report(rows, total, contents)
+    _report(rows, len(rows) if finished else total, contents)
     for row in handed_in:
         console.print(f"{row.file}: confirmed, {row.total:g}, {_standing(row.total, row.best_known)}")
     console.print(f"report: {out / 'report.html'}")

@@ -56,7 +56,7 @@ def sparkline(values: Sequence[float], width: int = _SPARKS) -> str:
     """Return values as a line of bars, the least as the lowest; of many, evenly chosen ones.
 
     >>> sparkline([4.0, 3.0, 2.0, 1.0])
-    '█▅▃▁'
+    '█▆▃▁'
     """
     last = len(values) - 1
     shown = list(values) if last < width else [values[round(i * last / (width - 1))] for i in range(width)]

@@ -108,6 +108,11 @@ def test_a_changed_suite_is_run_again(suite_file, tmp_path):
     suite_file.write_text(text)
     assert sum(row.is_new for row in Leaderboard(load_suite(str(suite_file)), tmp_path / "out").run()) == 8
     suite_file.write_text(text.replace("starts = 5", "starts = 6"))
+    board = Leaderboard(load_suite(str(suite_file)), tmp_path / "out")
+    finished = list(board.run(finished_only=True))  # those of fm are others now
+    assert [row.agent for row in finished] == ["random"] * 4
+    assert board.write(finished).unfinished == 4
+    assert "4 runs of the suite are not finished" in (tmp_path / "out" / "report.html").read_text()
     assert sum(row.is_new for row in Leaderboard(load_suite(str(suite_file)), tmp_path / "out").run()) == 4
 
 

@@ -65,9 +65,9 @@ def coarsen(
         arrays = ties.indptr, ties.indices, ties.edge_weights, ties.node_weights, part, order, max_node_weight
         count = n
         if by == "clusters":
-            coarse, count = _cluster(*arrays, max(down_to, n // 2))
+            coarse, count = cluster_kernel(*arrays, max(down_to, n // 2))
         if count > _HARDLY_ANY * n:
-            coarse, count = _match(*arrays)
+            coarse, count = match_kernel(*arrays)
         if count > 0.95 * n:
             break
         coarser = contract(graph, coarse, count) if isinstance(graph, Graph) else graph.contracted(coarse, count)
@@ -86,7 +86,7 @@ def contract(graph: Graph, coarse: NDArray[np.int64], count: int) -> Graph:
         coarse: int64 [num_nodes], each node's group; every group has a node.
         count: how many groups there are.
     """
-    indptr, indices, edge_weights, node_weights = _contract(
+    indptr, indices, edge_weights, node_weights = contract_kernel(
         graph.indptr, graph.indices, graph.edge_weights, graph.node_weights, coarse, count
     )
     return made_of(
@@ -96,7 +96,8 @@ def contract(graph: Graph, coarse: NDArray[np.int64], count: int) -> Graph:
 
 
 @jit.kernel
-def _contract(indptr, indices, edge_weights, node_weights, coarse, count):
+def contract_kernel(indptr, indices, edge_weights, node_weights, coarse, count):
+    """Do what ``contract`` does; return rows, heads, edge weights and node weights."""
     n = node_weights.size
     weights = np.zeros(count, np.int64)
     starts = np.zeros(count + 1, np.int64)
@@ -144,7 +145,7 @@ def _contract(indptr, indices, edge_weights, node_weights, coarse, count):
 
 
 @jit.kernel
-def _cluster(indptr, indices, edge_weights, node_weights, part, order, limit, fewest):
+def cluster_kernel(indptr, indices, edge_weights, node_weights, part, order, limit, fewest):
     """Join each single node to the cluster beside it that it is tied to most for that one's weight.
 
     Returns groups and their number, which is at least ``fewest`` if it was so before.
@@ -199,7 +200,7 @@ def _numbered(cluster):
 
 
 @jit.kernel
-def _match(indptr, indices, edge_weights, node_weights, part, order, limit):
+def match_kernel(indptr, indices, edge_weights, node_weights, part, order, limit):
     """Match each node with the neighbour that it shares the heaviest edge with; return groups and their number."""
     n = node_weights.size
     partner = np.full(n, _NONE, np.int64)
@@ -220,11 +221,12 @@ def _match(indptr, indices, edge_weights, node_weights, part, order, limit):
         partner[node] = best
         partner[best] = node
     # Nodes that found nobody pair up with others like them around a common neighbour, or stars would never shrink.
-    waiting = np.full(n, _NONE, np.int64)
+    # So do nodes without neighbours.
+    waiting = np.full(n + 1, _NONE, np.int64)
     for node in order:
-        if partner[node] != node or indptr[node] == indptr[node + 1]:
+        if partner[node] != node:
             continue
-        hub = indices[indptr[node]]
+        hub = np.int64(indices[indptr[node]]) if indptr[node] < indptr[node + 1] else n
         other = waiting[hub]
         if other != _NONE and part[other] == part[node] and node_weights[node] + node_weights[other] <= limit:
             partner[node], partner[other] = other, node

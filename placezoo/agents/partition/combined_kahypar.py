@@ -10,6 +10,7 @@ import numpy as np
 from placezoo.agents.agent import Agent
 from placezoo.agents.partition.mt_kahypar import PRESETS, MtKaHyPar, partitions
 from placezoo.agents.partition.multilevel import Member, Multilevel
+from placezoo.agents.partition.small_components import Core
 from placezoo.agents.search.repair import repair
 from placezoo.agents.search.search import Search
 from placezoo.agents.search.separate_process import answers_within
@@ -61,8 +62,8 @@ class MultilevelKaHyPar(Agent[GraphPartitionProblem]):
         for parts in answers:
             answer = repair(problem, parts)
             members.append((search.evaluate(answer), answer))
-        combining = Multilevel()
+        combining, core = Multilevel(), Core.all_of(problem)
         while members and not search.is_over:
-            combining.combine_members(search, members)
+            combining.combine_members(search, core, members)
         if not members:
-            combining.evolve(search)
+            combining.evolve(search, core)

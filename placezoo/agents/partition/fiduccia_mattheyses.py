@@ -22,7 +22,7 @@ from placezoo.datasets.partition.hypergraph import Hypergraph
 from placezoo.envs.partition.problem import GraphPartitionProblem
 from placezoo.parameters import at_least
 
-_MAX_BUCKETS = 1 << 16  # gains beyond are scaled into as many buckets; only the order within one is then approximate
+MAX_BUCKETS = 1 << 16  # gains beyond are scaled into as many buckets; only the order within one is then approximate
 
 
 @dataclass(frozen=True)
@@ -96,17 +96,20 @@ def refine_parts(
     """Do what ``refine`` does where no cost model has been built, until ``is_over`` says so between two passes."""
     largest = int(instance.weighted_degrees.max())
     refined = np.array(assignment, np.int64)
+    limits = np.full(balance.num_parts, balance.max_part_weight)
+    # Where the limit leaves less room than one node needs, a pass may exceed it by one node on its way.
+    on_its_way = np.maximum(limits, balance.ideal_part_weight + instance.node_weights.max())
     for _ in range(max_passes):
         if is_over():
             break
         order = rng.permutation(instance.num_nodes)
-        scale = largest // _MAX_BUCKETS + 1
+        scale = largest // MAX_BUCKETS + 1
         if isinstance(instance, Hypergraph):
             gain = pass_over(instance, balance, objective, refined, order, scale, largest)
         else:
-            gain = _pass(
-                instance.indptr, instance.indices, instance.edge_weights, instance.node_weights, refined,
-                balance.num_parts, balance.max_part_weight, balance.ideal_part_weight, order, scale, largest,
+            gain = pass_over_graph(
+                instance.indptr, instance.indices, instance.edge_weights, instance.node_weights, refined, limits,
+                on_its_way, order, scale, largest,
             )  # fmt: skip
         if gain <= 0:
             break
@@ -114,28 +117,29 @@ def refine_parts(
 
 
 @jit.kernel
-def _best_target(ties, part_weights, own, weight, limit):
+def _best_target(ties, part_weights, own, weight, limits):
     """Return the part with room to which a node is tied most (-1 if none has room), and the gain."""
     best, best_tie = -1, np.int64(-1)
     for part in range(part_weights.size):
-        if part != own and part_weights[part] + weight <= limit:
+        if part != own and part_weights[part] + weight <= limits[part]:
             if ties[part] > best_tie or (ties[part] == best_tie and part_weights[part] < part_weights[best]):
                 best, best_tie = part, ties[part]
     return best, best_tie - ties[own]
 
 
 @jit.kernel
-def _pass(indptr, indices, edge_weights, node_weights, assignment, k, limit, ideal, order, scale, largest):
-    """Make one pass in place; return by how much it lowered the cut, or 1 if it mended the balance."""
-    n = assignment.size
+def pass_over_graph(indptr, indices, edge_weights, node_weights, assignment, limits, on_its_way, order, scale, largest):
+    """Make one pass in place; return by how much it lowered the cut, or 1 if it mended the balance.
+
+    ``limits`` and ``on_its_way``, int64 [num_parts], say what each part may weigh in the end and on the way there.
+    """
+    n, k = assignment.size, limits.size
     ties = np.zeros((n, k), np.int64)  # edge weight from each node into each part
     part_weights = np.zeros(k, np.int64)
     for node in range(n):
         part_weights[assignment[node]] += node_weights[node]
         for entry in range(indptr[node], indptr[node + 1]):
             ties[node, assignment[indices[entry]]] += edge_weights[entry]
-    # Where the limit leaves less room than one node needs, a pass may exceed it by one node on its way.
-    in_pass = limit if limit - ideal >= node_weights.max() else ideal + node_weights.max()
     offset = largest // scale
     heads = np.full(2 * offset + 2, -1, np.int64)
     following = np.full(n, -1, np.int64)
@@ -145,14 +149,14 @@ def _pass(indptr, indices, edge_weights, node_weights, assignment, k, limit, ide
     top = 0
     overweight = 0
     for part in range(k):
-        overweight += max(0, part_weights[part] - limit)
+        overweight += max(0, part_weights[part] - limits[part])
     for node in order:
         own = assignment[node]
-        on_boundary = part_weights[own] > limit
+        on_boundary = part_weights[own] > limits[own]
         for part in range(k):
             on_boundary |= part != own and ties[node, part] > 0
         if on_boundary:
-            target, gain = _best_target(ties[node], part_weights, own, node_weights[node], in_pass)
+            target, gain = _best_target(ties[node], part_weights, own, node_weights[node], on_its_way)
             if target >= 0:
                 bucket = gain // scale + offset + 1
                 insert(node, bucket, heads, following, preceding, bucket_of)
@@ -174,7 +178,7 @@ def _pass(indptr, indices, edge_weights, node_weights, assignment, k, limit, ide
         node = heads[top]
         remove(node, heads, following, preceding, bucket_of)
         own = assignment[node]
-        target, gain = _best_target(ties[node], part_weights, own, node_weights[node], in_pass)
+        target, gain = _best_target(ties[node], part_weights, own, node_weights[node], on_its_way)
         if target < 0:
             continue  # no part has room; a neighbour's move may bring the node back
         bucket = gain // scale + offset + 1
@@ -182,10 +186,10 @@ def _pass(indptr, indices, edge_weights, node_weights, assignment, k, limit, ide
             insert(node, bucket, heads, following, preceding, bucket_of)
             continue
         weight = node_weights[node]
-        overweight -= max(0, part_weights[own] - limit) + max(0, part_weights[target] - limit)
+        overweight -= max(0, part_weights[own] - limits[own]) + max(0, part_weights[target] - limits[target])
         part_weights[own] -= weight
         part_weights[target] += weight
-        overweight += max(0, part_weights[own] - limit) + max(0, part_weights[target] - limit)
+        overweight += max(0, part_weights[own] - limits[own]) + max(0, part_weights[target] - limits[target])
         assignment[node] = target
         locked[node] = True
         gained += gain
@@ -200,7 +204,7 @@ def _pass(indptr, indices, edge_weights, node_weights, assignment, k, limit, ide
             if bucket_of[neighbour] >= 0:
                 remove(neighbour, heads, following, preceding, bucket_of)
             other, new_gain = _best_target(
-                ties[neighbour], part_weights, assignment[neighbour], node_weights[neighbour], in_pass
+                ties[neighbour], part_weights, assignment[neighbour], node_weights[neighbour], on_its_way
             )
             if other >= 0:
                 bucket = new_gain // scale + offset + 1

@@ -39,16 +39,22 @@ def refine_by_flow(
     pairs = balance.num_parts * (balance.num_parts - 1) // 2
     orders = np.stack([rng.permutation(pairs) for _ in range(max_rounds)])
     return int(
-        _refine(
-            graph.indptr, graph.indices, graph.edge_weights, graph.node_weights, assignment, balance.num_parts,
-            balance.max_part_weight, int((1 + _SLACK * balance.epsilon) * balance.ideal_part_weight), orders,
+        cut_pairs_of_parts(
+            graph.indptr, graph.indices, graph.edge_weights, graph.node_weights, assignment,
+            np.full(balance.num_parts, balance.max_part_weight), np.full(balance.num_parts, balance.ideal_part_weight),
+            balance.epsilon, orders,
         )
     )  # fmt: skip
 
 
 @jit.kernel
-def _refine(indptr, indices, edge_weights, node_weights, assignment, k, limit, reach, orders):
-    n = assignment.size
+def cut_pairs_of_parts(indptr, indices, edge_weights, node_weights, assignment, limits, ideals, epsilon, orders):
+    """Do what ``refine_by_flow`` does where each part has a limit and an ideal weight of its own, int64 [num_parts].
+
+    ``orders``, int64 [rounds, pairs], numbers the pairs in the order in which each round tries them.
+    """
+    n, k = assignment.size, limits.size
+    reaches = ((1.0 + _SLACK * epsilon) * ideals).astype(np.int64)
     part_weights = np.zeros(k, np.int64)
     on_boundary = np.zeros(n, np.bool_)
     boundary = np.empty(n, np.int64)
@@ -81,8 +87,8 @@ def _refine(indptr, indices, edge_weights, node_weights, assignment, k, limit, r
             if cuts[first, second] == 0 or not (active[first] or active[second]):
                 continue
             changed, gain = _cut_between(
-                first, second, indptr, indices, edge_weights, node_weights, assignment, part_weights, limit,
-                reach, boundary[:size], local, nodes, depth,
+                first, second, indptr, indices, edge_weights, node_weights, assignment, part_weights, limits,
+                reaches, boundary[:size], local, nodes, depth,
             )  # fmt: skip
             if changed == 0:
                 continue
@@ -268,10 +274,11 @@ def _augment(side, start, rows, heads, reverse, residual, terminal, reached, lev
 
 
 @jit.kernel
-def _balanced_cut(rows, heads, reverse, residual, weights, rank, old, total, limit, heaviest):
+def _balanced_cut(rows, heads, reverse, residual, weights, rank, old, total, limits, present):
     """Return which nodes are on the source's side of a better cut within balance (of none, no nodes), and its weight.
 
-    ``rank`` is how deep a node lies on the source's side of the present cut, negative on the sink's.
+    ``rank`` is how deep a node lies on the source's side of the present cut, negative on the sink's; ``limits`` are
+    those of the two sides, and ``present`` is by how much the worse of them exceeds its own now.
     """
     n = weights.size
     nothing = np.empty(0, np.bool_)
@@ -292,16 +299,16 @@ def _balanced_cut(rows, heads, reverse, residual, weights, rank, old, total, lim
         for node in range(n):
             inside[0] += reached[0, node] * weights[node]
             inside[1] += reached[1, node] * weights[node]
-        best, lightest = -1, limit + 1
+        best, least = -1, 1
         for side in range(2):
-            heavier = max(inside[side], total - inside[side])
-            if heavier < lightest:
-                best, lightest = side, heavier
+            excess = max(inside[side] - limits[side], total - inside[side] - limits[1 - side])
+            if excess < least:
+                best, least = side, excess
         if best >= 0:
-            if flow == old and lightest >= heaviest:
+            if flow == old and least >= present:
                 break
             return reached[0].copy() if best == 0 else ~reached[1], flow
-        side = 0 if inside[0] <= inside[1] else 1
+        side = 0 if inside[0] / limits[0] <= inside[1] / limits[1] else 1
         size, free, free_weight = 0, 0, 0
         for node in range(n):
             if reached[side, node]:
@@ -337,20 +344,21 @@ def _balanced_cut(rows, heads, reverse, residual, weights, rank, old, total, lim
 
 @jit.kernel
 def _cut_between(
-    first, second, indptr, indices, edge_weights, node_weights, assignment, part_weights, limit, reach, boundary, local,
-    nodes, depth,
+    first, second, indptr, indices, edge_weights, node_weights, assignment, part_weights, limits, reaches, boundary,
+    local, nodes, depth,
 ):  # fmt: skip
     """Find a better cut between two parts; put the nodes that change sides first, return how many and the gain."""
     total = part_weights[first] + part_weights[second]
-    if total > 2 * limit:
+    both = np.array([limits[first], limits[second]])
+    if total > both.sum():
         return 0, np.int64(0)
     middle, weight_first = _grow(
-        first, second, min(reach - part_weights[second], part_weights[first] - 1), indptr, indices, node_weights,
-        assignment, boundary, local, nodes, depth, 2,
+        first, second, min(reaches[second] - part_weights[second], part_weights[first] - 1), indptr, indices,
+        node_weights, assignment, boundary, local, nodes, depth, 2,
     )  # fmt: skip
     count, weight_second = _grow(
-        second, first, min(reach - part_weights[first], part_weights[second] - 1), indptr, indices, node_weights,
-        assignment, boundary, local, nodes, depth, middle,
+        second, first, min(reaches[first] - part_weights[first], part_weights[second] - 1), indptr, indices,
+        node_weights, assignment, boundary, local, nodes, depth, middle,
     )  # fmt: skip
     rows, heads, reverse, residual = _network(
         first, second, indptr, indices, edge_weights, assignment, nodes, count, local
@@ -369,8 +377,8 @@ def _cut_between(
             old += residual[arc] * (heads[arc] >= middle or heads[arc] == 1)
     for arc in range(rows[0], rows[1]):
         old += residual[arc] * (heads[arc] >= middle)
-    heaviest = max(part_weights[first], part_weights[second])
-    inside, flow = _balanced_cut(rows, heads, reverse, residual, weights, rank, old, total, limit, heaviest)
+    present = max(part_weights[first] - both[0], part_weights[second] - both[1])
+    inside, flow = _balanced_cut(rows, heads, reverse, residual, weights, rank, old, total, both, present)
     changed = 0
     for u in range(2, inside.size):
         if inside[u] != (u < middle):

@@ -162,11 +162,12 @@ class Leaderboard:
             train(TrainingRun(**self.suite.training), self.trained, on_progress)
             write_atomically(self.trained / FINISHED, "training finished\n")
 
-    def run(self, jobs: int = 0) -> Iterator[Row]:
+    def run(self, jobs: int = 0, *, finished_only: bool = False) -> Iterator[Row]:
         """Do the runs that are not done yet, and yield a row for each run when it is done; every solution is verified.
 
         Args:
             jobs: how many processes, each with one thread; 0 for none: in this process, one after the other.
+            finished_only: do none, and yield the rows of those that earlier calls have done.
 
         Raises:
             ValueError: another process cannot import an agent that was given as an object.
@@ -177,10 +178,12 @@ class Leaderboard:
         with self.alone():
             to_do = []
             for run in self.runs():
+                if finished_only and run.agent.is_trained_here and self.needs_training:
+                    continue
                 path = self._path(run)
                 solution = _load_if_valid(path, run)
                 if solution is None:
-                    to_do.append((run, path))
+                    to_do += [] if finished_only else [(run, path)]
                 else:
                     yield self._row(run, solution, path, is_new=False)
             for number, error in perform_all([self._task(run, path) for run, path in to_do], jobs):
@@ -283,7 +286,7 @@ class Leaderboard:
         missing = [*self.missing, *self.missing_agents]
         contents = Contents(
             self.suite, self.cases, missing, self.learning_curve(), rows, found, everywhere, shown, trainings,
-            len(self.better_than_known(rows)), jobs,
+            len(self.better_than_known(rows)), len(self.runs()) - sum(not row.is_submission for row in rows), jobs,
         )  # fmt: skip
         page = render_report(contents)
         with self.alone():

@@ -21,7 +21,8 @@ class Claim:
         agent: its label.
         twin: the label of its twin, empty if the suite names none.
         against_twin: how it compares with that, None if it did not run on the same cases.
-        against_classical: how it compares with each classical agent whose evaluations compare, the strongest first.
+        against_classical: how it compares with each classical agent that ran on half of the cases at least, and whose
+            evaluations compare; the strongest first.
         missing: why it does not lead, a clause each; empty if it does.
     """
 
@@ -68,11 +69,11 @@ def _claims_of(env: str, budget: str, runs: list[BoardRun]) -> Iterable[Claim]:
     labels = list(dict.fromkeys(run.agent for run in runs))
     cases = {run.case for run in runs}
     ran = {agent: {run.case for run in runs if run.agent == agent} for agent in labels}
-    # A learned agent's twin is no rival of others, and one that was not run on all cases shows nothing.
+    # A learned agent's twin is no rival of others, and one that is for few of the cases shows nothing.
     classical = [
         agent
         for agent in labels
-        if agent not in twins and agent not in untrained and agent in compare and ran[agent] == cases
+        if agent not in twins and agent not in untrained and agent in compare and 2 * len(ran[agent]) >= len(cases)
     ]
     for agent, twin in twins.items():
         if agent not in untrained and agent in compare:

@@ -54,6 +54,7 @@ class Contents:
         claims: what is shown of learned agents.
         trainings: how the policies of learned agents were trained, lines for each environment.
         better: how many problems have a solution that is better than the table of best known ones.
+        unfinished: how many runs of the suite are not among the rows.
         jobs: how many ran side by side.
     """
 
@@ -67,6 +68,7 @@ class Contents:
     claims: list[Claim]
     trainings: dict[str, list[str]]
     better: int
+    unfinished: int
     jobs: int
 
 

@@ -132,14 +132,14 @@ class ProblemRuns:
 
     @property
     def picture(self) -> str:
-        """The best solution as PNG, in base 64; 128 colours make it a third of the size."""
+        """The best solution as WebP, in base 64: a sixth of the PNG."""
         from PIL import Image
 
         assert self.best.solution is not None
         problem = self.problem.refined(self.best.solution.refinement)
         draw = functools.partial(problem.draw, self.best.solution.assignment)
         content, drawn = io.BytesIO(), io.BytesIO(figure_bytes(draw, "png", (6.4, 5.6)))
-        Image.open(drawn).convert("RGB").quantize(128).save(content, "PNG", optimize=True)
+        Image.open(drawn).convert("RGB").save(content, "WEBP", quality=60)
         return base64.b64encode(content.getvalue()).decode()
 
 

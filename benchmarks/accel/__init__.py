@@ -1,0 +1,1 @@
+"""Benchmarks of accelerator search."""
