@@ -39,7 +39,7 @@ def test_registry_entries_are_complete():
     for entry in public.public_files().values():
         assert entry.licence
         assert entry.citation
-        assert entry.format in ("metis", "netlist", "giph")
+        assert entry.format in ("metis", "netlist", "giph", "accel-table")
         assert (entry.format == "netlist") == (entry.placement is not None)
         for file in entry.files:
             assert len(file.sha256) == 64 or len(file.git_blob) == 40
