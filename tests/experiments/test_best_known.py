@@ -85,7 +85,7 @@ def test_a_table_that_was_tampered_with(problem, tmp_path):
         tampered.verify(next(iter(tampered)))
     content["records"][0]["file"] = "../../secrets.json"
     (tmp_path / "index.json").write_text(json.dumps(content))
-    with pytest.raises(ValueError, match="a file of the table's folder"):
+    with pytest.raises(ValueError, match="file in the table's folder"):
         BestKnown(tmp_path)
     for text, message in (("[]", "object expected"), ("{}", "not a table"), ("{", "not JSON")):
         (tmp_path / "index.json").write_text(text)
