@@ -12,7 +12,6 @@ import tests.examples  # noqa: F401 (sets hypothesis up)
 from placezoo.datasets import Graph
 from placezoo.datasets.public_files import find_file, public_files
 
-
 _COMPILING = ("agents", "cost_models", "envs")
 
 
