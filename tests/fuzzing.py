@@ -67,7 +67,7 @@ from tests.datasets.test_edge import GOOD as EDGE
 from tests.datasets.test_edge import OLDER_WORKFLOW, WORKFLOW
 from tests.datasets.test_topology import GOOD as TOPOLOGY
 from tests.experiments.test_leaderboard import SUITE
-from tests.instances import small_network, small_problem
+from tests.instances import ONE_RUN, small_network, small_problem
 
 LIMIT_SECONDS = 5.0
 LIMIT_BYTES = 3 << 30
@@ -162,22 +162,9 @@ def karate_answer() -> Solution:
     return placezoo.make_agent("greedy").solve(karate, placezoo.Budget(evaluations=1))
 
 
-RUN_SUITE = """
-version = 1
-description = "one run"
-evaluations = 20
-seeds = [0]
-[[problems]]
-env = "GraphPartition-v0"
-instances = ["karate"]
-[[agents]]
-name = "random"
-"""
-
-
 def _board(path: Path) -> Leaderboard:
     suite = path.with_name("suite.toml")
-    suite.write_text(RUN_SUITE)
+    suite.write_text(ONE_RUN)
     return Leaderboard(load_suite(str(suite)), path.parent / "board")
 
 
@@ -314,7 +301,7 @@ def targets() -> dict[str, Target]:
         ),
         "claim, its values": Target({"s.json": solution}, _claim, is_record=True),
         "run file, its values": Target({"s.json": _run()}, _run_file, is_record=True),
-        "suite, its values": Target({"s.toml": RUN_SUITE.encode()}, _suite, is_record=True),
+        "suite, its values": Target({"s.toml": ONE_RUN.encode()}, _suite, is_record=True),
         "best known, its values": Target(
             {"index.json": index, **{path: content for path, content in tables.items()}}, _table, ("index.json",), True
         ),

@@ -18,6 +18,19 @@ from placezoo.datasets.mcm.package import MultiChipModule
 from placezoo.datasets.op_graphs.op_graph import OpGraph
 from placezoo.envs.problem import PlacementProblem
 
+ONE_RUN = """
+version = 1
+description = "one run"
+evaluations = 20
+seeds = [0]
+[[problems]]
+env = "GraphPartition-v0"
+instances = ["karate"]
+[[agents]]
+name = "random"
+"""
+"""The text of a suite of one run."""
+
 
 def random_model(n: int = 30, seed: int = 0, held: float = 1e5) -> OpGraph:
     """Return a random model of about the proportions of a real one: a chain with residual edges.

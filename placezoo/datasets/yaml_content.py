@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from importlib import resources
 from typing import Any
@@ -92,6 +93,16 @@ def _check_size(path: str, text: str) -> None:
         if len(open_sizes) > _MOST_DEPTH or open_sizes[-1] > _MOST_VALUES:
             what = f"more than {_MOST_DEPTH} levels or {_MOST_VALUES:,} values"
             raise ValueError(f"{path}:{event.start_mark.line + 1}: {what}, aliases counted as what they name")
+
+
+def check_number(what: str, value: float, may_be_zero: bool = False) -> None:
+    """Refuse what is not finite, below 0, or 0 where it must not be.
+
+    Raises:
+        ValueError: it is one of those; the message begins with ``what``.
+    """
+    if not (math.isfinite(value) and (value > 0 or (may_be_zero and value == 0))):
+        raise ValueError(f"{what} must be a finite number {'of at least' if may_be_zero else 'above'} 0, not {value}")
 
 
 def number_of(entry: Any, field: str, owner: str) -> float:

@@ -10,18 +10,7 @@ from placezoo.agents.solution import ClaimError, Solution
 from placezoo.datasets.op_graphs.model_zoo import PREFIXES
 from placezoo.datasets.registry import is_named
 from placezoo.experiments.leaderboard import BestKnown, Leaderboard, load_suite
-
-SUITE = """
-version = 1
-description = "one graph"
-evaluations = 20
-seeds = [0]
-[[problems]]
-env = "GraphPartition-v0"
-instances = ["karate"]
-[[agents]]
-name = "random"
-"""
+from tests.instances import ONE_RUN
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +111,7 @@ def test_the_table_of_the_package_is_what_it_says_of_traced_models():
 
 def test_handing_in_a_solution(problem, tmp_path, monkeypatch):
     suite = tmp_path / "one.toml"
-    suite.write_text(SUITE)
+    suite.write_text(ONE_RUN)
     solution = solve(problem, "fm", 50)
     solution.save(tmp_path / "mine.json")
     board = Leaderboard(load_suite(str(suite)), tmp_path / "out")
@@ -153,7 +142,7 @@ def test_handing_in_a_solution(problem, tmp_path, monkeypatch):
 
 
 def test_a_boards_runs_update_the_table(problem, tmp_path, run):
-    (tmp_path / "one.toml").write_text(SUITE)
+    (tmp_path / "one.toml").write_text(ONE_RUN)
     board = Leaderboard(load_suite(str(tmp_path / "one.toml")), tmp_path / "out")
     rows = list(board.run())
     least = min(row.total for row in rows)

@@ -67,12 +67,9 @@ class MtKaHyPar(Agent[GraphPartitionProblem]):
             search.evaluate(np.zeros(problem.num_items, np.int64))
             return
         balance, objective = problem.cost_model.balance, problem.parameters.get("objective", "cut-net")
-        runs, seed, seconds = (
-            search.evaluations_left(self.runs or sys.maxsize),
-            int(search.rng.integers(2**31 - 1)),
-            None,
-        )
-        cheaper = None
+        runs = search.evaluations_left(self.runs or sys.maxsize)
+        seed = int(search.rng.integers(2**31 - 1))
+        cheaper, seconds = None, None
         if search.budget.seconds is not None:  # on a busy machine, what begins when time is over ends long after
             cheaper = repair(problem, problem.greedy(search.rng))
             seconds = search.budget.seconds - search.seconds

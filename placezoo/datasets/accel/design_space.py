@@ -12,7 +12,7 @@ from typing import Any
 from placezoo.datasets.json_content import part
 from placezoo.datasets.refusal import refuses_in_one_line
 from placezoo.datasets.suggestion import unknown_name
-from placezoo.datasets.yaml_content import number_of, preset_or_file, read_presets
+from placezoo.datasets.yaml_content import check_number, number_of, preset_or_file, read_presets
 
 DATAFLOWS = ("os", "ws", "is", "st-os")
 QUANTITIES = (
@@ -20,6 +20,7 @@ QUANTITIES = (
     "instruction_sram", "parameter_sram", "activation_sram", "bandwidth", "batch", "joined",
 )  # fmt: skip
 _DEFAULTS = {"arrays": 1.0, "rows": 1.0, "columns": 1.0, "lanes": 1.0, "bandwidth": 1e9, "batch": 1.0}
+_TOO_LARGE = 1e18  # products of such quantities stay finite
 _MAY_BE_ZERO = ("l2_sram", "shared_sram", "instruction_sram", "parameter_sram", "activation_sram", "joined")
 LIMITS = ("area_mm2", "power_w", "memory_mb")
 
@@ -120,8 +121,9 @@ class DesignSpace:
 
 
 def _check_number(what: str, value: float, zero: bool) -> None:
-    if not (math.isfinite(value) and (value > 0 or (zero and value == 0)) and value < 1e18):
-        raise ValueError(f"{what} must be a finite number {'of at least' if zero else 'above'} 0, not {value}")
+    check_number(what, value, zero)
+    if value >= _TOO_LARGE:
+        raise ValueError(f"{what} must be below {_TOO_LARGE:g}, not {value}")
 
 
 def design_space_names() -> dict[str, str]:

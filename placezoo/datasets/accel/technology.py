@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import functools
-import math
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from placezoo.datasets.refusal import refuses_in_one_line
-from placezoo.datasets.yaml_content import number_of, preset_or_file, read_presets
+from placezoo.datasets.yaml_content import check_number, number_of, preset_or_file, read_presets
 
 _POSITIVE = ("clock_hz", "value_bytes", "sum_bytes", "sram_bank_kb")
 
@@ -61,10 +60,7 @@ class Technology:
 
     def __post_init__(self) -> None:
         for number in _numbers():
-            value = getattr(self, number)
-            if not (math.isfinite(value) and (value > 0 or (value == 0 and number not in _POSITIVE))):
-                least = "above 0" if number in _POSITIVE else "of at least 0"
-                raise ValueError(f"technology {self.name}: {number} must be a finite number {least}, not {value}")
+            check_number(f"technology {self.name}: {number}", getattr(self, number), number not in _POSITIVE)
 
 
 def technology_names() -> dict[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 from placezoo.datasets.json_content import part
 from placezoo.datasets.refusal import refuses_in_one_line
 from placezoo.datasets.suggestion import unknown_name
-from placezoo.datasets.yaml_content import number_of, preset_or_file, read_presets
+from placezoo.datasets.yaml_content import check_number, number_of, preset_or_file, read_presets
 
 MOST_CHIPLETS = 64  # sets of chiplets are bits of a word
 _FIELDS = ("peak_flops", "memory_bandwidth", "sram", "link_bandwidth", "link_latency", "value_bytes")
@@ -48,9 +47,7 @@ class MultiChipModule:
         if not 1 <= self.count <= MOST_CHIPLETS:
             raise ValueError(f"{self.name}: a package has 1..{MOST_CHIPLETS} chiplets, not {self.count}")
         for field in _FIELDS:
-            value = getattr(self, field)
-            if not (math.isfinite(value) and (value > 0 or (value == 0 and field == "link_latency"))):
-                raise ValueError(f"{self.name}: {field} must be a finite number above 0, not {value}")
+            check_number(f"{self.name}: {field}", getattr(self, field), field == "link_latency")
 
 
 def package_names() -> dict[str, str]:
