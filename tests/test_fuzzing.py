@@ -13,7 +13,7 @@ DEAR = {"run file, its values": 20, "policy, its values": 40}  # what a board or
 @pytest.mark.filterwarnings("ignore")  # of numbers near the largest; the command line shows none either
 def test_hostile_files(name, tmp_path):
     target = TARGETS[name]
-    assert attempt(target, target.files, tmp_path) is None  # undamaged it is accepted
+    assert attempt(target, target.files, tmp_path, seconds=0) is None  # undamaged it is accepted
     failures = {}
     refused = 0
     count = DEAR.get(name, INPUTS)
