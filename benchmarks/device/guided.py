@@ -8,15 +8,13 @@ machine too. Ratios are geometric means over cases and seeds, to the first twin;
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Iterator
 from typing import Any
-from unittest import mock
 
 import numpy as np
 
 import placezoo
-from benchmarks.measuring import Row, run
+from benchmarks.measuring import Row, processor_seconds, run
 from placezoo.agents.networks.threads import single_thread
 from placezoo.envs.problem import PlacementProblem
 from placezoo.experiments.leaderboard.scores import bootstrap
@@ -73,7 +71,7 @@ def _compared(
 def _solved(problem: PlacementProblem, name: str, hyperparameters: dict[str, Any], seconds: float, seed: int) -> float:
     agent = placezoo.make_agent(name, **hyperparameters)
     agent.prepare(problem)
-    with mock.patch("time.perf_counter", time.process_time):
+    with processor_seconds():
         solution = agent.solve(problem, placezoo.Budget(seconds=seconds), seed)
     assert solution.cost.feasible
     return solution.cost.total
